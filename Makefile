@@ -1,0 +1,60 @@
+# Everything a person or a CI job runs. Needs make and Python 3.11 or newer; sets up .venv by itself.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+ARGS ?=
+
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint format bench
+
+help:
+	@echo "make demo     train a small network with learnable delays and report its accuracy"
+	@echo "make test     all checks: format, lint, layers, types, tests (ARGS='-k name' goes to pytest)"
+	@echo "make lint     the same without the tests"
+	@echo "make format   format the code and apply the safe lint fixes"
+	@echo "make bench    run the benchmarks (ARGS=... goes to 'ranvier bench')"
+	@echo
+	@echo "Each sets up $(VENV) first where needed. Another interpreter: make test PYTHON=python3.12"
+
+demo: $(INSTALLED)
+	$(BIN)/ranvier train yin-yang --delay synaptic --out runs/demo $(if $(wildcard runs/demo),--resume)
+
+# The tests run in JOBS processes: one BLAS thread each.
+test: export OPENBLAS_NUM_THREADS ?= 1
+test: lint
+	$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+lint: $(INSTALLED_DEV)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+format: $(INSTALLED_DEV)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED)
+	$(BIN)/ranvier bench $(ARGS)
+
+# Stamp files: pip runs again only when one of these two files is newer than the last install.
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -e .
+	@touch $@
+
+$(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP_INSTALL) -e '.[dev]'
+	@touch $(INSTALLED) $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "ranvier needs Python 3.11 or newer, but '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)"; \
+		echo "Name another interpreter, for example: make $(MAKECMDGOALS) PYTHON=python3.12"; \
+		exit 1; } >&2
+	$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }

@@ -1,0 +1,42 @@
+"""ranvier: exact gradients for spiking neural networks with learnable delays.
+
+Neurons emit spikes; connections turn spikes into delayed, weighted events; a simulator advances the network from
+event to event; a `Solution` holds what happened; and JAX differentiates all of it exactly.
+
+Units: milliseconds, and potentials in units of the threshold.
+"""
+
+from importlib.metadata import version as _version
+
+from equinox import combine as combine
+
+from ranvier.connections import Connection as Connection
+from ranvier.delays import AxonalDelay as AxonalDelay
+from ranvier.delays import DendriticDelay as DendriticDelay
+from ranvier.delays import FixedDelay as FixedDelay
+from ranvier.delays import Projection as Projection
+from ranvier.delays import Sigmoid as Sigmoid
+from ranvier.delays import SynapticDelay as SynapticDelay
+from ranvier.delays import axonal as axonal
+from ranvier.delays import dendritic as dendritic
+from ranvier.delays import fixed as fixed
+from ranvier.delays import synaptic as synaptic
+from ranvier.event_driven import EventDriven as EventDriven
+from ranvier.events import Spikes as Spikes
+from ranvier.events import first_spike as first_spike
+from ranvier.events import spike_count as spike_count
+from ranvier.initializers import constant as constant
+from ranvier.initializers import normal as normal
+from ranvier.initializers import uniform as uniform
+from ranvier.network import Network as Network
+from ranvier.network import feedforward as feedforward
+from ranvier.network import partition as partition
+from ranvier.network import project as project
+from ranvier.network import recurrent as recurrent
+from ranvier.neurons import LI as LI
+from ranvier.neurons import LIF as LIF
+from ranvier.simulation import Solution as Solution
+from ranvier.simulation import Stats as Stats
+from ranvier.simulation import simulate as simulate
+
+__version__ = _version("ranvier")

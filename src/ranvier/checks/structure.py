@@ -1,0 +1,123 @@
+"""The discrete side of a simulation: what must stay as it is for a derivative to exist.
+
+Spike times are smooth functions of weights, delays and thresholds as long as every neuron keeps its number of spikes,
+and every arrival its place among the instants at which its neuron is special: spikes, ends of refractory times, and
+times at which a potential is recorded. Where an arrival passes such an instant the derivative jumps. The order of two
+arrivals does not matter: they add up. `signature` sums this up in a value that can be compared. `slopes` gives dV/dt
+at the spikes: where it is small the threshold is only grazed, and a spike time hardly has a derivative.
+
+All of this is computed here from spike times, weights and delays, in NumPy, without a simulator.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from ranvier.network import Network
+
+
+class Train(NamedTuple):
+    """Spikes of one population, without padding, ordered by unit and then by time."""
+
+    time: Float[np.ndarray, " n"]
+    unit: Int[np.ndarray, " n"]
+
+
+def by_unit(time: Float[np.ndarray, " n"], unit: Int[np.ndarray, " n"]) -> Train:
+    """Drop the padding and sort by unit, then by time.
+
+    Example:
+        >>> import numpy as np
+        >>> from ranvier.checks.structure import by_unit
+        >>> by_unit(np.array([1.0, 2.0, np.inf]), np.array([1, 0, -1])).time.tolist()
+        [2.0, 1.0]
+    """
+    spike = np.isfinite(time)
+    time, unit = time[spike], unit[spike]
+    order = np.lexsort((time, unit))
+    return Train(time[order], unit[order])
+
+
+def signature(
+    network: Network,
+    trains: dict[str, Train],
+    delays: tuple[Float[np.ndarray, "#pre #post"], ...],
+    refractory: dict[str, Float[np.ndarray, "#size"]],
+    record: dict[str, Float[np.ndarray, " times"]],
+) -> bytes:
+    """Everything discrete about a run: two runs with equal signatures lie on one smooth piece.
+
+    Args:
+        network: The network, for its wiring; its numbers are not read.
+        trains: Spikes of every population, inputs included.
+        delays: Delays (ms) of every connection.
+        refractory: Refractory times (ms) of every population of neurons.
+        record: Record times (ms) by population.
+
+    Returns:
+        Spikes per neuron, the order of each neuron's special instants, and each arrival's place among them.
+    """
+    parts: list[np.ndarray] = []
+    instants = {}
+    for name, size in network.neuron_sizes:
+        train, rest = trains.get(name, Train(np.zeros(0), np.zeros(0, int))), np.broadcast_to(refractory[name], size)
+        parts.append(np.bincount(train.unit, minlength=size))
+        instants[name] = []
+        for unit in range(size):
+            spikes = train.time[train.unit == unit]
+            ends = spikes + rest[unit] if 0 < rest[unit] < np.inf else spikes[:0]
+            marks = np.concatenate([spikes, ends, record.get(name, spikes[:0])])
+            order = np.argsort(marks, kind="stable")
+            parts.append(order)
+            instants[name].append(marks[order])
+    for link, delay in zip(network.connections, delays, strict=True):
+        arrival = arrivals(trains[link.pre], delay, link.weight.shape)
+        parts += [np.searchsorted(marks, arrival[:, unit]) for unit, marks in enumerate(instants[link.post])]
+    return b"".join(np.asarray(part, np.int32).tobytes() + b"|" for part in parts)
+
+
+def arrivals(
+    train: Train, delay: Float[np.ndarray, "#pre #post"], shape: tuple[int, ...]
+) -> Float[np.ndarray, "n post"]:
+    """When each spike of the sending population arrives at each neuron of the receiving one (ms)."""
+    return train.time[:, None] + np.broadcast_to(delay, shape)[train.unit]
+
+
+def slopes(
+    network: Network, trains: dict[str, Train], delays: tuple[Float[np.ndarray, "#pre #post"], ...]
+) -> dict[str, Float[np.ndarray, " n"]]:
+    """Slope dV/dt (threshold units per ms) just before each spike, `V' = (v_leak - v_threshold + I) / tau_mem`.
+
+    `I` is the sum of `w e^{-(t - t_a)/tau_syn}` over the arrivals before the spike. Spikes that reach a neuron in its
+    refractory time count: the current goes on.
+
+    Args:
+        network: The network, with its numbers.
+        trains: Spikes of every population, inputs included.
+        delays: Delays (ms) of every connection.
+
+    Returns:
+        Slopes of each spiking population, in the order of its `Train`.
+    """
+    found = {}
+    for name, size in network.neuron_sizes:
+        neuron = network.neurons[name]
+        if not neuron.spiking:
+            continue
+        train = trains[name]
+        current = np.zeros(train.time.shape)
+        tau = np.broadcast_to(np.asarray(neuron.tau_syn), size)
+        for link, delay in zip(network.connections, delays, strict=True):
+            if link.post != name:
+                continue
+            arrival = arrivals(trains[link.pre], delay, link.weight.shape)
+            weight = np.asarray(link.weight)[trains[link.pre].unit]
+            for unit in range(size):
+                mine = train.unit == unit
+                age = train.time[mine, None] - arrival[None, :, unit]
+                decay = np.where(age > 0, np.exp(-np.maximum(age, 0) / tau[unit]), 0.0)
+                current[mine] += decay @ weight[:, unit]
+        gap = np.broadcast_to(np.asarray(neuron.v_leak - neuron.v_threshold), size)
+        found[name] = (gap[train.unit] + current) / np.broadcast_to(np.asarray(neuron.tau_mem), size)[train.unit]
+    return found

@@ -1,0 +1,72 @@
+"""Encoders: from the values of a sample to the spikes of an input population.
+
+Each encoder is a pure function of an array whose last axis is the channel. It gives `Spikes` for that many units, and
+may be differentiated with respect to the values.
+"""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike, Float
+
+from ranvier._concrete import concrete
+from ranvier.events import Spikes
+
+
+def latency(value: Float[ArrayLike, "*batch n"], *, t_early: float, t_late: float) -> Spikes:
+    """One spike per channel, the later the larger its value.
+
+    Unit i fires at `t_i = t_early + (t_late - t_early) value_i`. Every value becomes a spike, 0 included.
+
+    Args:
+        value: Values in [0, 1], shape (n,) or (batch, n).
+        t_early: Time (ms) of value 0, >= 0.
+        t_late: Time (ms) of value 1, after `t_early`. Göltz et al., Nat. Commun. 16 (2025), use 0.15 and 2.0 times
+            tau_syn for the Yin-Yang data set.
+
+    Returns:
+        Spikes of the same shape, sorted by time; channels of equal value keep their order. No padding is needed.
+
+    Raises:
+        ValueError: `value` is not floating-point with a channel axis, or a value is NaN or outside [0, 1] (checked
+            unless `value` is traced), or the times are not finite with 0 <= t_early < t_late.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from ranvier.encoders import latency
+        >>> spikes = latency(jnp.array([1.0, 0.0, 0.5]), t_early=1.0, t_late=3.0)
+        >>> spikes.time.tolist(), spikes.unit.tolist()
+        ([1.0, 2.0, 3.0], [1, 2, 0])
+    """
+    if not 0 <= t_early < t_late < math.inf:
+        msg = (
+            f"latency: `t_early` and `t_late` must be times in ms with 0 <= t_early < t_late < inf; "
+            f"got t_early = {t_early}, t_late = {t_late}."
+        )
+        raise ValueError(msg)
+    _check_values("latency", value)
+    array = jnp.asarray(value)
+    time = t_early + (t_late - t_early) * array
+    order = jnp.argsort(time, axis=-1, stable=True)
+    return Spikes(jnp.take_along_axis(time, order, axis=-1), order.astype(jnp.int32))
+
+
+def _check_values(owner: str, value: Float[ArrayLike, "*batch n"]) -> None:
+    if jnp.ndim(value) == 0 or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
+        msg = (
+            f"{owner}: `value` must be floating-point of shape (n,) or (batch, n); "
+            f"got {jnp.result_type(value)} of shape {jnp.shape(value)}. Scale integers to [0, 1] first."
+        )
+        raise ValueError(msg)
+    known = concrete(value)
+    if known is None:
+        return
+    wrong = ~((known >= 0) & (known <= 1))
+    if wrong.any():
+        at = tuple(int(index) for index in np.argwhere(wrong)[0])
+        msg = (
+            f"{owner}: `value` must be in [0, 1]; got {known[at]} at {at}, and {wrong.sum()} such values in all. "
+            "Scale the data to [0, 1] first."
+        )
+        raise ValueError(msg)

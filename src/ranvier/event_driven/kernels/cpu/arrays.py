@@ -1,0 +1,116 @@
+"""The plain arrays that a kernel works on, in named tuples.
+
+Populations are numbered, inputs first, then neurons in the order in which they run inside a window. Neurons of all
+populations are laid end to end (`neuron_start`), and so are the spikes that each may hold (`spike_start`,
+`capacity`), the weights of all connections (`weight_start`, row after row) and their delays (`delay_start`; the
+entry of synapse (i, j) is `delay_start + i row_stride + j column_stride`).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+SCATTER, ROW, COLUMN, GENERAL = range(4)
+"""How a connection is delivered: a ring of windows, one delay per sender (or one for all), one delay per receiver,
+or (per-neuron time constants) a ring with exponentials for every event."""
+
+
+class Wiring(NamedTuple):
+    """Who is joined to whom: integers only, one entry per population or per connection."""
+
+    inputs: int
+    size: np.ndarray
+    neuron_start: np.ndarray
+    spike_start: np.ndarray
+    capacity: np.ndarray
+    pre: np.ndarray
+    post: np.ndarray
+    mode: np.ndarray
+    row_stride: np.ndarray
+    column_stride: np.ndarray
+    weight_start: np.ndarray
+    delay_start: np.ndarray
+    link_start: np.ndarray
+    max_shift: np.ndarray
+    in_first: np.ndarray
+    in_list: np.ndarray
+    out_first: np.ndarray
+    out_list: np.ndarray
+    ringed: np.ndarray
+    spiking: np.ndarray
+
+
+class Synapses(NamedTuple):
+    """Weights and delays, flat. A delay is `shift` windows plus `frac` ms; the last three follow from `frac`.
+
+    `decay_syn = e^{frac/tau_syn}`, `decay_mem = e^{frac/tau_mem}`, `kernel = kappa(-frac)`; `shift_t` and `weight_t`
+    are transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous.
+    """
+
+    weight: np.ndarray
+    shift: np.ndarray
+    frac: np.ndarray
+    decay_syn: np.ndarray
+    decay_mem: np.ndarray
+    kernel: np.ndarray
+    shift_t: np.ndarray
+    weight_t: np.ndarray
+
+
+class Membranes(NamedTuple):
+    """Per neuron, float64: constants, threshold and reset relative to rest, and what one window does to a state."""
+
+    tau_mem: np.ndarray
+    tau_syn: np.ndarray
+    theta: np.ndarray
+    rho: np.ndarray
+    refractory: np.ndarray
+    decay_mem: np.ndarray
+    decay_syn: np.ndarray
+    kernel: np.ndarray
+    rise: np.ndarray
+    headroom: np.ndarray
+
+
+class Clock(NamedTuple):
+    """Windows: their length, their number, how much of the last one counts, and the ring's length less one."""
+
+    window: float
+    windows: int
+    last: float
+    mask: int
+    margin: float
+
+
+class Train(NamedTuple):
+    """Spikes of every sample: window and offset, neuron, slope at threshold, slope at the restart; and how many."""
+
+    window: np.ndarray
+    offset: np.ndarray
+    unit: np.ndarray
+    slope: np.ndarray
+    restart: np.ndarray
+    count: np.ndarray
+
+
+class Output(NamedTuple):
+    """What a user sees: spike times, neurons and potentials of every sample, and counters per population."""
+
+    time: np.ndarray
+    unit: np.ndarray
+    voltage: np.ndarray
+    silent: np.ndarray
+    guarded: np.ndarray
+    dropped: np.ndarray
+    in_flight: np.ndarray
+    exact: np.ndarray
+    broken: np.ndarray
+
+
+class Record(NamedTuple):
+    """Record times as windows and offsets, (batch, times), and where each population's times and values start."""
+
+    window: np.ndarray
+    offset: np.ndarray
+    time_start: np.ndarray
+    value_start: np.ndarray

@@ -1,0 +1,267 @@
+"""Backward pass: the adjoint of the forward pass, window by window in reverse (EventProp with delays).
+
+Between events `p_I(t) = p_I(t+s) e^{-s/tau_syn} + p_u(t+s) kappa(s)` and `p_u(t) = p_u(t+s) e^{-s/tau_mem}`. Arrivals
+leave p as it is (`pull.py` says what they owe). At a record `p_u += dL/dV`. At a spike, with V' just before it, V'_r
+where integration resumes (after the refractory time, in which p_u = 0) and p_u(r) the adjoint there,
+
+    p_u- = (p_u(r) V'_r - G)/V'        G = dL/dt* + sum over its events of dL/dt_arrival
+    dL/dtheta -= p_u-        dL/drho += p_u(r)        dL/drefractory -= p_u(r) V'_r
+
+and p_I is continuous. (The (I, M) form of this is in Mészáros, Knight and Nowotny, Nat. Commun. 2025.)
+"""
+
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+from numba import njit
+
+from ranvier.event_driven.kernels.cpu.arrays import ROW, Clock, Membranes, Record, Synapses, Train, Wiring
+from ranvier.event_driven.kernels.cpu.arrivals import Arrivals, Calendar, collect, schedule
+from ranvier.event_driven.kernels.cpu.flow import flow
+from ranvier.event_driven.kernels.cpu.forward import after, new_arrivals, new_calendar, record_range
+from ranvier.event_driven.kernels.cpu.pull import Gradient, owe, pull
+
+SPIKE, RESTART, RECORDED = range(3)
+
+
+class Adjoint(NamedTuple):
+    """Adjoint of one sample's neurons: p_I, p_u, whether held in a refractory period, p_u at the latest restart."""
+
+    current: np.ndarray
+    u: np.ndarray
+    held: np.ndarray
+    restart: np.ndarray
+
+
+class Boundaries(NamedTuple):
+    """What interrupts neurons in one window: offset, kind, neuron, index of the spike or record; then links.
+
+    `head[j]` is the latest boundary of neuron j, `next` the one before it.
+    """
+
+    offset: np.ndarray
+    kind: np.ndarray
+    index: np.ndarray
+    next: np.ndarray
+    head: np.ndarray
+    restart_head: np.ndarray
+    restart_next: np.ndarray
+
+
+@no_type_check
+@njit(nogil=True)
+def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
+             owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient, samples: np.ndarray) -> None:  # fmt: skip
+    """Add the gradient of the given samples to `gradient`.
+
+    Args:
+        wiring: Who is joined to whom.
+        synapses: Weights and delays.
+        membranes: Constants of the neurons.
+        clock: Windows.
+        record: When potentials were written.
+        train: Spikes, as the forward pass left them.
+        owed: dL/d(spike time), (batch, places): direct terms on entry; on return complete, inputs included.
+        seed: dL/d(recorded potential), (batch, values).
+        cap: Largest 1/V' to use at a spike (inf: no guard).
+        gradient: Sums to add to.
+        samples: Which samples.
+    """
+    neurons = membranes.theta.shape[0]
+    adjoint = Adjoint(np.zeros(neurons), np.zeros(neurons), np.zeros(neurons, np.bool_), np.zeros(neurons))
+    calendar = new_calendar(wiring, clock)
+    arrivals = new_arrivals(wiring)
+    boundaries = _new_boundaries(wiring, clock, record)
+    ring = np.zeros((clock.mask + 1, neurons, 2), synapses.weight.dtype)
+    for b in samples:
+        ring[:] = 0
+        adjoint.current[:] = 0.0
+        adjoint.u[:] = 0.0
+        adjoint.held[:] = False
+        adjoint.restart[:] = 0.0
+        _replay(wiring, synapses, membranes, clock, calendar, train, b, adjoint, boundaries)
+        for k in range(clock.windows - 1, -1, -1):
+            for p in range(wiring.size.shape[0] - 1, -1, -1):
+                if p >= wiring.inputs:
+                    _retreat(wiring, synapses, membranes, clock, record, calendar, train, owed, seed, cap, gradient, b,
+                             k, p, adjoint, boundaries, arrivals, ring)  # fmt: skip
+                    continue
+                for q in range(calendar.first[p, k], calendar.first[p, k + 1]):
+                    owed[b, q] += pull(wiring, synapses, membranes, clock, train, b, q, p, ring, gradient)
+
+
+@no_type_check
+@njit(nogil=True)
+def _new_boundaries(wiring: Wiring, clock: Clock, record: Record) -> Boundaries:
+    places = wiring.spike_start[-1] + wiring.capacity[-1]
+    room = 2 * places + record.window.shape[1] * wiring.size.max() + 1
+    return Boundaries(np.zeros(room), np.zeros(room, np.int8), np.zeros(room, np.int64), np.zeros(room, np.int64),
+                      np.zeros(wiring.size.max(), np.int64), np.zeros(clock.windows, np.int64),
+                      np.zeros(places, np.int64))  # fmt: skip
+
+
+@no_type_check
+@njit(nogil=True)
+def _replay(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
+            b: int, adjoint: Adjoint, boundaries: Boundaries) -> None:  # fmt: skip
+    """Find again which spikes lie in a window, which arrive in it by ROW connections, and which restart in it."""
+    calendar.head[:] = -1
+    boundaries.restart_head[:] = -1
+    final = clock.windows - 1
+    for p in range(wiring.size.shape[0]):
+        q = wiring.spike_start[p]
+        end = q + train.count[b, p]
+        for k in range(clock.windows):
+            calendar.first[p, k] = q
+            while q < end and train.window[b, q] == k:
+                q += 1
+        calendar.first[p, clock.windows] = q
+        for q in range(wiring.spike_start[p], end):
+            for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
+                if wiring.mode[wiring.out_list[at]] == ROW:
+                    schedule(wiring, synapses, clock, calendar, train, b, q, wiring.out_list[at])
+            if p < wiring.inputs:
+                continue
+            n = wiring.neuron_start[p] + train.unit[b, q]
+            if membranes.refractory[n] > 0.0:
+                k, offset = after(train.window[b, q], train.offset[b, q], membranes.refractory[n], clock.window)
+                if k > final or (k == final and offset > clock.last):
+                    adjoint.held[n] = True
+                else:
+                    boundaries.restart_next[q] = boundaries.restart_head[k]
+                    boundaries.restart_head[k] = q
+
+
+@no_type_check
+@njit(nogil=True)
+def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
+             calendar: Calendar, train: Train, owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient,
+             b: int, k: int, p: int, adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals,
+             ring: np.ndarray) -> None:  # fmt: skip
+    """Take every neuron of population p back through window k."""
+    start, size = wiring.neuron_start[p], wiring.size[p]
+    interrupted = _find_boundaries(wiring, membranes, clock, record, calendar, train, b, k, p, boundaries)
+    cells = ring[k & clock.mask, start : start + size]
+    for j in range(size):
+        n = start + j
+        if interrupted and boundaries.head[j] >= 0:
+            cells[j, 0] = 0.0
+            cells[j, 1] = 0.0
+            continue
+        p_i, p_u = adjoint.current[n], adjoint.u[n]
+        cells[j, 0] = p_i
+        cells[j, 1] = p_u
+        adjoint.current[n] = p_i * membranes.decay_syn[n] + p_u * membranes.kernel[n]
+        adjoint.u[n] = p_u * membranes.decay_mem[n]
+    if not interrupted:
+        return
+    for j in range(size):
+        if boundaries.head[j] >= 0:
+            found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, arrivals)
+            _exact(wiring, synapses, membranes, clock, train, owed, seed, cap, gradient, b, k, p, j, found, adjoint,
+                   boundaries, arrivals, ring)  # fmt: skip
+
+
+@no_type_check
+@njit(nogil=True)
+def _find_boundaries(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, calendar: Calendar,
+                     train: Train, b: int, k: int, p: int, boundaries: Boundaries) -> bool:  # fmt: skip
+    """List the boundaries of each neuron of population p in window k, latest first; False if there are none."""
+    low, high = record_range(record, b, k, p)
+    first, last = calendar.first[p, k], calendar.first[p, k + 1]
+    if low == high and first == last and boundaries.restart_head[k] < 0:
+        return False
+    boundaries.head[: wiring.size[p]] = -1
+    count = 0
+    for q in range(first, last):
+        count = _insert(boundaries, count, train.unit[b, q], float(train.offset[b, q]), SPIKE, q)
+    q = boundaries.restart_head[k]
+    while q >= 0:
+        if wiring.spike_start[p] <= q < wiring.spike_start[p] + wiring.capacity[p]:
+            j = train.unit[b, q]
+            hold = membranes.refractory[wiring.neuron_start[p] + j]
+            _, offset = after(train.window[b, q], train.offset[b, q], hold, clock.window)
+            count = _insert(boundaries, count, j, offset, RESTART, q)
+        q = boundaries.restart_next[q]
+    for r in range(low, high):
+        place = record.value_start[p] + (r - record.time_start[p]) * wiring.size[p]
+        for j in range(wiring.size[p]):
+            count = _insert(boundaries, count, j, float(record.offset[b, r]), RECORDED, place + j)
+    return count > 0
+
+
+@no_type_check
+@njit(nogil=True)
+def _insert(boundaries: Boundaries, count: int, j: int, offset: float, kind: int, index: int) -> int:
+    """Put a boundary into neuron j's list, latest first; at one instant: record, restart, spike in this order."""
+    boundaries.offset[count], boundaries.kind[count], boundaries.index[count] = offset, kind, index
+    before, at = -1, boundaries.head[j]
+    while at >= 0 and (
+        boundaries.offset[at] > offset or (boundaries.offset[at] == offset and boundaries.kind[at] > kind)
+    ):
+        before, at = at, boundaries.next[at]
+    boundaries.next[count] = at
+    if before < 0:
+        boundaries.head[j] = count
+    else:
+        boundaries.next[before] = count
+    return count + 1
+
+
+@no_type_check
+@njit(nogil=True)
+def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, owed: np.ndarray,
+           seed: np.ndarray, cap: float, gradient: Gradient, b: int, k: int, p: int, j: int, found: int,
+           adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals, ring: np.ndarray) -> None:  # fmt: skip
+    """Take one neuron back through one window event by event."""
+    n = wiring.neuron_start[p] + j
+    tau_mem, tau_syn = membranes.tau_mem[n], membranes.tau_syn[n]
+    t = clock.last if k == clock.windows - 1 else clock.window
+    a, at = found - 1, boundaries.head[j]
+    while a >= 0 and arrivals.offset[a] > t:
+        a -= 1
+    while True:
+        event = arrivals.offset[a] if a >= 0 else -1.0
+        boundary = boundaries.offset[at] if at >= 0 else -1.0
+        to = max(event, boundary, 0.0)
+        decay_syn, decay_mem, kernel = flow(max(t - to, 0.0), tau_mem, tau_syn)
+        adjoint.current[n] = adjoint.current[n] * decay_syn + adjoint.u[n] * kernel
+        adjoint.u[n] *= decay_mem
+        t = to
+        if a >= 0 and event >= boundary:
+            c, i = arrivals.connection[a], arrivals.sender[a]
+            owed[b, arrivals.spike[a]] += owe(
+                wiring, synapses, membranes, c, i, j, adjoint.current[n], adjoint.u[n], gradient
+            )
+            a -= 1
+        elif at >= 0:
+            kind, index = boundaries.kind[at], boundaries.index[at]
+            if kind == SPIKE:
+                owed[b, index] += pull(wiring, synapses, membranes, clock, train, b, index, p, ring, gradient)
+                _spike(membranes, train, owed, cap, gradient, b, index, n, adjoint)
+            elif kind == RESTART:
+                adjoint.restart[n], adjoint.u[n], adjoint.held[n] = adjoint.u[n], 0.0, True
+            elif adjoint.held[n]:
+                gradient.rho[n] += seed[b, index]
+            else:
+                adjoint.u[n] += seed[b, index]
+            at = boundaries.next[at]
+        else:
+            return
+
+
+@no_type_check
+@njit(nogil=True)
+def _spike(membranes: Membranes, train: Train, owed: np.ndarray, cap: float, gradient: Gradient, b: int, q: int, n: int,
+           adjoint: Adjoint) -> None:  # fmt: skip
+    """Cross a spike backward; see the module's formula."""
+    resumed = adjoint.restart[n] if membranes.refractory[n] > 0.0 else adjoint.u[n]
+    flowing = resumed * train.restart[b, q]
+    slope = train.slope[b, q]
+    inverse = min(1.0 / slope if slope > 0.0 else np.inf, cap)
+    adjoint.u[n] = (flowing - owed[b, q]) * inverse
+    adjoint.restart[n] = 0.0
+    adjoint.held[n] = False
+    gradient.theta[n] -= adjoint.u[n]
+    gradient.rho[n] += resumed
+    gradient.refractory[n] -= flowing

@@ -1,0 +1,41 @@
+"""The two functions that a caller sees, compiled once per machine and kept on disk.
+
+Numba renews its cache when the file of the compiled function changes, but not when a file that it calls does. A digest
+of all of this package's sources, closed over, becomes part of the cache's key.
+"""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import no_type_check
+
+from numba import njit
+
+from ranvier.event_driven.kernels.cpu.backward import run_backward
+from ranvier.event_driven.kernels.cpu.forward import run_forward
+
+
+def _digest() -> str:
+    files = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def _compile(digest: str) -> tuple[Callable[..., None], Callable[..., None]]:
+    """The two kernels; `digest` is used only to be part of the cache's key."""
+
+    @no_type_check
+    @njit(nogil=True, cache=True)
+    def forward(*arguments: object) -> None:
+        if len(digest) > 0:
+            run_forward(*arguments)
+
+    @no_type_check
+    @njit(nogil=True, cache=True)
+    def backward(*arguments: object) -> None:
+        if len(digest) > 0:
+            run_backward(*arguments)
+
+    return forward, backward
+
+
+forward, backward = _compile(_digest())

@@ -1,0 +1,171 @@
+"""Backward: what one spike receives from the neurons it reached, where nothing happened between arrival and window end.
+
+With (p_I, p_u) the adjoint at the end of the window in which an event of weight w arrived s earlier,
+
+    x_I = p_I e^{-s/tau_syn} + p_u kappa(s)        x_u = p_u e^{-s/tau_mem}
+    dL/dw = x_I        dL/dt_arrival = dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)
+
+Neurons with a boundary (a spike, a restart, a record) in that window hold zeros in `ring`: they send what they owe
+themselves, event by event (`backward.py`).
+"""
+
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+from numba import njit
+
+from ranvier.event_driven.kernels.cpu.arrays import COLUMN, GENERAL, ROW, SCATTER, Clock, Membranes, Synapses, Train, Wiring
+from ranvier.event_driven.kernels.cpu.arrivals import place
+from ranvier.event_driven.kernels.cpu.deposit import FAST
+from ranvier.event_driven.kernels.cpu.flow import flow
+
+
+class Gradient(NamedTuple):
+    """Sums over one chunk of samples: of x_I and x_u per weight (flat), and of dL/ddelay where delays are shared.
+
+    For one delay per synapse dL/ddelay follows from the first two; `delay` is then not touched. The rest is per
+    neuron: with respect to theta, rho and the refractory time.
+    """
+
+    current: np.ndarray
+    u: np.ndarray
+    delay: np.ndarray
+    theta: np.ndarray
+    rho: np.ndarray
+    refractory: np.ndarray
+
+
+@no_type_check
+@njit(nogil=True)
+def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int, p: int,
+         ring: np.ndarray, gradient: Gradient) -> float:  # fmt: skip
+    """Add up what spike q of population p receives; returns its part of dL/dt_q."""
+    total = 0.0
+    i = train.unit[b, q]
+    for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
+        c = wiring.out_list[at]
+        if wiring.mode[c] == GENERAL:
+            total += _general(wiring, synapses, membranes, clock, train, b, q, c, ring, gradient)
+            continue
+        post = wiring.post[c]
+        size, to = wiring.size[post], wiring.neuron_start[post]
+        tau_mem, tau_syn = membranes.tau_mem[to], membranes.tau_syn[to]
+        row = wiring.weight_start[c] + i * size
+        start = wiring.delay_start[c] + i * wiring.row_stride[c]
+        weight, current = synapses.weight[row : row + size], gradient.current[row : row + size]
+        if wiring.mode[c] == ROW:
+            k, offset = place(clock, synapses, train, b, q, start)
+            cells = ring[k & clock.mask, to : to + size]
+            owed = _row(weight, current, cells, flow(clock.window - offset, tau_mem, tau_syn), tau_mem, tau_syn)
+            gradient.delay[start] += owed
+            total += owed
+            continue
+        near = flow(clock.window - train.offset[b, q], tau_mem, tau_syn)
+        far = flow(2 * clock.window - train.offset[b, q], tau_mem, tau_syn)
+        inside = slice(start, start + size)
+        tables = (synapses.shift[inside], synapses.frac[inside], synapses.decay_syn[inside],
+                  synapses.decay_mem[inside], synapses.kernel[inside])  # fmt: skip
+        moment = (train.window[b, q], train.offset[b, q], clock.window, clock.mask, to)
+        if wiring.mode[c] == SCATTER:
+            u = gradient.u[row : row + size]
+            total += _scattered(weight, current, u, tables, ring, near, far, moment, tau_mem, tau_syn)
+        else:
+            delay = gradient.delay[inside]
+            total += _columns(weight, current, delay, tables, ring, near, far, moment, tau_mem, tau_syn)
+    return total
+
+
+@no_type_check
+@njit(nogil=True, fastmath=FAST)
+def _row(weight, current, cells, passed, tau_mem, tau_syn):
+    """One delay per sender: a whole row at once."""
+    real = weight.dtype.type
+    syn, mem, kernel = real(passed[0]), real(passed[1]), real(passed[2])
+    rate_syn, rate_mem = real(1.0 / tau_syn), real(1.0 / tau_mem)
+    total = real(0)
+    for j in range(weight.shape[0]):
+        x_i = cells[j, 0] * syn + cells[j, 1] * kernel
+        current[j] += x_i
+        total += weight[j] * (x_i * rate_syn - cells[j, 1] * mem * rate_mem)
+    return float(total)
+
+
+@no_type_check
+@njit(nogil=True, fastmath=FAST)
+def _scattered(weight, current, u, tables, ring, near, far, moment, tau_mem, tau_syn):
+    """The inner loop of the backward pass: one spike out of the ring, one delay per synapse."""
+    shift, frac, decay_syn, decay_mem, kernel = tables
+    k, offset, window, mask, to = moment
+    real = weight.dtype.type
+    limit = real(window)
+    near_i, near_m, near_u = real(near[0]), real(near[1]), real(near[2])
+    far_i, far_m, far_u = real(far[0]), real(far[1]), real(far[2])
+    rate_syn, rate_mem = real(1.0 / tau_syn), real(1.0 / tau_mem)
+    total = real(0)
+    for j in range(weight.shape[0]):
+        late = offset + frac[j] >= limit
+        cell = ring[np.uintp((k + shift[j] + late) & mask), np.uintp(to + j)]
+        p_i, p_u = cell[0], cell[1]
+        syn = far_i if late else near_i
+        mem = far_m if late else near_m
+        kap = far_u if late else near_u
+        x_i = p_i * decay_syn[j] * syn + p_u * (decay_mem[j] * kap + kernel[j] * syn)
+        x_u = p_u * decay_mem[j] * mem
+        current[j] += x_i
+        u[j] += x_u
+        total += weight[j] * (x_i * rate_syn - x_u * rate_mem)
+    return float(total)
+
+
+@no_type_check
+@njit(nogil=True, fastmath=FAST)
+def _columns(weight, current, delay, tables, ring, near, far, moment, tau_mem, tau_syn):
+    """One delay per receiver: the same, with the delay's gradient summed over senders at once."""
+    shift, frac, decay_syn, decay_mem, kernel = tables
+    k, offset, window, mask, to = moment
+    limit = weight.dtype.type(window)
+    total = 0.0
+    for j in range(weight.shape[0]):
+        late = offset + frac[j] >= limit
+        cell = ring[np.uintp((k + shift[j] + late) & mask), np.uintp(to + j)]
+        passed = far if late else near
+        x_i = cell[0] * decay_syn[j] * passed[0] + cell[1] * (decay_mem[j] * passed[2] + kernel[j] * passed[0])
+        x_u = cell[1] * decay_mem[j] * passed[1]
+        owed = weight[j] * (x_i / tau_syn - x_u / tau_mem)
+        current[j] += x_i
+        delay[j] += owed
+        total += owed
+    return total
+
+
+@no_type_check
+@njit(nogil=True)
+def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int,
+             c: int, ring: np.ndarray, gradient: Gradient) -> float:  # fmt: skip
+    """For neurons with time constants of their own: exponentials for every event."""
+    post, i = wiring.post[c], train.unit[b, q]
+    total = 0.0
+    for j in range(wiring.size[post]):
+        n = wiring.neuron_start[post] + j
+        entry = wiring.delay_start[c] + i * wiring.row_stride[c] + j * wiring.column_stride[c]
+        k, offset = place(clock, synapses, train, b, q, entry)
+        p_i, p_u = float(ring[k & clock.mask, n, 0]), float(ring[k & clock.mask, n, 1])
+        syn, mem, kernel = flow(clock.window - offset, membranes.tau_mem[n], membranes.tau_syn[n])
+        total += owe(wiring, synapses, membranes, c, i, j, p_i * syn + p_u * kernel, p_u * mem, gradient)
+    return total
+
+
+@no_type_check
+@njit(nogil=True)
+def owe(wiring: Wiring, synapses: Synapses, membranes: Membranes, c: int, i: int, j: int, x_i: float, x_u: float,
+        gradient: Gradient) -> float:  # fmt: skip
+    """Book one event's adjoint (x_I, x_u at its arrival) and return dL/dt of its arrival."""
+    n = wiring.neuron_start[wiring.post[c]] + j
+    at = wiring.weight_start[c] + i * wiring.size[wiring.post[c]] + j
+    owed = synapses.weight[at] * (x_i / membranes.tau_syn[n] - x_u / membranes.tau_mem[n])
+    gradient.current[at] += x_i
+    if wiring.row_stride[c] > 0 and wiring.column_stride[c] > 0:
+        gradient.u[at] += x_u
+    else:
+        gradient.delay[wiring.delay_start[c] + i * wiring.row_stride[c] + j * wiring.column_stride[c]] += owed
+    return owed

@@ -1,0 +1,115 @@
+"""The plan of a simulation: everything about it that is known before any number is.
+
+Order of the populations inside a window, length of the window, capacities, and how each connection is delivered. A
+plan is hashable: JAX compiles one program for each.
+"""
+
+import dataclasses
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from ranvier.network import Network
+
+SAFE = {"float32": 2.0, "float64": 8.0}
+"""Largest window in units of the smallest time constant: beyond, e^{f/tau} costs digits."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Static description of one simulation. Populations are numbered: inputs first, then neurons in running order."""
+
+    populations: tuple[str, ...]
+    inputs: int
+    sizes: tuple[int, ...]
+    capacities: tuple[int, ...]
+    spiking: tuple[bool, ...]
+    mixed: tuple[bool, ...]
+    links: tuple[str, ...]
+    pre: tuple[int, ...]
+    post: tuple[int, ...]
+    delay_shapes: tuple[tuple[int, int], ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    records: tuple[int, ...]
+    dtype: str
+    t_end: float
+    longest_window: float
+    cap: float
+    threads: int | None
+
+    def starts(self, counts: Iterable[int]) -> np.ndarray:
+        """Where each of several stretches begins when they are laid end to end; the last entry is the total."""
+        return np.concatenate([[0], np.cumsum(np.fromiter(counts, np.int64))]).astype(np.int64)
+
+
+def longest_window(network: Network, arrivals: float, t_end: float, min_delay: float, wanted: float | None) -> float:
+    """Longest window (ms) that keeps the order of populations, and is not longer than useful.
+
+    At most the smallest delay bound that closes a cycle. Within that, `wanted`, or what lets about eight input spikes
+    arrive in a window.
+
+    Args:
+        network: The network.
+        arrivals: Input spikes expected per sample.
+        t_end: End of the simulation (ms).
+        min_delay: Smallest bound accepted around a cycle (ms).
+        wanted: The user's choice, or None.
+
+    Raises:
+        ValueError: a cycle has a delay bound below `min_delay`.
+    """
+    limit, cycle = _cycle_limit(network)
+    if limit < min_delay:
+        msg = (
+            f"EventDriven: {', '.join(cycle)} form a cycle whose delays may be as small as {limit} ms; the smallest "
+            f"allowed is min_delay = {min_delay} ms. Give one of them a larger lower bound, for example "
+            f"rv.synaptic(low={max(min_delay, 0.5)}, ...), or lower EventDriven(min_delay=...), which costs time."
+        )
+        raise ValueError(msg)
+    choice = 8.0 * t_end / max(arrivals, 1.0) if wanted is None else wanted
+    return min(limit, choice, 2.0 * t_end)
+
+
+def window_length(longest: float, shortest_tau: float, dtype: str) -> float:
+    """Length of a window (ms): a power of two, so that splitting a time into window and offset is exact."""
+    return 2.0 ** math.floor(math.log2(min(longest, SAFE[dtype] * shortest_tau)) + 1e-12)
+
+
+def running_order(network: Network, window: float) -> list[str]:
+    """Populations of neurons, ordered so that whatever can arrive within the window comes from earlier ones."""
+    left = [name for name, _ in network.neuron_sizes]
+    order: list[str] = []
+    while left:
+        blocked = {link.post for link in network.connections if link.delay.low < window and link.pre in left}
+        ready = [name for name in left if name not in blocked]
+        order += ready
+        left = [name for name in left if name not in ready]
+    return order
+
+
+def _cycle_limit(network: Network) -> tuple[float, list[str]]:
+    """Smallest delay bound that closes a cycle when connections are added from the shortest up, and that cycle."""
+    added: list[tuple[str, str, str]] = []
+    for link in sorted(network.connections, key=lambda link: link.delay.low):
+        path = _path(added, link.post, link.pre)
+        if path is not None:
+            return link.delay.low, [*path, link.name]
+        added.append((link.pre, link.post, link.name))
+    return math.inf, []
+
+
+def _path(edges: list[tuple[str, str, str]], start: str, goal: str) -> list[str] | None:
+    """Names of the connections on a way from `start` to `goal`, or None."""
+    ways: dict[str, list[str]] = {start: []}
+    front = [start]
+    while front:
+        here = front.pop()
+        if here == goal:
+            return ways[here]
+        for pre, post, name in edges:
+            if pre == here and post not in ways:
+                ways[post] = [*ways[here], name]
+                front.append(post)
+    return None

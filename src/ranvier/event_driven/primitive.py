@@ -1,0 +1,160 @@
+"""The JAX-facing primitive: one function with a hand-written adjoint, computed on the host.
+
+`event_driven(plan, call)` takes the numbers of a call and gives spike times, units, potentials and counters. Its
+gradient is exact for weights, delays, theta, rho, refractory times and input times. A perturbed number whose
+derivative it cannot give raises: a derivative is never silently zero.
+"""
+
+import math
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from ranvier.event_driven.host import backward_call, forward_call
+from ranvier.event_driven.kernels.cpu.arrays import Train
+from ranvier.event_driven.plan import Plan
+from ranvier.event_driven.tables import Call
+
+DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "times")
+
+
+class Result(NamedTuple):
+    """What one call gives: per population of neurons, per recorded population, and counters (batch, populations)."""
+
+    times: tuple[Float[Array, "batch places"], ...]
+    units: tuple[Int[Array, "batch places"], ...]
+    voltages: tuple[Float[Array, "batch times size"], ...]
+    silent: Int[Array, "batch populations"]
+    guarded: Int[Array, "batch populations"]
+    dropped: Int[Array, "batch populations"]
+    in_flight: Int[Array, "batch populations"]
+    count: Int[Array, "batch populations"]
+    exact: Int[Array, " batch"]
+    status: Int[Array, ""]
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def event_driven(plan: Plan, call: Call) -> Result:
+    """Simulate one batch of input spikes; see the module."""
+    return _forward(plan, call)[0]
+
+
+def _forward(plan: Plan, call: Call) -> tuple[Result, Train]:
+    batch, places, count = call.times[0].shape[0], sum(plan.capacities), len(plan.populations)
+    real, whole = jnp.dtype(plan.dtype), jnp.dtype(jnp.int32)
+    cut, recorded = _cuts(plan)
+
+    def shaped(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+        return jax.ShapeDtypeStruct((batch, *shape), dtype)
+
+    rooms = [plan.capacities[p] for p, _ in cut]
+    shapes = Result(
+        tuple(shaped((room,), real) for room in rooms),
+        tuple(shaped((room,), whole) for room in rooms),
+        tuple(shaped((plan.records[p], plan.sizes[p + plan.inputs]), real) for p, _ in recorded),
+        *(shaped((count,), whole) for _ in range(5)),
+        shaped((), whole),
+        jax.ShapeDtypeStruct((), whole),
+    )
+    kept = Train(shaped((places,), whole), shaped((places,), real), shaped((places,), whole), shaped((places,), real),
+                 shaped((places,), real), shaped((count,), whole))  # fmt: skip
+
+    def host(*leaves: Any) -> tuple[Result, Train]:
+        return _over_vmap(partial(_host_forward, plan), leaves, jax.tree.leaves(call), jax.tree.structure(call))
+
+    return jax.pure_callback(host, (shapes, kept), *jax.tree.leaves(call), vmap_method="expand_dims")
+
+
+def _cuts(plan: Plan) -> tuple[list[tuple[int, slice]], list[tuple[int, slice]]]:
+    """Where each population of neurons has its spikes, and each recorded one its potentials, in the flat arrays."""
+    start = plan.starts(plan.capacities)
+    cut = [(p, slice(start[p], start[p + 1])) for p in range(plan.inputs, len(plan.populations))]
+    values = plan.starts(n * size for n, size in zip(plan.records, plan.sizes[plan.inputs :], strict=True))
+    recorded = [(p, slice(values[p], values[p + 1])) for p, times in enumerate(plan.records) if times]
+    return cut, recorded
+
+
+def _host_forward(plan: Plan, call: Call) -> tuple[Result, Train]:
+    output, train, status = forward_call(plan, call)
+    cut, recorded = _cuts(plan)
+    result = Result(
+        tuple(output.time[:, part] for _, part in cut),
+        tuple(output.unit[:, part] for _, part in cut),
+        tuple(
+            output.voltage[:, part].reshape(-1, plan.records[p], plan.sizes[p + plan.inputs]) for p, part in recorded
+        ),
+        output.silent, output.guarded, output.dropped, output.in_flight, train.count, output.exact, np.int32(status),
+    )  # fmt: skip
+    return result, train
+
+
+def _over_vmap(function: Any, leaves: tuple[Any, ...], like: list[Any], structure: Any) -> Any:
+    """Call `function` once for every element of the axes that `vmap` put in front of the arguments."""
+    arrays = [np.asarray(leaf) for leaf in leaves]
+    extra = arrays[0].ndim - like[0].ndim
+    if extra == 0:
+        return function(jax.tree.unflatten(structure, arrays))
+    lead = np.broadcast_shapes(*(array.shape[:extra] for array in arrays))
+    whole = [np.broadcast_to(array, lead + array.shape[extra:]).reshape(-1, *array.shape[extra:]) for array in arrays]
+    results = [function(jax.tree.unflatten(structure, [a[at] for a in whole])) for at in range(math.prod(lead))]
+    return jax.tree.map(lambda *parts: np.stack(parts).reshape(lead + np.shape(parts[0])), *results)
+
+
+def _forward_rule(plan: Plan, call: Call) -> tuple[Result, tuple[Call, Train]]:
+    """Forward pass under differentiation: refuses what has no derivative here."""
+    for field, group in zip(Call._fields, call, strict=True):
+        for place, leaf in enumerate(group):
+            if leaf.perturbed and field not in DIFFERENTIABLE:
+                raise ValueError(_refusal(plan, field, place))
+    values = jax.tree.map(lambda leaf: leaf.value, call, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
+    result, train = _forward(plan, values)
+    return result, (values, train)
+
+
+def _refusal(plan: Plan, field: str, place: int) -> str:
+    if field == "records":
+        return (
+            "EventDriven: the gradient with respect to `record` times is not available; pass them through "
+            "jax.lax.stop_gradient, or take the gradient with respect to other arguments only."
+        )
+    owner = plan.populations[plan.inputs + place]
+    return (
+        f"EventDriven: the gradient with respect to `{field}` of population {owner!r} is not available. Differentiate "
+        'only what you train: learn, fixed = rv.partition(network, "weight", "delay"), then combine inside the loss.'
+    )
+
+
+def _backward_rule(plan: Plan, kept: tuple[Call, Train], cotangent: Result) -> tuple[Call]:
+    """Backward pass: sums over the batch for everything but the input times."""
+    call, train = kept
+    zero = jax.custom_derivatives.SymbolicZero
+    batch, real = call.times[0].shape[0], jnp.dtype(plan.dtype)
+    inputs = jnp.zeros((batch, sum(plan.capacities[: plan.inputs])), real)
+    direct = [jnp.zeros(part.shape, real) if isinstance(part, zero) else part for part in cotangent.times]
+    owed = jnp.concatenate([inputs, *direct], axis=1)
+    seeds = [jnp.zeros(part.shape, real) if isinstance(part, zero) else part for part in cotangent.voltages]
+    seed = jnp.concatenate([jnp.zeros((batch, 0), real), *(part.reshape(batch, -1) for part in seeds)], axis=1)
+    arguments = (call, train, owed, seed)
+    groups = tuple(getattr(call, field) for field in DIFFERENTIABLE)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, real), groups)
+    leaves, structure = jax.tree.flatten(arguments)
+
+    def host(*given: Any) -> Any:
+        return _over_vmap(lambda one: backward_call(plan, *one), given, leaves, structure)
+
+    found = jax.pure_callback(host, shapes, *leaves, vmap_method="expand_dims")
+    gradients = dict(zip(DIFFERENTIABLE, found, strict=True))
+    nothing = {field: tuple(_no_gradient(leaf) for leaf in getattr(call, field)) for field in Call._fields}
+    return (Call(**(nothing | gradients)),)
+
+
+def _no_gradient(leaf: Array) -> Array | np.ndarray:
+    floating = jnp.issubdtype(leaf.dtype, jnp.floating)
+    return jnp.zeros_like(leaf) if floating else np.zeros(leaf.shape, jax.dtypes.float0)
+
+
+event_driven.defvjp(_forward_rule, _backward_rule, symbolic_zeros=True)

@@ -1,0 +1,176 @@
+"""`EventDriven`: continuous time without a step, exact spike times and exact gradients."""
+
+import math
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from ranvier.event_driven.plan import Plan, longest_window, running_order
+from ranvier.event_driven.primitive import Result, event_driven
+from ranvier.event_driven.tables import Call
+from ranvier.events import Spikes
+from ranvier.network import Network
+from ranvier.simulation import AbstractSimulator, Solution, Stats
+
+
+class EventDriven(AbstractSimulator):
+    """Exact event-driven simulation of LIF and LI populations, with the exact gradient (EventProp with delays).
+
+    Time is cut into windows. Neurons that cannot reach threshold in a window are advanced by the closed-form flow of
+    all that arrives in it; the others event by event, every threshold crossing found to rounding. Results do not
+    depend on the window. Differentiable: weights, delays, v_threshold, v_reset, v_leak, refractory times, input spike
+    times, recorded potentials. In float64 spike times are exact to rounding; in float32 they are within 1e-4 ms and
+    gradients within 1e-3 of float64. Cost: about events + neurons x windows; per-neuron time constants take a slower
+    path.
+
+    Args:
+        max_spikes: Spikes for which there is room, per neuron of each population, shared by the population. What
+            does not fit is counted in `Stats.dropped` and raised.
+        min_delay: Smallest lower bound of a delay accepted around a cycle (ms); the window is no longer than the
+            smallest such bound, and time goes with its inverse.
+        window: Longest window (ms), rounded down to a power of two; default by the density of the input. A matter of
+            speed only.
+        max_inverse_slope: Guard for spikes that graze the threshold, where dt*/dV = -1/V' diverges: the largest 1/V'
+            (ms) used in the gradient, for weights, delays and everything upstream alike. Default none.
+            `Stats.guarded` counts the spikes it acts on.
+        threads: Number of threads; default all cores. Results do not depend on it.
+
+    Raises:
+        ValueError: an argument is out of range; or, when run, a cycle of connections has no sufficient delay.
+
+    References:
+        Wunderlich & Pehle, Sci. Rep. 11:12829 (2021); Mészáros, Knight & Nowotny, Nat. Commun. (2025).
+
+    Example:
+        >>> import jax, jax.numpy as jnp, ranvier as rv
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(3.0), key=jax.random.key(0))
+        >>> def first(times):
+        ...     solution = rv.simulate(net, rv.Spikes(times, jnp.array([0, 1])), rv.EventDriven(), t_end=20.0)
+        ...     return solution.spikes["output"].time[0]
+        >>> round(float(jax.grad(first)(jnp.array([1.0, 2.0])).sum()), 5)
+        1.0
+    """
+
+    max_spikes: int = eqx.field(static=True, default=64)
+    min_delay: float = eqx.field(static=True, default=0.05)
+    window: float | None = eqx.field(static=True, default=None)
+    max_inverse_slope: float = eqx.field(static=True, default=math.inf)
+    threads: int | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        limits = {"max_spikes": self.max_spikes, "min_delay": self.min_delay, "window": self.window,
+                  "max_inverse_slope": self.max_inverse_slope, "threads": self.threads}  # fmt: skip
+        for name, value in limits.items():
+            if value is not None and not value > 0:
+                msg = f"EventDriven: `{name}` must be above 0; got {value}."
+                raise ValueError(msg)
+
+    def run(
+        self,
+        network: Network,
+        spikes: dict[str, Spikes],
+        t_end: float,
+        record: dict[str, Float[Array, "batch times"]],
+    ) -> Solution:
+        """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
+        plan = self._plan(network, spikes, t_end, record)
+        result = event_driven(plan, _call(plan, network, spikes, record))
+        return _solution(plan, network, result)
+
+    def _plan(
+        self, network: Network, spikes: dict[str, Spikes], t_end: float, record: dict[str, Float[Array, "batch times"]]
+    ) -> Plan:
+        arrivals = sum(train.time.shape[-1] for train in spikes.values())
+        longest = longest_window(network, arrivals, t_end, self.min_delay, self.window)
+        order = running_order(network, longest)
+        inputs = [name for name, _ in network.input_sizes]
+        places = {name: p for p, name in enumerate([*inputs, *order])}
+        links = network.connections
+        return Plan(
+            populations=tuple(places),
+            inputs=len(inputs),
+            sizes=tuple(network.size(name) for name in places),
+            capacities=(
+                *(spikes[name].time.shape[-1] for name in inputs),
+                *(network.size(name) * self.max_spikes if network.neurons[name].spiking else 0 for name in order),
+            ),
+            spiking=(*(False for _ in inputs), *(network.neurons[name].spiking for name in order)),
+            mixed=(*(False for _ in inputs), *(_mixed(network, name) for name in order)),
+            links=tuple(link.name for link in links),
+            pre=tuple(places[link.pre] for link in links),
+            post=tuple(places[link.post] for link in links),
+            delay_shapes=tuple(link.delay().shape for link in links),
+            low=tuple(link.delay.low for link in links),
+            high=tuple(link.delay.high for link in links),
+            records=tuple(record[name].shape[-1] if name in record else 0 for name in order),
+            dtype=str(jnp.dtype(network.dtype)),
+            t_end=t_end,
+            longest_window=longest,
+            cap=self.max_inverse_slope,
+            threads=self.threads,
+        )
+
+
+def _mixed(network: Network, name: str) -> bool:
+    neuron = network.neurons[name]
+    return any(tau.ndim > 0 for tau in (neuron.tau_mem, neuron.tau_syn))
+
+
+def _call(
+    plan: Plan, network: Network, spikes: dict[str, Spikes], record: dict[str, Float[Array, "batch times"]]
+) -> Call:
+    """The numbers of the call, in the plan's order and in the dtype of the weights."""
+    order, inputs = plan.populations[plan.inputs :], plan.populations[: plan.inputs]
+    neurons = [network.neurons[name] for name in order]
+
+    def wide(value: Float[Array, "#size"], name: str) -> Float[Array, " size"]:
+        return jnp.broadcast_to(value.astype(plan.dtype), (network.size(name),))
+
+    def relative(value: Float[Array, "#size"], leak: Float[Array, "#size"], name: str) -> Float[Array, " size"]:
+        return wide(value, name) - wide(leak, name)
+
+    pairs = list(zip(neurons, order, strict=True))
+    return Call(
+        weights=tuple(link.weight.astype(plan.dtype) for link in network.connections),
+        delays=tuple(link.delay().astype(plan.dtype) for link in network.connections),
+        theta=tuple(relative(neuron.v_threshold, neuron.v_leak, name) for neuron, name in pairs),
+        rho=tuple(relative(neuron.v_reset, neuron.v_leak, name) for neuron, name in pairs),
+        refractory=tuple(wide(neuron.refractory, name) for neuron, name in pairs),
+        tau_mem=tuple(neuron.tau_mem.astype(plan.dtype) for neuron in neurons),
+        tau_syn=tuple(neuron.tau_syn.astype(plan.dtype) for neuron in neurons),
+        times=tuple(spikes[name].time.astype(plan.dtype) for name in inputs),
+        units=tuple(spikes[name].unit.astype(jnp.int32) for name in inputs),
+        records=tuple(record[name].astype(plan.dtype) for name in order if name in record),
+    )
+
+
+def _solution(plan: Plan, network: Network, result: Result) -> Solution:
+    order = plan.populations[plan.inputs :]
+    result = Result(*(part if name in ("times", "voltages") else jax.lax.stop_gradient(part) for name, part in
+                      zip(Result._fields, result, strict=True)))  # fmt: skip
+
+    def per_population(counts: Int[Array, "batch populations"]) -> dict[str, Int[Array, " batch"]]:
+        return {name: counts[:, plan.inputs + p] for p, name in enumerate(order)}
+
+    recorded = [name for name, times in zip(order, plan.records, strict=True) if times]
+    voltages = {}
+    for name, potential in zip(recorded, result.voltages, strict=True):
+        leak = jnp.broadcast_to(network.neurons[name].v_leak.astype(plan.dtype), (network.size(name),))
+        voltages[name] = potential + leak[None, None, :]
+    fan_out = [sum(plan.sizes[post] for pre, post in zip(plan.pre, plan.post, strict=True) if pre == p)
+               for p in range(len(plan.populations))]  # fmt: skip
+    stats = Stats(
+        status=result.status,
+        spikes=per_population(result.count),
+        dropped=per_population(result.dropped),
+        silent=per_population(result.silent),
+        in_flight=per_population(result.in_flight),
+        guarded=per_population(result.guarded),
+        events=result.count @ jnp.asarray(fan_out, jnp.int32),
+        exact=result.exact,
+    )
+    spikes = {name: Spikes(time, unit) for name, time, unit in zip(order, result.times, result.units, strict=True)
+              if network.neurons[name].spiking}  # fmt: skip
+    return Solution(spikes, voltages, stats)

@@ -1,0 +1,246 @@
+"""From the numbers of a call to the kernel's arrays, and from the kernel's sums to gradients. NumPy and Numba only."""
+
+import math
+from typing import NamedTuple, no_type_check
+
+import numpy as np
+from numba import njit
+
+from ranvier.event_driven.kernels.cpu import arrays, flow, pull
+from ranvier.event_driven.plan import Plan
+
+
+class Call(NamedTuple):
+    """The numbers of one call: per connection, per population of neurons, per input, per recorded population."""
+
+    weights: tuple[np.ndarray, ...]
+    delays: tuple[np.ndarray, ...]
+    theta: tuple[np.ndarray, ...]
+    rho: tuple[np.ndarray, ...]
+    refractory: tuple[np.ndarray, ...]
+    tau_mem: tuple[np.ndarray, ...]
+    tau_syn: tuple[np.ndarray, ...]
+    times: tuple[np.ndarray, ...]
+    units: tuple[np.ndarray, ...]
+    records: tuple[np.ndarray, ...]
+
+
+class Prepared(NamedTuple):
+    """The kernel's arrays for one call."""
+
+    wiring: arrays.Wiring
+    synapses: arrays.Synapses
+    membranes: arrays.Membranes
+    clock: arrays.Clock
+    record: arrays.Record
+
+
+def membranes(plan: Plan, call: Call, window: float) -> arrays.Membranes:
+    """Constants of every neuron, and what one window does to its state."""
+    columns = (call.tau_mem, call.tau_syn, call.theta, call.rho, call.refractory)
+    sizes = plan.sizes[plan.inputs :]
+    flat = [
+        np.concatenate([np.broadcast_to(part, (size,)) for part, size in zip(column, sizes, strict=True)])
+        for column in columns
+    ]
+    tau_mem, tau_syn, theta, rho, refractory = (column.astype(np.float64) for column in flat)
+    return arrays.Membranes(tau_mem, tau_syn, theta, rho, refractory, *_window_effects(tau_mem, tau_syn, window))
+
+
+@no_type_check
+@njit(nogil=True, cache=True)
+def _window_effects(tau_mem: np.ndarray, tau_syn: np.ndarray, window: float) -> tuple[np.ndarray, ...]:
+    """Decays and kernel over one window, `1 - e^{-h/tau_mem}`, and how far `lift` may understate a peak."""
+    out = np.empty((5, tau_mem.shape[0]))
+    for n in range(tau_mem.shape[0]):
+        decay_syn, decay_mem, kernel = flow.flow(window, tau_mem[n], tau_syn[n])
+        peak = flow.peak_time(1.0, 0.0, tau_mem[n], tau_syn[n])
+        highest = flow.flow(peak, tau_mem[n], tau_syn[n])[2]
+        out[:, n] = decay_mem, decay_syn, kernel, -math.expm1(-window / tau_mem[n]), 1.0
+        if peak < window:
+            out[4, n] = highest / kernel
+    return out[0], out[1], out[2], out[3], out[4]
+
+
+def connect(plan: Plan, call: Call, window: float, windows: int) -> tuple[arrays.Wiring, arrays.Synapses]:
+    """Wiring, and weights and delays laid end to end, delays split once into windows and rest."""
+    links = range(len(plan.links))
+    mode = np.array([_mode(plan, c) for c in links], np.int64)
+    rows, columns = np.array(plan.delay_shapes, np.int64).reshape(-1, 2).T
+    weight_start, delay_start = plan.starts(w.size for w in call.weights), plan.starts(d.size for d in call.delays)
+    weight = np.concatenate([w.reshape(-1) for w in call.weights])
+    delay = np.concatenate([d.reshape(-1) for d in call.delays]).astype(weight.dtype)
+    shift, frac = _split(delay, window, windows)
+    decays = [np.zeros_like(delay) for _ in range(3)]
+    shift_t, weight_t = np.zeros(weight.size, np.int32), np.zeros_like(weight) if np.any(mode == arrays.COLUMN) else weight
+    for c in links:
+        part, dense = slice(delay_start[c], delay_start[c + 1]), slice(weight_start[c], weight_start[c + 1])
+        post = plan.post[c] - plan.inputs
+        if mode[c] in (arrays.SCATTER, arrays.COLUMN):
+            _rest_factors(frac[part], float(call.tau_mem[post].flat[0]), float(call.tau_syn[post].flat[0]),
+                          *(table[part] for table in decays))  # fmt: skip
+        if mode[c] != arrays.ROW:
+            shape = call.weights[c].shape
+            shift_t[dense] = np.broadcast_to(shift[part].reshape(plan.delay_shapes[c]), shape).T.reshape(-1)
+        if mode[c] == arrays.COLUMN:
+            weight_t[dense] = call.weights[c].T.reshape(-1)
+    longest = np.array([shift[delay_start[c] : delay_start[c + 1]].max() for c in links], np.int64)
+    wiring = _wiring(plan, mode, rows, columns, weight_start, delay_start, longest)
+    return wiring, arrays.Synapses(weight, shift, frac, decays[0], decays[1], decays[2], shift_t, weight_t)
+
+
+def _mode(plan: Plan, c: int) -> int:
+    rows, columns = plan.delay_shapes[c]
+    if plan.mixed[plan.post[c]]:
+        return arrays.GENERAL
+    if columns == 1:
+        return arrays.ROW
+    return arrays.COLUMN if rows == 1 else arrays.SCATTER
+
+
+def _wiring(plan: Plan, mode: np.ndarray, rows: np.ndarray, columns: np.ndarray, weight_start: np.ndarray,
+            delay_start: np.ndarray, longest: np.ndarray) -> arrays.Wiring:  # fmt: skip
+    links, count = range(len(plan.links)), len(plan.populations)
+    incoming = [[c for c in links if plan.post[c] == p] for p in range(count)]
+    outgoing = [[c for c in links if plan.pre[c] == p] for p in range(count)]
+    ringed = [any(mode[c] in (arrays.SCATTER, arrays.GENERAL) for c in group) for group in incoming]
+    listed = [plan.capacities[plan.pre[c]] if mode[c] in (arrays.ROW, arrays.COLUMN) else 0 for c in links]
+    neurons = [0] * plan.inputs + list(plan.sizes[plan.inputs :])
+    return arrays.Wiring(
+        inputs=plan.inputs,
+        size=np.array(plan.sizes, np.int64),
+        neuron_start=plan.starts(neurons)[:-1],
+        spike_start=plan.starts(plan.capacities)[:-1],
+        capacity=np.array(plan.capacities, np.int64),
+        pre=np.array(plan.pre, np.int64),
+        post=np.array(plan.post, np.int64),
+        mode=mode,
+        row_stride=np.where(rows > 1, columns, 0),
+        column_stride=np.where(columns > 1, 1, 0),
+        weight_start=weight_start[:-1],
+        delay_start=delay_start[:-1],
+        link_start=plan.starts(listed)[:-1],
+        max_shift=longest,
+        in_first=plan.starts(len(group) for group in incoming),
+        in_list=np.array([c for group in incoming for c in group] or [0], np.int64),
+        out_first=plan.starts(len(group) for group in outgoing),
+        out_list=np.array([c for group in outgoing for c in group] or [0], np.int64),
+        ringed=np.array(ringed),
+        spiking=np.array(plan.spiking),
+    )
+
+
+def _split(time: np.ndarray, window: float, windows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Windows and rest of a time or delay (ms); exact, since the window is a power of two."""
+    k = np.minimum(np.floor(time / time.dtype.type(window)), windows + 1)
+    rest = time - k * time.dtype.type(window)
+    return k.astype(np.int32), np.minimum(rest, time.dtype.type(window)).astype(time.dtype)
+
+
+@no_type_check
+@njit(nogil=True, cache=True)
+def _rest_factors(frac: np.ndarray, tau_mem: float, tau_syn: float, decay_syn: np.ndarray, decay_mem: np.ndarray,
+                  kernel: np.ndarray) -> None:  # fmt: skip
+    for n in range(frac.shape[0]):
+        decay_syn[n], decay_mem[n], kernel[n] = flow.flow(-float(frac[n]), tau_mem, tau_syn)
+
+
+def record(plan: Plan, call: Call, window: float, windows: int) -> arrays.Record:
+    """Record times as windows and offsets."""
+    batch = call.times[0].shape[0]
+    lists = [np.zeros((batch, 0))] * (len(plan.populations) - len(call.records))
+    counts = [0] * plan.inputs + list(plan.records)
+    chosen = iter(call.records)
+    lists = [next(chosen).astype(np.float64) if count else np.zeros((batch, 0)) for count in counts]
+    k, offset = _split(np.concatenate(lists, axis=1), window, windows)
+    edge = k > windows - 1
+    offset = np.where(edge, offset + (k - (windows - 1)) * window, offset)
+    sizes = [count * size for count, size in zip(counts, plan.sizes, strict=True)]
+    last = plan.t_end - (windows - 1) * window
+    k = np.where(edge, windows - 1, k).astype(np.int32)
+    return arrays.Record(k, np.where(k == windows - 1, np.minimum(offset, last), offset), plan.starts(counts), plan.starts(sizes))
+
+
+def empty_train(plan: Plan, batch: int) -> arrays.Train:
+    """Room for the spikes of a batch."""
+    places = (batch, sum(plan.capacities))
+    real = np.dtype(plan.dtype)
+    return arrays.Train(
+        np.zeros(places, np.int32), np.zeros(places, real), np.zeros(places, np.int32), np.zeros(places, real),
+        np.zeros(places, real), np.zeros((batch, len(plan.populations)), np.int32),
+    )  # fmt: skip
+
+
+def load_inputs(plan: Plan, call: Call, window: float, windows: int, train: arrays.Train) -> None:
+    """Write the given spikes into the train, as windows and offsets."""
+    start = plan.starts(plan.capacities)
+    for p in range(plan.inputs):
+        part = slice(start[p], start[p + 1])
+        time = np.where(np.isfinite(call.times[p]), call.times[p], 0).astype(plan.dtype)
+        k, offset = _split(time, window, windows)
+        late = np.maximum(k - (windows - 1), 0)
+        train.window[:, part] = k - late
+        train.offset[:, part] = np.minimum(offset + late * np.dtype(plan.dtype).type(window), window)
+        train.unit[:, part] = call.units[p]
+        train.count[:, p] = np.isfinite(call.times[p]).sum(axis=1)
+
+
+def empty_output(plan: Plan, batch: int) -> arrays.Output:
+    """Output of a batch in which nothing happens."""
+    places = (batch, sum(plan.capacities))
+    values = sum(count * size for count, size in zip(plan.records, plan.sizes[plan.inputs :], strict=True))
+    counts = [np.zeros((batch, len(plan.populations)), np.int32) for _ in range(4)]
+    return arrays.Output(
+        np.full(places, np.inf, plan.dtype), np.full(places, -1, np.int32), np.zeros((batch, values), plan.dtype),
+        *counts, np.zeros(batch, np.int32), np.zeros(batch, np.bool_),
+    )  # fmt: skip
+
+
+def empty_gradient(ready: Prepared) -> pull.Gradient:
+    """Zeros for the sums of one chunk."""
+    weights, neurons = ready.synapses.weight, ready.membranes.theta.size
+    per_synapse = np.any((ready.wiring.row_stride > 0) & (ready.wiring.column_stride > 0))
+    return pull.Gradient(
+        np.zeros_like(weights), np.zeros_like(weights if per_synapse else weights[:0]),
+        np.zeros(ready.synapses.frac.size), np.zeros(neurons), np.zeros(neurons), np.zeros(neurons),
+    )  # fmt: skip
+
+
+def split_gradient(
+    plan: Plan, call: Call, ready: Prepared, sums: list[pull.Gradient], owed: np.ndarray
+) -> tuple[tuple[np.ndarray, ...], ...]:
+    """Add the chunks up in their order and cut the result into the shapes of the call."""
+    total = pull.Gradient(*(_add(parts) for parts in zip(*sums, strict=True)))
+    wiring, real = ready.wiring, np.dtype(plan.dtype)
+    weights, delays = [], []
+    for c, (weight, delay) in enumerate(zip(call.weights, call.delays, strict=True)):
+        dense = slice(wiring.weight_start[c], wiring.weight_start[c] + weight.size)
+        weights.append(total.current[dense].reshape(weight.shape))
+        if wiring.row_stride[c] > 0 and wiring.column_stride[c] > 0:
+            tau_mem, tau_syn = (tau[plan.post[c] - plan.inputs] for tau in (call.tau_mem, call.tau_syn))
+            change = weights[-1] / tau_syn - total.u[dense].reshape(weight.shape) / tau_mem
+            delays.append((weight * change).astype(real))
+        else:
+            part = slice(wiring.delay_start[c], wiring.delay_start[c] + delay.size)
+            delays.append(total.delay[part].reshape(delay.shape).astype(real))
+    neuron = plan.starts(plan.sizes[plan.inputs :])
+    per_neuron = [
+        tuple(column[neuron[p] : neuron[p + 1]].astype(real) for p in range(len(neuron) - 1))
+        for column in (total.theta, total.rho, total.refractory)
+    ]
+    start = plan.starts(plan.capacities)
+    times = tuple(owed[:, start[p] : start[p + 1]].astype(real) for p in range(plan.inputs))
+    return tuple(weights), tuple(delays), *per_neuron, times
+
+
+def _add(parts: tuple[np.ndarray, ...]) -> np.ndarray:
+    total = parts[0]
+    for part in parts[1:]:
+        total += part
+    return total
+
+
+def nan_gradient(plan: Plan, call: Call) -> tuple[tuple[np.ndarray, ...], ...]:
+    """What there is to say about a simulation that was refused: not a number, in every shape."""
+    groups = (call.weights, call.delays, call.theta, call.rho, call.refractory, call.times)
+    return tuple(tuple(np.full(array.shape, np.nan, plan.dtype) for array in group) for group in groups)

@@ -1,0 +1,228 @@
+"""Losses on the first spikes of an output population: the class is the output that fires first.
+
+Every function takes `first`, first-spike times (ms) of shape (*batch, size) with `inf` where an output is silent (see
+`ranvier.first_spike`), and `label`, the class of each sample, shape (*batch,); it gives the mean over the batch.
+
+Silent outputs, the same in every loss:
+
+* A silent output that is *not* the label contributes nothing. It cannot win, so the sample is as good as without it.
+  Pretending that it fired at some fixed time T would make the loss depend on the origin of time, and its gradient
+  would drag the label's spike towards T, away from the early side.
+* A silent *label* costs the constant `silent`, without any gradient: there is no spike to move. Choose `silent` above
+  what a sample that fires can cost, so that curves and the choice of the best epoch see it. To bring the neuron back
+  is the task of `ranvier.regularizers.SilentRecovery`.
+
+No value and no gradient is ever NaN or infinite, with one exception: a label out of range that JAX has traced cannot
+be refused, so the loss is NaN. Concrete labels are checked.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
+
+from ranvier._concrete import concrete
+
+LARGEST_EXPONENT = 50.0
+"""Where the early-spike term of `first_spike_cross_entropy` goes on as a straight line, so that it stays finite."""
+
+
+def relative_time_mse(
+    first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"], *, margin: float, silent: float = 100.0
+) -> Float[Array, ""]:
+    """Every other output should fire `margin` after the label's; only differences of times count.
+
+    `L = 1/2 sum_{k != y} ((t_k - t_y) - margin)^2`, the mean over the batch. Shifting all times changes nothing.
+
+    Args:
+        first: First-spike times (ms), `inf` for silent, shape (*batch, size).
+        label: Class y of each sample, 0 to size - 1, shape (*batch,).
+        margin: Wanted lead of the label (ms), > 0; Göltz et al. use 0.2 tau_syn.
+        silent: Loss (ms^2) of a sample whose label is silent, without gradient. A silent other output adds nothing.
+
+    Returns:
+        Loss in ms^2, a scalar. NaN if a traced label is out of range.
+
+    Raises:
+        ValueError: `margin` or `silent` is out of range, or `label` is not integer, has another shape or is out of
+            range (the last only where it is not traced).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from ranvier import losses
+        >>> first = jnp.array([[1.0, 2.0, 1.5], [3.0, jnp.inf, 2.0]])
+        >>> float(losses.relative_time_mse(first, jnp.array([0, 2]), margin=0.5))
+        0.125
+
+    Source: Göltz et al., "DelGrad", Nat. Commun. 16 (2025), doi:10.1038/s41467-025-63120-y. There a sample with any
+    silent output costs 100 and is not learned from; here the outputs that fired still learn.
+    """
+    _check("relative_time_mse", "margin", margin, 0 < margin < math.inf, "a time in ms above 0")
+    _check("relative_time_mse", "silent", silent, 0 <= silent < math.inf, "a finite loss >= 0")
+    is_label = _is_label("relative_time_mse", first, label)
+    lag, rival, label_fired = _lags(first, is_label)
+    excess = jnp.where(rival, lag - margin, 0.0)
+    return _mean(jnp.sum(excess**2, axis=-1) / 2, is_label, label_fired, silent)
+
+
+def first_spike_cross_entropy(
+    first: Float[Array, "*batch size"],
+    label: Int[ArrayLike, "*batch"],
+    *,
+    tau: float,
+    early_strength: float = 0.0,
+    early_tau: float | None = None,
+    silent: float = 100.0,
+) -> Float[Array, ""]:
+    """Cross-entropy of a softmax over `-t_k / tau`, and, if wanted, a push towards early spikes.
+
+    `L = ln sum_k exp(-(t_k - t_y) / tau) + early_strength exp(t_y / early_tau)`, the mean over the batch. Without the
+    second term shifting all times changes nothing. Beyond t_y = 50 early_tau the exponential goes on as its tangent.
+
+    Args:
+        first: First-spike times (ms), `inf` for silent, shape (*batch, size).
+        label: Class y of each sample, 0 to size - 1, shape (*batch,).
+        tau: Difference of times (ms) that matters, > 0; Göltz et al. use 0.2 tau_syn.
+        early_strength: Weight of the second term, >= 0; Göltz et al. use 0.005.
+        early_tau: Its time constant (ms), > 0; default 5 tau, their ratio.
+        silent: Loss of a sample whose label is silent, without gradient. A silent other output adds nothing.
+
+    Returns:
+        Loss, a scalar without unit. NaN if a traced label is out of range.
+
+    Raises:
+        ValueError: a number is out of range, or `label` is not integer, has another shape or is out of range (the
+            last only where it is not traced).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from ranvier import losses
+        >>> round(float(losses.first_spike_cross_entropy(jnp.array([2.0, 2.0]), jnp.array(1), tau=0.2)), 4)
+        0.6931
+
+    Source: Göltz et al., "Fast and energy-efficient neuromorphic deep learning with first-spike times", Nat. Mach.
+    Intell. 3 (2021), doi:10.1038/s42256-021-00388-x.
+    """
+    owner, wait = "first_spike_cross_entropy", 5 * tau if early_tau is None else early_tau
+    _check(owner, "tau", tau, 0 < tau < math.inf, "a time in ms above 0")
+    _check(owner, "early_strength", early_strength, 0 <= early_strength < math.inf, "a finite number >= 0")
+    _check(owner, "early_tau", early_tau, 0 < wait < math.inf, "a time in ms above 0, or None for 5 tau")
+    _check(owner, "silent", silent, 0 <= silent < math.inf, "a finite loss >= 0")
+    is_label = _is_label(owner, first, label)
+    lag, rival, label_fired = _lags(first, is_label)
+    score = jnp.where(rival, -lag / tau, jnp.where(is_label, 0.0, -jnp.inf))
+    early = _bounded_exp(jnp.sum(jnp.where(is_label & label_fired, first, 0.0), axis=-1) / wait)
+    return _mean(jax.nn.logsumexp(score, axis=-1) + early_strength * early, is_label, label_fired, silent)
+
+
+def hit(first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"]) -> Bool[Array, "*batch"]:
+    """Whether the label's output fired before every other.
+
+    `t_y < t_k for every k != y`. A silent label is never a hit, a tie for the first spike is none either.
+
+    Args:
+        first: First-spike times (ms), `inf` for silent, shape (*batch, size).
+        label: Class y of each sample, 0 to size - 1, shape (*batch,).
+
+    Returns:
+        True for each sample that is right, shape (*batch,). False if a traced label is out of range.
+
+    Raises:
+        ValueError: `label` is not integer, has another shape or is out of range (the last only if not traced).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from ranvier import losses
+        >>> losses.hit(jnp.array([[1.0, jnp.inf], [2.0, 2.0]]), jnp.array([0, 0])).tolist()
+        [True, False]
+    """
+    is_label = _is_label("hit", first, label)
+    own = jnp.min(jnp.where(is_label, first, jnp.inf), axis=-1)
+    others = jnp.min(jnp.where(is_label, jnp.inf, first), axis=-1)
+    return own < others
+
+
+def accuracy(first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"]) -> Float[Array, ""]:
+    """Share of samples that are a `hit`: the label's output fired, and before every other.
+
+    Args:
+        first: First-spike times (ms), `inf` for silent, shape (*batch, size).
+        label: Class of each sample, 0 to size - 1, shape (*batch,).
+
+    Returns:
+        Share in [0, 1], a scalar. It has no gradient.
+
+    Raises:
+        ValueError: as for `hit`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from ranvier import losses
+        >>> float(losses.accuracy(jnp.array([[1.0, jnp.inf], [2.0, 2.0]]), jnp.array([0, 0])))
+        0.5
+    """
+    return jnp.mean(hit(first, label), dtype=first.dtype)
+
+
+def _check(owner: str, name: str, value: float | None, right: bool, expected: str) -> None:
+    if not right:
+        msg = f"{owner}: `{name}` must be {expected}; got {value}."
+        raise ValueError(msg)
+
+
+def _is_label(
+    owner: str, first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"]
+) -> Bool[Array, "*batch size"]:
+    """Mark the label's output of each sample; refuse labels that no output has."""
+    size = first.shape[-1]
+    kind, shape = jnp.result_type(label), jnp.shape(label)
+    if not jnp.issubdtype(kind, jnp.integer) or shape != first.shape[:-1]:
+        msg = (
+            f"{owner}: `label` must hold integer classes, one per sample, of shape {first.shape[:-1]}; "
+            f"got {kind} of shape {shape} for `first` of shape {first.shape}."
+        )
+        raise ValueError(msg)
+    known = concrete(label)
+    if known is not None:
+        wrong = (known < 0) | (known >= size)
+        if wrong.any():
+            found = np.unique(known[wrong])[:5].tolist()
+            msg = (
+                f"{owner}: `label` must be in 0..{size - 1} for {size} outputs; got {found} in {wrong.sum()} samples. "
+                "Number the classes from 0, or give the output population one neuron per class."
+            )
+            raise ValueError(msg)
+    unit = jax.lax.broadcasted_iota(jnp.int32, first.shape, first.ndim - 1)
+    return unit == jnp.asarray(label).astype(jnp.int32)[..., None]
+
+
+def _lags(
+    first: Float[Array, "*batch size"], is_label: Bool[Array, "*batch size"]
+) -> tuple[Float[Array, "*batch size"], Bool[Array, "*batch size"], Bool[Array, "*batch 1"]]:
+    """Lag `t_k - t_y` of each output behind the label's, where that means anything, and whether the label fired.
+
+    The lag is finite everywhere, so that no unused branch can put a NaN into a gradient.
+    """
+    fired = first != jnp.inf  # NaN is not silence: it must stay NaN
+    time = jnp.where(fired, first, 0.0)
+    label_fired = jnp.any(is_label & fired, axis=-1, keepdims=True)
+    lag = time - jnp.sum(jnp.where(is_label, time, 0.0), axis=-1, keepdims=True)
+    return lag, fired & label_fired & ~is_label, label_fired
+
+
+def _mean(
+    loss: Float[Array, "*batch"],
+    is_label: Bool[Array, "*batch size"],
+    label_fired: Bool[Array, "*batch 1"],
+    silent: float,
+) -> Float[Array, ""]:
+    loss = jnp.where(label_fired[..., 0], loss, silent)
+    return jnp.mean(jnp.where(jnp.any(is_label, axis=-1), loss, jnp.nan))
+
+
+def _bounded_exp(exponent: Float[Array, "*batch"]) -> Float[Array, "*batch"]:
+    """`exp`, continued beyond `LARGEST_EXPONENT` as its tangent."""
+    beyond = jnp.maximum(exponent - LARGEST_EXPONENT, 0.0)
+    return jnp.exp(jnp.minimum(exponent, LARGEST_EXPONENT)) * (1 + beyond)

@@ -1,0 +1,166 @@
+"""Neuron models: what a population's membrane does between events, and when it spikes.
+
+Both models here are linear between events: with `I` the synaptic current,
+
+    tau_mem dV/dt = v_leak - V + I        tau_syn dI/dt = -I        an event of weight w: I += w
+
+and both start at V = v_leak, I = 0. Every parameter is a scalar, shared by the population, or one value per neuron.
+Potentials are in units of the threshold, times in ms.
+"""
+
+from typing import ClassVar
+
+import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float
+
+from ranvier._concrete import concrete
+
+
+class AbstractNeuron(eqx.Module):
+    """A membrane that is linear between events, with exponential current synapses."""
+
+    tau_mem: eqx.AbstractVar[Float[Array, "#size"]]
+    tau_syn: eqx.AbstractVar[Float[Array, "#size"]]
+    v_leak: eqx.AbstractVar[Float[Array, "#size"]]
+    v_threshold: eqx.AbstractVar[Float[Array, "#size"]]
+    v_reset: eqx.AbstractVar[Float[Array, "#size"]]
+    refractory: eqx.AbstractVar[Float[Array, "#size"]]
+    spiking: eqx.AbstractClassVar[bool]
+    learns: eqx.AbstractClassVar[tuple[str, ...]]
+
+
+class LIF(AbstractNeuron):
+    """Leaky integrate-and-fire neuron with exponential synaptic current.
+
+    When V reaches `v_threshold` from below a spike is emitted, V is set to `v_reset` and stays there for `refractory`
+    ms, while the current goes on. `refractory = inf` allows one spike per neuron.
+
+    Args:
+        tau_mem: Membrane time constant (ms), > 0; scalar or one per neuron, as all of these.
+        tau_syn: Synaptic time constant (ms), > 0. Any ratio to `tau_mem`, 1 included.
+        v_threshold: Threshold, above `v_reset` and `v_leak`.
+        v_reset: Potential after a spike.
+        v_leak: Potential at rest, and at t = 0.
+        refractory: Time (ms) that V stays at `v_reset`, >= 0 or inf.
+
+    Raises:
+        ValueError: a time constant is not positive, `refractory` is negative, a value is not finite, or `v_reset` or
+            `v_leak` is not below `v_threshold`.
+
+    Example:
+        >>> import ranvier as rv
+        >>> float(rv.LIF(tau_mem=10.0, tau_syn=2.5).tau_mem)
+        10.0
+    """
+
+    tau_mem: Float[Array, "#size"]
+    tau_syn: Float[Array, "#size"]
+    v_leak: Float[Array, "#size"]
+    v_threshold: Float[Array, "#size"]
+    v_reset: Float[Array, "#size"]
+    refractory: Float[Array, "#size"]
+    spiking: ClassVar[bool] = True
+    learns: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        tau_mem: ArrayLike = 20.0,
+        tau_syn: ArrayLike = 5.0,
+        *,
+        v_threshold: ArrayLike = 1.0,
+        v_reset: ArrayLike = 0.0,
+        v_leak: ArrayLike = 0.0,
+        refractory: ArrayLike = 0.0,
+    ):
+        self.tau_mem = _positive("LIF", "tau_mem", tau_mem)
+        self.tau_syn = _positive("LIF", "tau_syn", tau_syn)
+        self.v_threshold = _finite("LIF", "v_threshold", v_threshold)
+        self.v_reset = _finite("LIF", "v_reset", v_reset)
+        self.v_leak = _finite("LIF", "v_leak", v_leak)
+        self.refractory = _parameter("LIF", "refractory", refractory)
+        _check_below(self.v_reset, self.v_threshold, "v_reset")
+        _check_below(self.v_leak, self.v_threshold, "v_leak")
+        known = concrete(self.refractory)
+        if known is not None and not np.all(known >= 0):
+            msg = f"LIF: `refractory` must be >= 0 ms (0 for none, inf for one spike); got {refractory}."
+            raise ValueError(msg)
+
+
+class LI(AbstractNeuron):
+    """Leaky integrator: the same membrane without a threshold, used as readout.
+
+    Args:
+        tau_mem: Membrane time constant (ms), > 0; scalar or one per neuron.
+        tau_syn: Synaptic time constant (ms), > 0.
+        v_leak: Potential at rest, and at t = 0.
+
+    Raises:
+        ValueError: a time constant is not positive or a value is not finite.
+
+    Example:
+        >>> import ranvier as rv
+        >>> rv.LI(tau_mem=20.0, tau_syn=5.0).spiking
+        False
+    """
+
+    tau_mem: Float[Array, "#size"]
+    tau_syn: Float[Array, "#size"]
+    v_leak: Float[Array, "#size"]
+    spiking: ClassVar[bool] = False
+    learns: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, tau_mem: ArrayLike = 20.0, tau_syn: ArrayLike = 5.0, *, v_leak: ArrayLike = 0.0):
+        self.tau_mem = _positive("LI", "tau_mem", tau_mem)
+        self.tau_syn = _positive("LI", "tau_syn", tau_syn)
+        self.v_leak = _finite("LI", "v_leak", v_leak)
+
+    @property
+    def v_threshold(self) -> Float[Array, ""]:
+        """Infinity: a leaky integrator never spikes."""
+        return jnp.full((), jnp.inf, self.tau_mem.dtype)
+
+    @property
+    def v_reset(self) -> Float[Array, ""]:
+        """Never used."""
+        return jnp.zeros((), self.tau_mem.dtype)
+
+    @property
+    def refractory(self) -> Float[Array, ""]:
+        """Never used."""
+        return jnp.zeros((), self.tau_mem.dtype)
+
+
+def _parameter(owner: str, name: str, value: ArrayLike) -> Float[Array, "#size"]:
+    array = jnp.asarray(value)
+    array = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))
+    if array.ndim > 1:
+        msg = f"{owner}: `{name}` must be a scalar or one value per neuron, shape (size,); got shape {array.shape}."
+        raise ValueError(msg)
+    return array
+
+
+def _finite(owner: str, name: str, value: ArrayLike) -> Float[Array, "#size"]:
+    array = _parameter(owner, name, value)
+    known = concrete(array)
+    if known is not None and not np.all(np.isfinite(known)):
+        msg = f"{owner}: `{name}` must be finite; got {value}."
+        raise ValueError(msg)
+    return array
+
+
+def _positive(owner: str, name: str, value: ArrayLike) -> Float[Array, "#size"]:
+    array = _finite(owner, name, value)
+    known = concrete(array)
+    if known is not None and not np.all(known > 0):
+        msg = f"{owner}: `{name}` must be a time in ms above 0; got {value}."
+        raise ValueError(msg)
+    return array
+
+
+def _check_below(lower: Float[Array, "#size"], upper: Float[Array, "#size"], name: str) -> None:
+    low, high = concrete(lower), concrete(upper)
+    if low is not None and high is not None and not np.all(low < high):
+        msg = f"LIF: `{name}` must be below `v_threshold`; got {name} = {low} and v_threshold = {high}."
+        raise ValueError(msg)

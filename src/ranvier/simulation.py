@@ -1,0 +1,212 @@
+"""Simulation: one entry point, `simulate`, and what comes back, a `Solution`.
+
+How the network is advanced is a value, the simulator (`EventDriven()`, ...). Whatever a simulator cannot hold or do is
+counted in `Solution.stats` and, unless `throw=False`, raised.
+"""
+
+import abc
+from collections.abc import Mapping
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int
+
+from ranvier._concrete import concrete
+from ranvier.events import Spikes
+from ranvier.network import Network
+
+STATUS = {
+    0: "all went well",
+    1: "more spikes than fit: raise EventDriven(max_spikes=...), or make the network fire less (see stats.dropped)",
+    2: "v_reset is not below v_threshold for some neuron: it would fire without end; keep the two apart",
+    3: "v_leak is not below v_threshold for some neuron: it would start above threshold; keep the two apart",
+    4: "a weight is not finite: the optimiser has diverged; lower its learning rate or clip the gradient",
+    5: "a delay is not finite, or outside its bounds: use ranvier.project after each step, or another bound",
+    6: "a time constant is not above 0, or a refractory time below 0: keep them positive while they are changed",
+    7: "input spikes are not valid: times must be sorted and in [0, t_end], units inside the population",
+    8: "a record time is not in [0, t_end]",
+    9: "a potential or current is not finite: weights or inputs are too large",
+}
+
+
+class Stats(eqx.Module):
+    """What happened in a simulation, in numbers. Arrays have the batch axis of the input spikes, where there is one.
+
+    Args:
+        status: 0, or the first key of `ranvier.simulation.STATUS` that applies; one for the call.
+        spikes: Spikes of each population.
+        dropped: Spikes that did not fit `max_spikes`, per population. They reached nobody: the result is not valid.
+        silent: Neurons without a spike, per population.
+        in_flight: Events due after `t_end`, per receiving population.
+        guarded: Spikes whose slope at threshold is so small that the gradient guard acts, per population.
+        events: Synaptic events delivered or in flight.
+        exact: Neuron-windows that took the exact path (the rest were aggregated, which is exact too).
+    """
+
+    status: Int[Array, ""]
+    spikes: dict[str, Int[Array, "*batch"]]
+    dropped: dict[str, Int[Array, "*batch"]]
+    silent: dict[str, Int[Array, "*batch"]]
+    in_flight: dict[str, Int[Array, "*batch"]]
+    guarded: dict[str, Int[Array, "*batch"]]
+    events: Int[Array, "*batch"]
+    exact: Int[Array, "*batch"]
+
+
+class Solution(eqx.Module):
+    """What a simulation gives back.
+
+    Args:
+        spikes: Spikes of each population of neurons, sorted, padded; times in [0, t_end].
+        voltages: For each recorded population its potentials, shape (batch, times, size) or (times, size).
+        stats: Counters.
+    """
+
+    spikes: dict[str, Spikes]
+    voltages: dict[str, Float[Array, "*batch times size"]]
+    stats: Stats
+
+
+class AbstractSimulator(eqx.Module):
+    """A way to advance a network. `run` gets checked input, always with a batch axis."""
+
+    @abc.abstractmethod
+    def run(
+        self,
+        network: Network,
+        spikes: dict[str, Spikes],
+        t_end: float,
+        record: dict[str, Float[Array, "batch times"]],
+    ) -> Solution:
+        """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
+
+
+def simulate(
+    network: Network,
+    spikes: Spikes | Mapping[str, Spikes],
+    simulator: AbstractSimulator,
+    *,
+    t_end: float,
+    record: Mapping[str, ArrayLike] | None = None,
+    throw: bool = True,
+) -> Solution:
+    """Simulate a network from 0 to `t_end` ms, differentiably.
+
+    Args:
+        network: The network; differentiate with respect to its leaves.
+        spikes: Input spikes, `Spikes` of shape (n,) or (batch, n), or one for each input population by name.
+            Gradients of input spikes are taken with respect to `spikes.time`.
+        simulator: How, for example `ranvier.EventDriven()`.
+        t_end: End of the simulation (ms), > 0.
+        record: Times (ms) at which to record the potentials of a population, {population: (times,)} or
+            {population: (batch, times)}, ascending. At a spike time the value is that after the reset.
+        throw: Raise if anything did not fit or was not valid; otherwise only `stats` tells.
+
+    Returns:
+        A `Solution`; with a batch axis where `spikes` have one.
+
+    Raises:
+        ValueError: an argument is not valid (before tracing).
+        RuntimeError: the simulation's status is not 0 and `throw`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, ranvier as rv
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(3.0), key=jax.random.key(0))
+        >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
+        >>> solution = rv.simulate(net, spikes, rv.EventDriven(), t_end=20.0)
+        >>> int(solution.stats.spikes["output"])
+        3
+    """
+    if not (np.isfinite(t_end) and t_end > 0):
+        msg = f"simulate: `t_end` must be a finite time in ms above 0; got {t_end}."
+        raise ValueError(msg)
+    trains = _by_population(network, spikes)
+    batched = next(iter(trains.values())).time.ndim == 2
+    _check_spikes(network, trains, float(t_end))
+    times = _check_record(network, record or {}, float(t_end))
+    if not batched:
+        trains = jax.tree.map(lambda leaf: leaf[None], trains)
+    batch = next(iter(trains.values())).time.shape[0]
+    wide = {name: jnp.broadcast_to(at, (batch, at.shape[-1])) for name, at in times.items()}
+    solution = simulator.run(network, trains, float(t_end), wide)
+    if not batched:
+        status = solution.stats.status
+        solution = jax.tree.map(lambda leaf: leaf if leaf is status else leaf[0], solution)
+    return _throw(solution) if throw else solution
+
+
+def _by_population(network: Network, spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Spikes]:
+    names = [name for name, _ in network.input_sizes]
+    trains = {names[0]: spikes} if isinstance(spikes, Spikes) and len(names) == 1 else spikes
+    if isinstance(trains, Spikes) or set(trains) != set(names):
+        got = "one Spikes" if isinstance(trains, Spikes) else list(trains)
+        msg = f"simulate: `spikes` must name the network's input populations {names}; got {got}."
+        raise ValueError(msg)
+    leading = {name: train.time.shape[:-1] for name, train in trains.items()}
+    if len(set(leading.values())) > 1 or any(len(shape) > 1 for shape in leading.values()):
+        msg = f"simulate: all input `spikes` need one shape, (n,) or (batch, n) with one batch; got {leading}."
+        raise ValueError(msg)
+    if any(0 in train.time.shape[:-1] for train in trains.values()):
+        msg = "simulate: `spikes` hold an empty batch; pass at least one sample."
+        raise ValueError(msg)
+    return {name: trains[name] for name in names}
+
+
+def _check_spikes(network: Network, trains: dict[str, Spikes], t_end: float) -> None:
+    """Refuse input spikes that cannot be simulated, naming the first that is wrong."""
+    for name, train in trains.items():
+        time, unit = concrete(train.time), concrete(train.unit)
+        if time is None or unit is None:
+            continue
+        size = network.size(name)
+        spike = time != np.inf
+        earlier = np.concatenate([np.full((*time.shape[:-1], 1), -np.inf), time[..., :-1]], axis=-1)
+        problems = {
+            "time is NaN": np.isnan(time),
+            "times must be >= 0 ms": time < 0,
+            f"times must not be after t_end = {t_end} ms (use inf for no spike)": spike & (time > t_end),
+            "times must be sorted (Spikes.from_ragged sorts)": time < earlier,
+            f"units must be in 0..{size - 1}": spike & ((unit < 0) | (unit >= size)),
+        }
+        for problem, where in problems.items():
+            if where.any():
+                at = tuple(int(index) for index in np.argwhere(where)[0])
+                msg = f"simulate: `spikes` of {name!r}: {problem}; got time {time[at]} ms, unit {unit[at]} at {at}."
+                raise ValueError(msg)
+
+
+def _check_record(
+    network: Network, record: Mapping[str, ArrayLike], t_end: float
+) -> dict[str, Float[Array, "*batch times"]]:
+    times = {}
+    for name, given in record.items():
+        if name not in network.neurons:
+            msg = f"simulate: `record` names {name!r}; this network has {list(network.neurons)}."
+            raise ValueError(msg)
+        at = jnp.asarray(given)
+        at = at if jnp.issubdtype(at.dtype, jnp.floating) else at.astype(jnp.result_type(float))
+        known = concrete(at)
+        if at.ndim not in (1, 2) or at.shape[-1] == 0:
+            msg = f"simulate: `record` times of {name!r} must be (times,) or (batch, times); got shape {at.shape}."
+            raise ValueError(msg)
+        if known is not None and not (np.all((known >= 0) & (known <= t_end)) and np.all(np.diff(known) >= 0)):
+            msg = f"simulate: `record` times of {name!r} must be ascending and in [0, {t_end}] ms; got {known}."
+            raise ValueError(msg)
+        times[name] = at
+    return times
+
+
+def _throw(solution: Solution) -> Solution:
+    """Raise what went wrong: with the numbers where they are known, with a fixed message inside a traced function."""
+    status = concrete(solution.stats.status)
+    if status is None:
+        code = solution.stats.status
+        messages = [f"simulate: {message}." for message in STATUS.values()]
+        return eqx.branched_error_if(solution, jnp.any(code > 0), jnp.max(code), messages)
+    if status.any():
+        dropped = {name: int(np.max(count)) for name, count in solution.stats.dropped.items()}
+        msg = f"simulate: {STATUS[int(status.max())]}. Spikes dropped, worst sample: {dropped}."
+        raise RuntimeError(msg)
+    return solution

@@ -1,0 +1,135 @@
+"""House rules that no tool checks: budgets, annotations, and an import without side effects."""
+
+import ast
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src" / "ranvier"
+MODULES = sorted(SOURCE.rglob("*.py"))
+MAX_FILE_LINES = 400
+MAX_FUNCTION_LINES = 45
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def functions() -> Iterator[tuple[str, Function]]:
+    """Every function of the package, methods and nested ones included, with the place where it stands."""
+    for path in MODULES:
+        for node in ast.walk(parse(path)):
+            if isinstance(node, Function):
+                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+
+
+def test_the_package_is_there():
+    assert SOURCE / "__init__.py" in MODULES
+    assert (SOURCE / "py.typed").is_file()
+
+
+def test_files_are_short():
+    lengths = {str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines()) for path in MODULES}
+    assert {path: n for path, n in lengths.items() if n > MAX_FILE_LINES} == {}
+
+
+def test_functions_are_short():
+    lengths = {place: node.end_lineno - node.lineno + 1 for place, node in functions()}
+    assert {place: n for place, n in lengths.items() if n > MAX_FUNCTION_LINES} == {}
+
+
+def test_modules_have_docstrings():
+    assert [str(path.relative_to(ROOT)) for path in MODULES if not ast.get_docstring(parse(path))] == []
+
+
+def unannotated(node: Function) -> list[str]:
+    arguments = node.args
+    named = arguments.posonlyargs + arguments.args + arguments.kwonlyargs
+    starred = [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
+    return [a.arg for a in named + starred if a.annotation is None and a.arg not in ("self", "cls")]
+
+
+def test_arguments_are_annotated():
+    assert {place: missing for place, node in functions() if (missing := unannotated(node))} == {}
+
+
+def test_annotations_are_not_postponed():
+    """`from __future__ import annotations` would turn shape annotations into strings that nothing checks."""
+    offenders = [
+        str(path.relative_to(ROOT))
+        for path in MODULES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__"
+        if any(alias.name == "annotations" for alias in node.names)
+    ]
+    assert offenders == []
+
+
+def test_no_public_name_hides_a_module():
+    """A name in `__all__` that is also a submodule's name must be that submodule and nothing else."""
+    import ranvier
+
+    assert sorted(set(ranvier.__all__)) == sorted(ranvier.__all__)
+    hidden = [
+        name
+        for name in ranvier.__all__
+        if not isinstance(getattr(ranvier, name), ModuleType)
+        if importlib.util.find_spec(f"ranvier.{name}") is not None
+    ]
+    assert hidden == []
+
+
+IMPORT_PROBE = """
+import json, sys
+import jax
+from jax._src import xla_bridge
+
+before = dict(jax.config.values)
+import ranvier
+after = dict(jax.config.values)
+
+print(json.dumps({
+    "changed": [name for name in after if before.get(name) != after[name]],
+    "backends": sorted(xla_bridge._backends),
+    "modules": sorted({name.partition(".")[0] for name in sys.modules}),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def imported() -> dict[str, list[str]]:
+    """What `import ranvier` did to a fresh interpreter."""
+    path = os.pathsep.join(filter(None, [str(SOURCE.parent), os.environ.get("PYTHONPATH")]))
+    environment = os.environ | {"PYTHONPATH": path}
+    command = [sys.executable, "-c", IMPORT_PROBE]
+    result = subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=120, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_import_changes_no_jax_setting(imported: dict[str, list[str]]):
+    assert imported["changed"] == []
+
+
+def test_import_starts_no_backend(imported: dict[str, list[str]]):
+    assert imported["backends"] == []
+
+
+def test_import_loads_no_optional_package(imported: dict[str, list[str]]):
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    contracts = {contract["id"]: contract for contract in settings["tool"]["importlinter"]["contracts"]}
+    unwanted = {*contracts["optional-packages"]["forbidden_modules"], "h5py", "matplotlib", "typer"}
+    assert sorted(unwanted.intersection(imported["modules"])) == []
