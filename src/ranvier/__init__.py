@@ -10,6 +10,9 @@ from importlib.metadata import version as _version
 
 from equinox import combine as combine
 
+from ranvier import encoders as encoders
+from ranvier import losses as losses
+from ranvier import regularizers as regularizers
 from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
 from ranvier.delays import DendriticDelay as DendriticDelay

@@ -1,7 +1,7 @@
 """Encoders: from the values of a sample to the spikes of an input population.
 
-Each encoder is a pure function of an array whose last axis is the channel. It gives `Spikes` for that many units, and
-may be differentiated with respect to the values.
+Each encoder is a pure function of an array whose last axis is the channel. It gives `Spikes` for that many
+units, and may be differentiated with respect to the values.
 """
 
 import math
@@ -22,15 +22,14 @@ def latency(value: Float[ArrayLike, "*batch n"], *, t_early: float, t_late: floa
     Args:
         value: Values in [0, 1], shape (n,) or (batch, n).
         t_early: Time (ms) of value 0, >= 0.
-        t_late: Time (ms) of value 1, after `t_early`. Göltz et al., Nat. Commun. 16 (2025), use 0.15 and 2.0 times
-            tau_syn for the Yin-Yang data set.
+        t_late: Time (ms) of value 1, after `t_early`.
 
     Returns:
-        Spikes of the same shape, sorted by time; channels of equal value keep their order. No padding is needed.
+        Spikes of the same shape, sorted by time; channels of equal value keep their order. No padding.
 
     Raises:
-        ValueError: `value` is not floating-point with a channel axis, or a value is NaN or outside [0, 1] (checked
-            unless `value` is traced), or the times are not finite with 0 <= t_early < t_late.
+        ValueError: `value` is not floating-point with a channel axis, a value is NaN or outside [0, 1]
+            (checked unless `value` is traced), or the times are not finite with 0 <= t_early < t_late.
 
     Example:
         >>> import jax.numpy as jnp
@@ -38,6 +37,9 @@ def latency(value: Float[ArrayLike, "*batch n"], *, t_early: float, t_late: floa
         >>> spikes = latency(jnp.array([1.0, 0.0, 0.5]), t_early=1.0, t_late=3.0)
         >>> spikes.time.tolist(), spikes.unit.tolist()
         ([1.0, 2.0, 3.0], [1, 2, 0])
+
+    Source: Göltz et al., "DelGrad", Nat. Commun. 16 (2025), doi:10.1038/s41467-025-63120-y: for the Yin-Yang
+    data set t_early = 0.15 tau_syn, t_late = 2 tau_syn.
     """
     if not 0 <= t_early < t_late < math.inf:
         msg = (
@@ -52,7 +54,8 @@ def latency(value: Float[ArrayLike, "*batch n"], *, t_early: float, t_late: floa
     return Spikes(jnp.take_along_axis(time, order, axis=-1), order.astype(jnp.int32))
 
 
-def _check_values(owner: str, value: Float[ArrayLike, "*batch n"]) -> None:
+def _check_values(owner: str, value: ArrayLike) -> None:
+    """Refuse values that are no channels, or not in [0, 1] where they are known."""
     if jnp.ndim(value) == 0 or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
         msg = (
             f"{owner}: `value` must be floating-point of shape (n,) or (batch, n); "
@@ -66,7 +69,7 @@ def _check_values(owner: str, value: Float[ArrayLike, "*batch n"]) -> None:
     if wrong.any():
         at = tuple(int(index) for index in np.argwhere(wrong)[0])
         msg = (
-            f"{owner}: `value` must be in [0, 1]; got {known[at]} at {at}, and {wrong.sum()} such values in all. "
-            "Scale the data to [0, 1] first."
+            f"{owner}: `value` must be in [0, 1]; got {known[at]} at {at}, and {wrong.sum()} such values in "
+            "all. Scale the data to [0, 1] first."
         )
         raise ValueError(msg)

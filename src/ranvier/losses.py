@@ -1,19 +1,20 @@
 """Losses on the first spikes of an output population: the class is the output that fires first.
 
-Every function takes `first`, first-spike times (ms) of shape (*batch, size) with `inf` where an output is silent (see
-`ranvier.first_spike`), and `label`, the class of each sample, shape (*batch,); it gives the mean over the batch.
+Every function takes `first`, first-spike times (ms) of shape (*batch, size) with `inf` where an output is
+silent (see `ranvier.first_spike`), and `label`, the class of each sample, shape (*batch,). A loss is the mean
+over the batch.
 
 Silent outputs, the same in every loss:
 
-* A silent output that is *not* the label contributes nothing. It cannot win, so the sample is as good as without it.
-  Pretending that it fired at some fixed time T would make the loss depend on the origin of time, and its gradient
-  would drag the label's spike towards T, away from the early side.
-* A silent *label* costs the constant `silent`, without any gradient: there is no spike to move. Choose `silent` above
-  what a sample that fires can cost, so that curves and the choice of the best epoch see it. To bring the neuron back
-  is the task of `ranvier.regularizers.SilentRecovery`.
+* A silent output that is *not* the label contributes nothing. It cannot win, and there is no spike to move.
+  To pretend that it fires at a time T would tie the loss to the origin of time, and the gradient would drag
+  the label's spike towards T, away from the early side.
+* A silent *label* costs the constant `silent`, without any gradient. Choose it above what a sample that fires
+  can cost, so that curves and the choice of the best epoch see it. To bring the neuron back is the task of
+  `ranvier.regularizers.SilentRecovery`.
 
-No value and no gradient is ever NaN or infinite, with one exception: a label out of range that JAX has traced cannot
-be refused, so the loss is NaN. Concrete labels are checked.
+No value and no gradient is ever NaN or infinite, with one exception: a label out of range that JAX has traced
+cannot be refused, so its loss is NaN. Concrete labels are checked.
 """
 
 import math
@@ -26,28 +27,32 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from ranvier._concrete import concrete
 
 LARGEST_EXPONENT = 50.0
-"""Where the early-spike term of `first_spike_cross_entropy` goes on as a straight line, so that it stays finite."""
+"""Where the early-spike term of `first_spike_cross_entropy` goes on as a straight line, to stay finite."""
 
 
 def relative_time_mse(
-    first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"], *, margin: float, silent: float = 100.0
+    first: Float[Array, "*batch size"],
+    label: Int[ArrayLike, "*batch"],
+    *,
+    margin: float,
+    silent: float = 100.0,
 ) -> Float[Array, ""]:
     """Every other output should fire `margin` after the label's; only differences of times count.
 
-    `L = 1/2 sum_{k != y} ((t_k - t_y) - margin)^2`, the mean over the batch. Shifting all times changes nothing.
+    `L = 1/2 sum_{k != y} ((t_k - t_y) - margin)^2`, the batch's mean. Shifting all times changes nothing.
 
     Args:
         first: First-spike times (ms), `inf` for silent, shape (*batch, size).
         label: Class y of each sample, 0 to size - 1, shape (*batch,).
         margin: Wanted lead of the label (ms), > 0; Göltz et al. use 0.2 tau_syn.
-        silent: Loss (ms^2) of a sample whose label is silent, without gradient. A silent other output adds nothing.
+        silent: Loss (ms^2) of a sample whose label is silent. Other silent outputs add nothing.
 
     Returns:
         Loss in ms^2, a scalar. NaN if a traced label is out of range.
 
     Raises:
-        ValueError: `margin` or `silent` is out of range, or `label` is not integer, has another shape or is out of
-            range (the last only where it is not traced).
+        ValueError: a number is out of range, or `label` does not hold one class per sample (its range is
+            checked unless it is traced).
 
     Example:
         >>> import jax.numpy as jnp
@@ -56,12 +61,13 @@ def relative_time_mse(
         >>> float(losses.relative_time_mse(first, jnp.array([0, 2]), margin=0.5))
         0.125
 
-    Source: Göltz et al., "DelGrad", Nat. Commun. 16 (2025), doi:10.1038/s41467-025-63120-y. There a sample with any
-    silent output costs 100 and is not learned from; here the outputs that fired still learn.
+    Source: Göltz et al., "DelGrad", Nat. Commun. 16 (2025), doi:10.1038/s41467-025-63120-y. There a sample
+    with any silent output costs 100 and teaches nothing; here the outputs that fired still learn.
     """
-    _check("relative_time_mse", "margin", margin, 0 < margin < math.inf, "a time in ms above 0")
-    _check("relative_time_mse", "silent", silent, 0 <= silent < math.inf, "a finite loss >= 0")
-    is_label = _is_label("relative_time_mse", first, label)
+    owner = "relative_time_mse"
+    _check(owner, "margin", margin, 0 < margin < math.inf, "a time in ms above 0")
+    _check(owner, "silent", silent, 0 <= silent < math.inf, "a finite loss >= 0")
+    is_label = _is_label(owner, first, label)
     lag, rival, label_fired = _lags(first, is_label)
     excess = jnp.where(rival, lag - margin, 0.0)
     return _mean(jnp.sum(excess**2, axis=-1) / 2, is_label, label_fired, silent)
@@ -78,23 +84,21 @@ def first_spike_cross_entropy(
 ) -> Float[Array, ""]:
     """Cross-entropy of a softmax over `-t_k / tau`, and, if wanted, a push towards early spikes.
 
-    `L = ln sum_k exp(-(t_k - t_y) / tau) + early_strength exp(t_y / early_tau)`, the mean over the batch. Without the
-    second term shifting all times changes nothing. Beyond t_y = 50 early_tau the exponential goes on as its tangent.
+    `L = ln sum_k exp(-(t_k - t_y) / tau) + early_strength exp(t_y / early_tau)`, the mean over the batch.
 
     Args:
         first: First-spike times (ms), `inf` for silent, shape (*batch, size).
         label: Class y of each sample, 0 to size - 1, shape (*batch,).
         tau: Difference of times (ms) that matters, > 0; Göltz et al. use 0.2 tau_syn.
         early_strength: Weight of the second term, >= 0; Göltz et al. use 0.005.
-        early_tau: Its time constant (ms), > 0; default 5 tau, their ratio.
-        silent: Loss of a sample whose label is silent, without gradient. A silent other output adds nothing.
+        early_tau: Its time constant (ms), default 5 tau, their ratio; a straight line beyond 50 early_tau.
+        silent: Loss of a sample whose label is silent. Other silent outputs add nothing.
 
     Returns:
         Loss, a scalar without unit. NaN if a traced label is out of range.
 
     Raises:
-        ValueError: a number is out of range, or `label` is not integer, has another shape or is out of range (the
-            last only where it is not traced).
+        ValueError: as for `relative_time_mse`.
 
     Example:
         >>> import jax.numpy as jnp
@@ -102,8 +106,7 @@ def first_spike_cross_entropy(
         >>> round(float(losses.first_spike_cross_entropy(jnp.array([2.0, 2.0]), jnp.array(1), tau=0.2)), 4)
         0.6931
 
-    Source: Göltz et al., "Fast and energy-efficient neuromorphic deep learning with first-spike times", Nat. Mach.
-    Intell. 3 (2021), doi:10.1038/s42256-021-00388-x.
+    Source: Göltz et al., Nat. Mach. Intell. 3 (2021), doi:10.1038/s42256-021-00388-x.
     """
     owner, wait = "first_spike_cross_entropy", 5 * tau if early_tau is None else early_tau
     _check(owner, "tau", tau, 0 < tau < math.inf, "a time in ms above 0")
@@ -130,7 +133,7 @@ def hit(first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"]) -> 
         True for each sample that is right, shape (*batch,). False if a traced label is out of range.
 
     Raises:
-        ValueError: `label` is not integer, has another shape or is out of range (the last only if not traced).
+        ValueError: `label` does not hold one class per sample (range checked unless traced).
 
     Example:
         >>> import jax.numpy as jnp
@@ -172,9 +175,7 @@ def _check(owner: str, name: str, value: float | None, right: bool, expected: st
         raise ValueError(msg)
 
 
-def _is_label(
-    owner: str, first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"]
-) -> Bool[Array, "*batch size"]:
+def _is_label(owner: str, first: Float[Array, "*batch size"], label: ArrayLike) -> Bool[Array, "*batch size"]:
     """Mark the label's output of each sample; refuse labels that no output has."""
     size = first.shape[-1]
     kind, shape = jnp.result_type(label), jnp.shape(label)
@@ -190,8 +191,8 @@ def _is_label(
         if wrong.any():
             found = np.unique(known[wrong])[:5].tolist()
             msg = (
-                f"{owner}: `label` must be in 0..{size - 1} for {size} outputs; got {found} in {wrong.sum()} samples. "
-                "Number the classes from 0, or give the output population one neuron per class."
+                f"{owner}: `label` must be in 0..{size - 1} for {size} outputs; got {found} in {wrong.sum()} "
+                "samples. Number the classes from 0, or give the output population one neuron per class."
             )
             raise ValueError(msg)
     unit = jax.lax.broadcasted_iota(jnp.int32, first.shape, first.ndim - 1)
@@ -201,7 +202,7 @@ def _is_label(
 def _lags(
     first: Float[Array, "*batch size"], is_label: Bool[Array, "*batch size"]
 ) -> tuple[Float[Array, "*batch size"], Bool[Array, "*batch size"], Bool[Array, "*batch 1"]]:
-    """Lag `t_k - t_y` of each output behind the label's, where that means anything, and whether the label fired.
+    """Lag `t_k - t_y` of each output behind the label's, for which outputs it counts, and if the label fired.
 
     The lag is finite everywhere, so that no unused branch can put a NaN into a gradient.
     """

@@ -10,6 +10,7 @@ from typing import TypeVar
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import DTypeLike, PRNGKeyArray
 
 from ranvier.connections import Connection
@@ -98,7 +99,7 @@ class Network(eqx.Module):
     @property
     def dtype(self) -> DTypeLike:
         """Floating-point type of the weights; simulations run in it."""
-        return jnp.result_type(*(link.weight.dtype for link in self.connections))
+        return np.result_type(*(np.dtype(link.weight.dtype) for link in self.connections))
 
     def summary(self) -> str:
         """A table of populations and connections with their numbers of weights and delays."""
@@ -126,7 +127,7 @@ def feedforward(
     delay: DelayFactory | None = None,
     weight: Initializer | Sequence[Initializer] | None = None,
     readout: AbstractNeuron | None = None,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     key: PRNGKeyArray,
 ) -> Network:
     """Layers in a row: `input`, `hidden` (`hidden1`, `hidden2`, ... if several), `output`.
@@ -166,7 +167,7 @@ def recurrent(
     delay: DelayFactory | Sequence[DelayFactory],
     weight: Initializer | Sequence[Initializer] | None = None,
     readout: AbstractNeuron | None = None,
-    dtype: DTypeLike = None,
+    dtype: DTypeLike | None = None,
     key: PRNGKeyArray,
 ) -> Network:
     """One recurrent hidden layer: `input` to `hidden`, `hidden` to itself, `hidden` to `output`.
@@ -206,7 +207,7 @@ def _build(
     delay: DelayFactory | Sequence[DelayFactory] | None,
     weight: Initializer | Sequence[Initializer] | None,
     readout: AbstractNeuron | None,
-    dtype: DTypeLike,
+    dtype: DTypeLike | None,
     key: PRNGKeyArray,
 ) -> Network:
     dtype = jnp.result_type(float) if dtype is None else dtype

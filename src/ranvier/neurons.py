@@ -21,12 +21,12 @@ from ranvier._concrete import concrete
 class AbstractNeuron(eqx.Module):
     """A membrane that is linear between events, with exponential current synapses."""
 
-    tau_mem: eqx.AbstractVar[Float[Array, "#size"]]
-    tau_syn: eqx.AbstractVar[Float[Array, "#size"]]
-    v_leak: eqx.AbstractVar[Float[Array, "#size"]]
-    v_threshold: eqx.AbstractVar[Float[Array, "#size"]]
-    v_reset: eqx.AbstractVar[Float[Array, "#size"]]
-    refractory: eqx.AbstractVar[Float[Array, "#size"]]
+    tau_mem: eqx.AbstractVar[Float[Array, "*#size"]]
+    tau_syn: eqx.AbstractVar[Float[Array, "*#size"]]
+    v_leak: eqx.AbstractVar[Float[Array, "*#size"]]
+    v_threshold: eqx.AbstractVar[Float[Array, "*#size"]]
+    v_reset: eqx.AbstractVar[Float[Array, "*#size"]]
+    refractory: eqx.AbstractVar[Float[Array, "*#size"]]
     spiking: eqx.AbstractClassVar[bool]
     learns: eqx.AbstractClassVar[tuple[str, ...]]
 
@@ -55,12 +55,12 @@ class LIF(AbstractNeuron):
         10.0
     """
 
-    tau_mem: Float[Array, "#size"]
-    tau_syn: Float[Array, "#size"]
-    v_leak: Float[Array, "#size"]
-    v_threshold: Float[Array, "#size"]
-    v_reset: Float[Array, "#size"]
-    refractory: Float[Array, "#size"]
+    tau_mem: Float[Array, "*#size"]
+    tau_syn: Float[Array, "*#size"]
+    v_leak: Float[Array, "*#size"]
+    v_threshold: Float[Array, "*#size"]
+    v_reset: Float[Array, "*#size"]
+    refractory: Float[Array, "*#size"]
     spiking: ClassVar[bool] = True
     learns: ClassVar[tuple[str, ...]] = ()
 
@@ -105,9 +105,9 @@ class LI(AbstractNeuron):
         False
     """
 
-    tau_mem: Float[Array, "#size"]
-    tau_syn: Float[Array, "#size"]
-    v_leak: Float[Array, "#size"]
+    tau_mem: Float[Array, "*#size"]
+    tau_syn: Float[Array, "*#size"]
+    v_leak: Float[Array, "*#size"]
     spiking: ClassVar[bool] = False
     learns: ClassVar[tuple[str, ...]] = ()
 
@@ -132,7 +132,7 @@ class LI(AbstractNeuron):
         return jnp.zeros((), self.tau_mem.dtype)
 
 
-def _parameter(owner: str, name: str, value: ArrayLike) -> Float[Array, "#size"]:
+def _parameter(owner: str, name: str, value: ArrayLike) -> Float[Array, "*#size"]:
     array = jnp.asarray(value)
     array = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))
     if array.ndim > 1:
@@ -141,7 +141,7 @@ def _parameter(owner: str, name: str, value: ArrayLike) -> Float[Array, "#size"]
     return array
 
 
-def _finite(owner: str, name: str, value: ArrayLike) -> Float[Array, "#size"]:
+def _finite(owner: str, name: str, value: ArrayLike) -> Float[Array, "*#size"]:
     array = _parameter(owner, name, value)
     known = concrete(array)
     if known is not None and not np.all(np.isfinite(known)):
@@ -150,7 +150,7 @@ def _finite(owner: str, name: str, value: ArrayLike) -> Float[Array, "#size"]:
     return array
 
 
-def _positive(owner: str, name: str, value: ArrayLike) -> Float[Array, "#size"]:
+def _positive(owner: str, name: str, value: ArrayLike) -> Float[Array, "*#size"]:
     array = _finite(owner, name, value)
     known = concrete(array)
     if known is not None and not np.all(known > 0):
@@ -159,7 +159,7 @@ def _positive(owner: str, name: str, value: ArrayLike) -> Float[Array, "#size"]:
     return array
 
 
-def _check_below(lower: Float[Array, "#size"], upper: Float[Array, "#size"], name: str) -> None:
+def _check_below(lower: Float[Array, "*#size"], upper: Float[Array, "*#size"], name: str) -> None:
     low, high = concrete(lower), concrete(upper)
     if low is not None and high is not None and not np.all(low < high):
         msg = f"LIF: `{name}` must be below `v_threshold`; got {name} = {low} and v_threshold = {high}."

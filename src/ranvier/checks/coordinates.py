@@ -1,11 +1,10 @@
 """All numbers under test as one flat vector: network parameters by field name, and input spike times.
 
-`flatten` lays the chosen fields end to end; `Coordinates.place` puts a vector back into a network and its input.
-Fields are those of `ranvier.partition`, and `"time"`, the times of the input spikes.
+`flatten` lays the chosen fields end to end; `place` puts a vector back into a network and its input. Fields
+are those of `ranvier.partition`, and `"time"`, the times of the input spikes.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -32,13 +31,12 @@ class Field(NamedTuple):
 
 
 class Coordinates(NamedTuple):
-    """The vector, its fields, which of its numbers can move both ways, their scale, and the way back."""
+    """The vector, its fields, which of its numbers can move both ways, and their scale."""
 
     at: Float[np.ndarray, " size"]
     fields: tuple[Field, ...]
     free: Bool[np.ndarray, " size"]
     scale: Float[np.ndarray, " size"]
-    place: Callable[[Float[Array, " size"], dict[str, Spikes]], tuple[Network, dict[str, Spikes]]]
 
 
 def flatten(network: Network, trains: dict[str, Spikes], names: tuple[str, ...]) -> Coordinates:
@@ -52,27 +50,49 @@ def flatten(network: Network, trains: dict[str, Spikes], names: tuple[str, ...])
     Raises:
         ValueError: a name is not a field of this network (from `ranvier.partition`).
     """
-    owned = tuple(name for name in names if name != TIME)
-    chosen = [partition(network, name)[0] for name in owned]
-    fixed = partition(network, *owned)[1] if owned else network
-    times = [train.time for train in trains.values()] if TIME in names else []
-    pieces = [times if name == TIME else chosen[owned.index(name)] for name in names]
-    flat = [ravel_pytree(piece) for piece in pieces]
-    ends = np.cumsum([0, *(len(vector) for vector, _ in flat)])
+    parts = [np.asarray(ravel_pytree(piece)[0]) for piece in _pieces(network, trains, names)]
+    ends = np.cumsum([0, *map(len, parts)])
     fields = tuple(Field(name, slice(*ends[i : i + 2])) for i, name in enumerate(names))
+    at = np.concatenate([np.zeros(0), *parts])
+    scale = np.concatenate([np.zeros(0), *(np.full(len(part), _scale(part)) for part in parts)])
+    free = np.isfinite(at)
+    for field in fields:
+        if field.name != TIME:
+            free[field.part] &= _unbound(network, field.name, at[field.part])
+    return Coordinates(at, fields, free, scale)
 
-    def place(
-        vector: Float[Array, " size"], given: dict[str, Spikes]
-    ) -> tuple[Network, dict[str, Spikes]]:
-        back = {field.name: unravel(vector[field.part]) for field, (_, unravel) in zip(fields, flat, strict=True)}
-        moved = back.pop(TIME, [train.time for train in given.values()])
-        pairs = zip(given.items(), moved, strict=True)
-        return combine(*back.values(), fixed), {name: _sorted(time, train) for (name, train), time in pairs}
 
-    at = np.concatenate([np.zeros(0), *(np.asarray(vector) for vector, _ in flat)])
-    spread = np.concatenate([np.zeros(0), *(np.full(len(vector), _scale(vector)) for vector, _ in flat)])
-    free = np.isfinite(at) & _unbound(at, fields, lambda vector: place(vector, trains)[0], owned)
-    return Coordinates(at, fields, free, spread, place)
+def place(
+    network: Network, trains: dict[str, Spikes], names: tuple[str, ...], vector: Float[Array, " size"]
+) -> tuple[Network, dict[str, Spikes]]:
+    """Put a vector back: the network, and its input sorted by the new times.
+
+    Args:
+        network: The network that `flatten` was given.
+        trains: Input spikes of a sample of the same shape.
+        names: The same names.
+        vector: The vector, laid out as by `flatten`.
+    """
+    start = 0
+    times = [train.time for train in trains.values()]
+    learned = []
+    for name, piece in zip(names, _pieces(network, trains, names), strict=True):
+        flat, unravel = ravel_pytree(piece)
+        back = unravel(vector[start : start + len(flat)])
+        start += len(flat)
+        if name == TIME:
+            times = back
+        else:
+            learned.append(back)
+    owned = tuple(name for name in names if name != TIME)
+    fixed = partition(network, *owned)[1] if owned else network
+    moved = {name: _sorted(time, train) for (name, train), time in zip(trains.items(), times, strict=True)}
+    return combine(*learned, fixed), moved
+
+
+def _pieces(network: Network, trains: dict[str, Spikes], names: tuple[str, ...]) -> list[Any]:
+    times = [train.time for train in trains.values()]
+    return [times if name == TIME else partition(network, name)[0] for name in names]
 
 
 def _sorted(time: Float[Array, " n"], train: Spikes) -> Spikes:
@@ -81,36 +101,27 @@ def _sorted(time: Float[Array, " n"], train: Spikes) -> Spikes:
     return Spikes(time[order], train.unit[order])
 
 
-def _scale(vector: Float[Array, " size"]) -> float:
+def _scale(vector: Float[np.ndarray, " size"]) -> float:
     """Typical size of a field's finite numbers, at most 1: steps are taken in units of it."""
-    finite = np.asarray(vector)[np.isfinite(vector)]
+    finite = vector[np.isfinite(vector)]
     size = float(np.sqrt(np.mean(finite**2))) if finite.size else 0.0
     return min(size, 1.0) or 1.0
 
 
-def _unbound(
-    at: Float[np.ndarray, " size"],
-    fields: tuple[Field, ...],
-    rebuild: Callable[[Float[Array, " size"]], Network],
-    owned: tuple[str, ...],
-) -> Bool[np.ndarray, " size"]:
-    """Which numbers are not at a bound: `project` leaves them alone, and a refractory time is above 0."""
-    free = np.ones(at.shape, bool)
+def _unbound(network: Network, name: str, part: Float[np.ndarray, " size"]) -> Bool[np.ndarray, " size"]:
+    """Which numbers are not at a bound: `project` leaves them alone; refractory times are above 0."""
+    free = part > NUDGE if name == "refractory" else np.ones(part.shape, bool)
     for shift in (NUDGE, -NUDGE):
-        inside = project(rebuild(jnp.asarray(at + shift)))
-        for name, part in fields:
-            if name in owned:
-                kept = np.asarray(ravel_pytree(partition(inside, name)[0])[0])
-                free[part] &= np.abs(kept - (at + shift)[part]) < NUDGE / 2
-            if name == "refractory":
-                free[part] &= at[part] > NUDGE
+        shifted = place(network, {}, (name,), jnp.asarray(part + shift))[0]
+        kept = np.asarray(ravel_pytree(partition(project(shifted), name)[0])[0])
+        free &= np.isclose(kept, part + shift, rtol=0, atol=NUDGE / 2)
     return free
 
 
 def probes(
     coordinates: Coordinates, part: slice, singles: int, directions: int, key: PRNGKeyArray
 ) -> Float[np.ndarray, "probes size"]:
-    """Directions in which one field is tested: some of its numbers alone, and all of them in random directions.
+    """Directions in which one field is tested: some of its numbers alone, and all of them at once.
 
     Args:
         coordinates: The vector.

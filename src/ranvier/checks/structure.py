@@ -1,10 +1,11 @@
 """The discrete side of a simulation: what must stay as it is for a derivative to exist.
 
-Spike times are smooth functions of weights, delays and thresholds as long as every neuron keeps its number of spikes,
-and every arrival its place among the instants at which its neuron is special: spikes, ends of refractory times, and
-times at which a potential is recorded. Where an arrival passes such an instant the derivative jumps. The order of two
-arrivals does not matter: they add up. `signature` sums this up in a value that can be compared. `slopes` gives dV/dt
-at the spikes: where it is small the threshold is only grazed, and a spike time hardly has a derivative.
+Spike times are smooth functions of weights, delays and thresholds as long as every neuron keeps its number of
+spikes, and every arrival its place among the instants at which its neuron is special: spikes, ends of
+refractory times, and times at which a potential is recorded. Where an arrival passes such an instant the
+derivative jumps. The order of two arrivals does not matter: they add up. `signature` sums this up in a value
+that can be compared. `slopes` gives dV/dt at the spikes: where it is small the threshold is only grazed, and
+a spike time hardly has a derivative.
 
 All of this is computed here from spike times, weights and delays, in NumPy, without a simulator.
 """
@@ -42,9 +43,9 @@ def by_unit(time: Float[np.ndarray, " n"], unit: Int[np.ndarray, " n"]) -> Train
 def signature(
     network: Network,
     trains: dict[str, Train],
-    delays: tuple[Float[np.ndarray, "#pre #post"], ...],
-    refractory: dict[str, Float[np.ndarray, "#size"]],
-    record: dict[str, Float[np.ndarray, " times"]],
+    delays: tuple[Float[np.ndarray, "_ _"], ...],
+    refractory: dict[str, Float[np.ndarray, "..."]],
+    record: dict[str, Float[np.ndarray, "..."]],
 ) -> bytes:
     """Everything discrete about a run: two runs with equal signatures lie on one smooth piece.
 
@@ -61,7 +62,8 @@ def signature(
     parts: list[np.ndarray] = []
     instants = {}
     for name, size in network.neuron_sizes:
-        train, rest = trains.get(name, Train(np.zeros(0), np.zeros(0, int))), np.broadcast_to(refractory[name], size)
+        train = trains.get(name, Train(np.zeros(0), np.zeros(0, int)))
+        rest = np.broadcast_to(refractory[name], size)
         parts.append(np.bincount(train.unit, minlength=size))
         instants[name] = []
         for unit in range(size):
@@ -77,6 +79,11 @@ def signature(
     return b"".join(np.asarray(part, np.int32).tobytes() + b"|" for part in parts)
 
 
+def order(trains: dict[str, Train]) -> bytes:
+    """In which order the neurons of each population fire, as a value to compare."""
+    return b"".join(np.argsort(train.time, kind="stable").tobytes() + b"|" for train in trains.values())
+
+
 def arrivals(
     train: Train, delay: Float[np.ndarray, "#pre #post"], shape: tuple[int, ...]
 ) -> Float[np.ndarray, "n post"]:
@@ -85,12 +92,13 @@ def arrivals(
 
 
 def slopes(
-    network: Network, trains: dict[str, Train], delays: tuple[Float[np.ndarray, "#pre #post"], ...]
-) -> dict[str, Float[np.ndarray, " n"]]:
-    """Slope dV/dt (threshold units per ms) just before each spike, `V' = (v_leak - v_threshold + I) / tau_mem`.
+    network: Network, trains: dict[str, Train], delays: tuple[Float[np.ndarray, "_ _"], ...]
+) -> dict[str, Float[np.ndarray, "..."]]:
+    """Slope dV/dt (threshold units per ms) just before each spike.
 
-    `I` is the sum of `w e^{-(t - t_a)/tau_syn}` over the arrivals before the spike. Spikes that reach a neuron in its
-    refractory time count: the current goes on.
+    At threshold, `V' = (v_leak - v_threshold + I) / tau_mem`.
+    `I` is the sum of `w e^{-(t - t_a)/tau_syn}` over the arrivals before the spike. Spikes that reach a
+    neuron in its refractory time count: the current goes on.
 
     Args:
         network: The network, with its numbers.
@@ -118,6 +126,6 @@ def slopes(
                 age = train.time[mine, None] - arrival[None, :, unit]
                 decay = np.where(age > 0, np.exp(-np.maximum(age, 0) / tau[unit]), 0.0)
                 current[mine] += decay @ weight[:, unit]
-        gap = np.broadcast_to(np.asarray(neuron.v_leak - neuron.v_threshold), size)
-        found[name] = (gap[train.unit] + current) / np.broadcast_to(np.asarray(neuron.tau_mem), size)[train.unit]
+        gap = np.broadcast_to(np.asarray(neuron.v_leak - neuron.v_threshold), size)[train.unit]
+        found[name] = (gap + current) / np.broadcast_to(np.asarray(neuron.tau_mem), size)[train.unit]
     return found

@@ -1,7 +1,7 @@
 """The Yin-Yang data set: points of a yin-yang sign, to be told apart as yin, yang or dot.
 
-A small problem that is not linear: a network without a hidden layer reaches about 64 %, one with 30 hidden neurons
-about 98 %. The samples are generated here bit for bit as published.
+A small problem that is not linear: without a hidden layer a network reaches about 64 %, with 30 hidden
+neurons about 98 %. The samples are generated here bit for bit as published.
 
 Source: Kriener, Göltz, Petrovici, "The Yin-Yang dataset", NICE 2022 (arXiv:2102.08211), and
 github.com/lkriener/yin_yang_data_set (MIT).
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import ArrayLike, Float, Int
+from jaxtyping import Float, Int
 
 RADIUS = 0.5
 """Radius of the sign, whose centre is (0.5, 0.5)."""
@@ -45,14 +45,16 @@ class Splits(NamedTuple):
     test: Samples
 
 
-def yin_yang_class(x: Float[ArrayLike, "*points"], y: Float[ArrayLike, "*points"]) -> Int[np.ndarray, "*points"]:
+def yin_yang_class(
+    x: Float[np.ndarray, "*points"] | float, y: Float[np.ndarray, "*points"] | float
+) -> Int[np.ndarray, "*points"]:
     """Class of each point of the plane, as for a map of decisions.
 
-    With r and l the distances to the centres of the right and the left dot: dot where r < 0.1 or l < 0.1; else yang
-    where r = 0.1, or l <= 0.25, or y > 0.5 and r > 0.25 (the upper half with its bulge down on the left); else yin.
+    With r and l the distances to the centres of the right and the left dot: dot where r < 0.1 or l < 0.1;
+    else yang where r = 0.1, or l <= 0.25, or y > 0.5 and r > 0.25; else yin.
 
     Args:
-        x: First coordinate of the points, any shape; the sign fills the circle of radius 0.5 around (0.5, 0.5).
+        x: First coordinate of the points, any shape; the sign is the disc of radius 0.5 around (0.5, 0.5).
         y: Second coordinate, same shape.
 
     Returns:
@@ -76,8 +78,8 @@ def yin_yang_class(x: Float[ArrayLike, "*points"], y: Float[ArrayLike, "*points"
 def yin_yang_samples(size: int, seed: int) -> Samples:
     """Samples of the Yin-Yang data set, the published ones for the published seeds.
 
-    For each sample a class is drawn, then points of the square [0, 1]^2 until one lies in that class, all from NumPy's
-    `RandomState(seed)`. Features are (x, y, 1 - x, 1 - y), each in [0, 1].
+    For each sample a class is drawn, then points of the square [0, 1]^2 until one lies in that class, all
+    from NumPy's `RandomState(seed)`. Features are (x, y, 1 - x, 1 - y), each in [0, 1].
 
     Args:
         size: Number of samples, >= 1. Fewer samples are the beginning of more.
@@ -98,7 +100,7 @@ def yin_yang_samples(size: int, seed: int) -> Samples:
         msg = f"yin_yang_samples: `size` must be at least 1; got {size}. Ask for one sample or more."
         raise ValueError(msg)
     if not 0 <= seed < 2**32:
-        msg = f"yin_yang_samples: `seed` must be in 0..2**32 - 1; got {seed}. Train uses 42, validation 41, test 40."
+        msg = f"yin_yang_samples: `seed` must be in 0..2**32 - 1; got {seed}. Published are 42, 41, 40."
         raise ValueError(msg)
     random = np.random.RandomState(seed)
     feature, label = np.empty((size, 4)), np.empty(size, np.int64)

@@ -59,9 +59,9 @@ def prepare(plan: Plan, call: Call) -> Prepared:
     windows = max(1, math.ceil(plan.t_end / window))
     membranes = tables.membranes(plan, call, window)
     wiring, synapses = tables.connect(plan, call, window, windows)
-    mask = 2 ** math.ceil(math.log2(int(wiring.max_shift.max(initial=0)) + 2)) - 1
+    span = int(wiring.max_shift.max(initial=0)) + 2
     margin = 1e-10 if plan.dtype == "float64" else 1e-5
-    clock = arrays.Clock(window, windows, plan.t_end - (windows - 1) * window, mask, margin)
+    clock = arrays.Clock(window, windows, plan.t_end - (windows - 1) * window, span, margin)
     return Prepared(wiring, synapses, membranes, clock, tables.record(plan, call, window, windows))
 
 

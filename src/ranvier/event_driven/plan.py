@@ -44,7 +44,7 @@ class Plan:
         return np.concatenate([[0], np.cumsum(np.fromiter(counts, np.int64))]).astype(np.int64)
 
 
-def longest_window(network: Network, arrivals: float, t_end: float, min_delay: float, wanted: float | None) -> float:
+def longest_window(network: Network, arrivals: int, t_end: float, min_delay: float, wanted: float | None) -> float:
     """Longest window (ms) that keeps the order of populations, and is not longer than useful.
 
     At most the smallest delay bound that closes a cycle. Within that, `wanted`, or what lets about eight input spikes

@@ -125,10 +125,10 @@ def _call(
     order, inputs = plan.populations[plan.inputs :], plan.populations[: plan.inputs]
     neurons = [network.neurons[name] for name in order]
 
-    def wide(value: Float[Array, "#size"], name: str) -> Float[Array, " size"]:
+    def wide(value: Float[Array, "*#size"], name: str) -> Float[Array, " size"]:
         return jnp.broadcast_to(value.astype(plan.dtype), (network.size(name),))
 
-    def relative(value: Float[Array, "#size"], leak: Float[Array, "#size"], name: str) -> Float[Array, " size"]:
+    def relative(value: Float[Array, "*#size"], leak: Float[Array, "*#size"], name: str) -> Float[Array, " size"]:
         return wide(value, name) - wide(leak, name)
 
     pairs = list(zip(neurons, order, strict=True))

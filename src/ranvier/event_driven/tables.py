@@ -72,7 +72,7 @@ def connect(plan: Plan, call: Call, window: float, windows: int) -> tuple[arrays
     delay = np.concatenate([d.reshape(-1) for d in call.delays]).astype(weight.dtype)
     shift, frac = _split(delay, window, windows)
     decays = [np.zeros_like(delay) for _ in range(3)]
-    shift_t, weight_t = np.zeros(weight.size, np.int32), np.zeros_like(weight) if np.any(mode == arrays.COLUMN) else weight
+    shift_t, frac_t, weight_t = np.zeros(weight.size, np.int32), np.zeros_like(weight), np.zeros_like(weight)
     for c in links:
         part, dense = slice(delay_start[c], delay_start[c + 1]), slice(weight_start[c], weight_start[c + 1])
         post = plan.post[c] - plan.inputs
@@ -80,13 +80,26 @@ def connect(plan: Plan, call: Call, window: float, windows: int) -> tuple[arrays
             _rest_factors(frac[part], float(call.tau_mem[post].flat[0]), float(call.tau_syn[post].flat[0]),
                           *(table[part] for table in decays))  # fmt: skip
         if mode[c] != arrays.ROW:
-            shape = call.weights[c].shape
-            shift_t[dense] = np.broadcast_to(shift[part].reshape(plan.delay_shapes[c]), shape).T.reshape(-1)
-        if mode[c] == arrays.COLUMN:
+            for table, transposed in ((shift, shift_t), (frac, frac_t)):
+                wide = np.broadcast_to(table[part].reshape(plan.delay_shapes[c]), call.weights[c].shape)
+                transposed[dense] = wide.T.reshape(-1)
             weight_t[dense] = call.weights[c].T.reshape(-1)
+    cell = _cells(plan, shift, delay_start)
     longest = np.array([shift[delay_start[c] : delay_start[c + 1]].max() for c in links], np.int64)
     wiring = _wiring(plan, mode, rows, columns, weight_start, delay_start, longest)
-    return wiring, arrays.Synapses(weight, shift, frac, decays[0], decays[1], decays[2], shift_t, weight_t)
+    return wiring, arrays.Synapses(weight, shift, frac, cell, decays[0], decays[1], decays[2], shift_t, frac_t, weight_t)
+
+
+def _cells(plan: Plan, shift: np.ndarray, delay_start: np.ndarray) -> np.ndarray:
+    """Where in a ring each delay's target is, relative to the emission window's first cell."""
+    neurons = [0] * plan.inputs + list(plan.sizes[plan.inputs :])
+    start = plan.starts(neurons)
+    cell = shift * np.int32(start[-1])
+    for c, (rows, columns) in enumerate(plan.delay_shapes):
+        if columns > 1:
+            target = np.tile(np.arange(columns, dtype=np.int32), rows)
+            cell[delay_start[c] : delay_start[c + 1]] += target + np.int32(start[plan.post[c]])
+    return cell
 
 
 def _mode(plan: Plan, c: int) -> int:
@@ -110,6 +123,7 @@ def _wiring(plan: Plan, mode: np.ndarray, rows: np.ndarray, columns: np.ndarray,
         inputs=plan.inputs,
         size=np.array(plan.sizes, np.int64),
         neuron_start=plan.starts(neurons)[:-1],
+        sender_start=plan.starts(plan.sizes)[:-1],
         spike_start=plan.starts(plan.capacities)[:-1],
         capacity=np.array(plan.capacities, np.int64),
         pre=np.array(plan.pre, np.int64),

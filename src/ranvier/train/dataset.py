@@ -1,15 +1,17 @@
 """What a network learns from: input spikes and the class of each sample."""
 
-import hashlib
 from collections.abc import Mapping
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from ranvier.events import Spikes
+from ranvier.network import Network
+from ranvier.simulation import AbstractSimulator, Solution, Stats, simulate
+from ranvier.train.checkpoint import digest
 
 
 class Dataset(eqx.Module):
@@ -62,11 +64,22 @@ class Dataset(eqx.Module):
         """Number of samples."""
         return self.label.shape[0]
 
+    def check(self, network: Network, t_end: float) -> None:
+        """Refuse input spikes that the network cannot be simulated with, as `ranvier.simulate` does."""
+        simulate(network, self.spikes, _Nothing(), t_end=t_end, throw=False)
+
     def digest(self) -> str:
         """A short fingerprint of all numbers, by which a resumed run knows its data again."""
-        total = hashlib.sha256()
-        for leaf in jax.tree.leaves(self):
-            values = np.asarray(leaf)
-            total.update(f"{values.dtype}{values.shape}".encode())
-            total.update(np.ascontiguousarray(values).tobytes())
-        return total.hexdigest()[:16]
+        return digest(jax.tree.leaves(self))[:16]
+
+
+class _Nothing(AbstractSimulator):
+    """Simulates nothing: `simulate` checks its arguments, and that is all that is wanted."""
+
+    def run(
+        self, network: Network, spikes: dict[str, Spikes], t_end: float, record: dict[str, Float[Array, "batch times"]]
+    ) -> Solution:
+        """Give back nothing."""
+        del network, spikes, t_end, record
+        none = jnp.zeros(0, jnp.int32)
+        return Solution({}, {}, Stats(jnp.zeros((), jnp.int32), {}, {}, {}, {}, {}, none, none))

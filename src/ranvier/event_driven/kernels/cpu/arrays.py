@@ -21,6 +21,7 @@ class Wiring(NamedTuple):
     inputs: int
     size: np.ndarray
     neuron_start: np.ndarray
+    sender_start: np.ndarray
     spike_start: np.ndarray
     capacity: np.ndarray
     pre: np.ndarray
@@ -43,17 +44,20 @@ class Wiring(NamedTuple):
 class Synapses(NamedTuple):
     """Weights and delays, flat. A delay is `shift` windows plus `frac` ms; the last three follow from `frac`.
 
-    `decay_syn = e^{frac/tau_syn}`, `decay_mem = e^{frac/tau_mem}`, `kernel = kappa(-frac)`; `shift_t` and `weight_t`
-    are transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous.
+    `cell` says where in a ring the target's cell is, counted from the emission window's first; `decay_syn =
+    e^{frac/tau_syn}`, `decay_mem = e^{frac/tau_mem}`, `kernel = kappa(-frac)`; `shift_t`, `frac_t` and `weight_t` are
+    transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous.
     """
 
     weight: np.ndarray
     shift: np.ndarray
     frac: np.ndarray
+    cell: np.ndarray
     decay_syn: np.ndarray
     decay_mem: np.ndarray
     kernel: np.ndarray
     shift_t: np.ndarray
+    frac_t: np.ndarray
     weight_t: np.ndarray
 
 
@@ -73,12 +77,15 @@ class Membranes(NamedTuple):
 
 
 class Clock(NamedTuple):
-    """Windows: their length, their number, how much of the last one counts, and the ring's length less one."""
+    """Windows: their length, their number, how much of the last one counts, and the number that a spike can span.
+
+    A ring has room for twice `span` windows: those of the current stretch of `span` windows and of the next.
+    """
 
     window: float
     windows: int
     last: float
-    mask: int
+    span: int
     margin: float
 
 

@@ -20,24 +20,70 @@ GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
 class Calendar(NamedTuple):
     """Where to look for spikes by window.
 
-    `first` (populations, windows + 1): first spike of a window; `head` (connections, windows) and `link`: lists of
-    the spikes of a ROW connection that arrive in a window, -1 at the end; `factor` (nodes, 4): what a COLUMN
-    connection needs of each of its spikes.
+    `first` (populations, windows + 2): first spike of a window. `head` (connections, windows) and `link`: lists of
+    the spikes of a ROW connection that arrive in a window, -1 at the end. `factor` (nodes, 4): what a COLUMN
+    connection needs of each of its spikes. For the others, per sender: `recent`, a bit for each of the latest 64
+    groups of windows in which it fired, newest lowest; `latest`, its last spike so far, and `before`, for each
+    spike, the sender's spike before it, -1 at the end. `hits`, room for one look-up. `group`: log2 of the windows in
+    a group.
     """
 
     first: np.ndarray
     head: np.ndarray
     link: np.ndarray
     factor: np.ndarray
+    recent: np.ndarray
+    latest: np.ndarray
+    before: np.ndarray
+    hits: np.ndarray
+    group: np.ndarray
 
 
 class Arrivals(NamedTuple):
-    """Arrivals at one neuron in one window: offset (ms), connection, sender and spike."""
+    """Arrivals at one neuron in one window: offset (ms), weight, and where the weight, the delay and the spike are.
+
+    `entry` is the place of the delay's gradient, or -1 for one delay per synapse.
+    """
 
     offset: np.ndarray
-    connection: np.ndarray
-    sender: np.ndarray
+    weight: np.ndarray
+    slot: np.ndarray
+    entry: np.ndarray
     spike: np.ndarray
+
+
+@no_type_check
+@njit(nogil=True)
+def new_calendar(wiring: Wiring, clock: Clock) -> Calendar:
+    """An empty calendar for one thread."""
+    nodes, senders = 1, wiring.size.sum()
+    for c in range(wiring.pre.shape[0]):
+        nodes = max(nodes, wiring.link_start[c] + wiring.capacity[wiring.pre[c]])
+    group = 0
+    while (clock.span >> group) + 2 > 62:
+        group += 1
+    places = wiring.spike_start[-1] + wiring.capacity[-1]
+    return Calendar(
+        np.zeros((wiring.size.shape[0], clock.windows + 2), np.int64),
+        np.full((wiring.pre.shape[0], clock.windows), -1, np.int64),
+        np.full(nodes, -1, np.int64), np.zeros((nodes, 4)), np.zeros(senders, np.uint64),
+        np.full(senders, -1, np.int64), np.full(places, -1, np.int64), np.zeros(senders + 8, np.uint8),
+        np.full(1, group, np.int64),
+    )  # fmt: skip
+
+
+@no_type_check
+@njit(nogil=True)
+def new_arrivals(wiring: Wiring) -> Arrivals:
+    """Room for every spike of every sender of one population."""
+    room = 1
+    for p in range(wiring.inputs, wiring.size.shape[0]):
+        total = 0
+        for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
+            total += wiring.capacity[wiring.pre[wiring.in_list[at]]]
+        room = max(room, total)
+    return Arrivals(np.zeros(room), np.zeros(room), np.zeros(room, np.int64), np.zeros(room, np.int64),
+                    np.zeros(room, np.int64))  # fmt: skip
 
 
 @no_type_check
@@ -47,6 +93,57 @@ def place(clock: Clock, synapses: Synapses, train: Train, b: int, q: int, entry:
     offset, frac = train.offset[b, q], synapses.frac[entry]
     late = wraps(offset, frac, clock.window)
     return train.window[b, q] + synapses.shift[entry] + late, float(offset + frac) - late * clock.window
+
+
+@no_type_check
+@njit(nogil=True)
+def clear(wiring: Wiring, calendar: Calendar) -> None:
+    """Forget the last sample."""
+    calendar.head[:] = -1
+    calendar.recent[:] = 0
+    calendar.latest[:] = -1
+    calendar.first[:, 0] = wiring.spike_start
+
+
+@no_type_check
+@njit(nogil=True)
+def open_window(calendar: Calendar, k: int) -> None:
+    """Forward: make room for the spikes of window k."""
+    group = calendar.group[0]
+    if k > 0 and k & ((1 << group) - 1) == 0:
+        for i in range(calendar.recent.shape[0]):
+            calendar.recent[i] = calendar.recent[i] << np.uint64(1)
+
+
+@no_type_check
+@njit(nogil=True)
+def remember(wiring: Wiring, calendar: Calendar, train: Train, b: int, p: int, q: int, age: int) -> None:
+    """Spike q of population p happened `age` groups of windows ago; spikes of one sender come in their order."""
+    i = wiring.sender_start[p] + train.unit[b, q]
+    if age < 64:
+        calendar.recent[i] |= np.uint64(1) << np.uint64(age)
+    calendar.before[q] = calendar.latest[i]
+    calendar.latest[i] = q
+
+
+@no_type_check
+@njit(nogil=True)
+def close_window(wiring: Wiring, calendar: Calendar, train: Train, b: int, k: int) -> None:
+    """Backward: forget the spikes of window k, and look one group of windows further back where one has passed."""
+    group = calendar.group[0]
+    passed = k & ((1 << group) - 1) == 0
+    if passed:
+        for i in range(calendar.recent.shape[0]):
+            calendar.recent[i] = calendar.recent[i] >> np.uint64(1)
+    oldest = (k >> group) - 64 if passed else -1
+    for p in range(wiring.size.shape[0]):
+        start = wiring.sender_start[p]
+        for q in range(calendar.first[p, k], calendar.first[p, k + 1]):
+            i = start + train.unit[b, q]
+            calendar.latest[i] = min(calendar.latest[i], calendar.before[q])
+        if oldest >= 0:
+            for q in range(calendar.first[p, oldest << group], calendar.first[p, (oldest + 1) << group]):
+                calendar.recent[start + train.unit[b, q]] |= np.uint64(1) << np.uint64(63)
 
 
 @no_type_check
@@ -70,66 +167,89 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
     found = 0
     for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
         c = wiring.in_list[at]
-        pre, start = wiring.pre[c], wiring.delay_start[c]
+        pre, start, mode = wiring.pre[c], wiring.delay_start[c], wiring.mode[c]
         rows, columns = wiring.row_stride[c], wiring.column_stride[c]
-        mode = wiring.mode[c]
+        first = found
         if mode == ROW:
             q = calendar.head[c, k]
             while q >= 0:
-                _, offset = place(clock, synapses, train, b, q, start + train.unit[b, q] * rows)
-                found = _append(arrivals, found, offset, c, train.unit[b, q], q)
+                i = train.unit[b, q]
+                _, arrivals.offset[found] = place(clock, synapses, train, b, q, start + i * rows)
+                arrivals.spike[found], arrivals.slot[found] = q, i
+                found += 1
                 q = calendar.link[wiring.link_start[c] + q - wiring.spike_start[pre]]
-            continue
-        if mode == COLUMN:
+        elif mode == COLUMN:
             latest = k - synapses.shift[start + j]
-            earliest = latest - 1
+            if latest >= 0:
+                for q in range(calendar.first[pre, max(latest - 1, 0)], calendar.first[pre, latest + 1]):
+                    arrives, offset = place(clock, synapses, train, b, q, start + j)
+                    if arrives == k:
+                        arrivals.offset[found], arrivals.spike[found] = offset, q
+                        arrivals.slot[found] = train.unit[b, q]
+                        found += 1
         else:
-            latest, earliest = k, k - wiring.max_shift[c] - 1
-        if latest < 0:
-            continue
-        transposed = wiring.weight_start[c] + j * wiring.size[pre]
-        for q in range(calendar.first[pre, max(earliest, 0)], calendar.first[pre, latest + 1]):
-            i = train.unit[b, q]
-            shift = synapses.shift_t[transposed + i]
-            back = k - train.window[b, q] - shift
-            if back == 0 or back == 1:
-                arrives, offset = place(clock, synapses, train, b, q, start + i * rows + j * columns)
-                if arrives == k:
-                    found = _append(arrivals, found, offset, c, i, q)
-    _sort(arrivals, found)
+            row, senders = wiring.weight_start[c] + j * wiring.size[pre], wiring.sender_start[pre]
+            part, dense = slice(senders, senders + wiring.size[pre]), slice(row, row + wiring.size[pre])
+            found = _look_up(
+                calendar.recent[part], synapses.shift_t[dense], synapses.frac_t[dense], calendar.hits, k,
+                calendar.group[0], calendar.latest[part], calendar.before, train.window[b], train.offset[b],
+                clock.window, found, arrivals.offset, arrivals.spike, arrivals.slot,
+            )  # fmt: skip
+        shared = rows == 0 or columns == 0
+        for a in range(first, found):
+            i = arrivals.slot[a]
+            arrivals.slot[a] = wiring.weight_start[c] + i * wiring.size[p] + j
+            if mode == ROW:
+                arrivals.weight[a] = synapses.weight[arrivals.slot[a]]
+            else:
+                arrivals.weight[a] = synapses.weight_t[wiring.weight_start[c] + j * wiring.size[pre] + i]
+            arrivals.entry[a] = start + i * rows + j * columns if shared else -1
+    _sort(arrivals.offset, arrivals.weight, arrivals.slot, arrivals.entry, arrivals.spike, found)
     return found
 
 
 @no_type_check
-@njit(inline="always")
-def _append(arrivals: Arrivals, found: int, offset: float, c: int, i: int, q: int) -> int:
-    arrivals.offset[found] = offset
-    arrivals.connection[found] = c
-    arrivals.sender[found] = i
-    arrivals.spike[found] = q
-    return found + 1
+@njit(nogil=True)
+def _mark(recent, shift, hits, k, group):
+    """Which senders fired in a group of windows from which a spike could arrive in window k."""
+    now = k >> group
+    for i in range(shift.shape[0]):
+        age = np.uint64(now - ((k - shift[i] - 1) >> group)) & np.uint64(63)
+        hits[i] = np.uint8(((recent[i] << np.uint64(1)) >> age) & np.uint64(3))
 
 
 @no_type_check
 @njit(nogil=True)
-def _sort(arrivals: Arrivals, count: int) -> None:
+def _look_up(recent, shift, frac, hits, k, group, latest, before, window, offset, length, found, offsets,
+             spikes, senders):  # fmt: skip
+    """Spikes that arrive in window k: a quick look at all senders, then the one rule for the few that are left."""
+    _mark(recent, shift, hits, k, group)
+    for i in range(shift.shape[0]):
+        if hits[i] == 0:
+            continue
+        q = latest[i]
+        while q >= 0:
+            late = k - window[q] - shift[i]
+            if late > 1:
+                break
+            if late >= 0 and wraps(offset[q], frac[i], length) == late:
+                offsets[found] = float(offset[q] + frac[i]) - late * length
+                spikes[found], senders[found] = q, i
+                found += 1
+            q = before[q]
+    return found
+
+
+@no_type_check
+@njit(nogil=True)
+def _sort(offset, weight, slot, entry, spike, count):
     """Shell's sort by offset; arrivals of one instant keep no particular order, and need none."""
     for gap in GAPS:
         for a in range(gap, count):
-            offset, c, i, q = arrivals.offset[a], arrivals.connection[a], arrivals.sender[a], arrivals.spike[a]
+            this = offset[a], weight[a], slot[a], entry[a], spike[a]
             b = a
-            while b >= gap and arrivals.offset[b - gap] > offset:
-                arrivals.offset[b] = arrivals.offset[b - gap]
-                arrivals.connection[b] = arrivals.connection[b - gap]
-                arrivals.sender[b] = arrivals.sender[b - gap]
-                arrivals.spike[b] = arrivals.spike[b - gap]
+            while b >= gap and offset[b - gap] > this[0]:
+                offset[b], weight[b], slot[b] = offset[b - gap], weight[b - gap], slot[b - gap]
+                entry[b], spike[b] = entry[b - gap], spike[b - gap]
                 b -= gap
-            arrivals.offset[b] = offset
-            arrivals.connection[b], arrivals.sender[b], arrivals.spike[b] = c, i, q
-
-
-@no_type_check
-@njit(nogil=True)
-def weight_of(wiring: Wiring, synapses: Synapses, c: int, i: int, j: int) -> float:
-    """Weight of the synapse from neuron i to neuron j of connection c."""
-    return synapses.weight[wiring.weight_start[c] + i * wiring.size[wiring.post[c]] + j]
+            offset[b], weight[b], slot[b], entry[b], spike[b] = this

@@ -16,10 +16,21 @@ import numpy as np
 from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import ROW, Clock, Membranes, Record, Synapses, Train, Wiring
-from ranvier.event_driven.kernels.cpu.arrivals import Arrivals, Calendar, collect, schedule
+from ranvier.event_driven.kernels.cpu.arrivals import (
+    Arrivals,
+    Calendar,
+    clear,
+    close_window,
+    collect,
+    new_arrivals,
+    new_calendar,
+    remember,
+    schedule,
+)
+from ranvier.event_driven.kernels.cpu.borrow import borrow
 from ranvier.event_driven.kernels.cpu.flow import flow
-from ranvier.event_driven.kernels.cpu.forward import after, new_arrivals, new_calendar, record_range
-from ranvier.event_driven.kernels.cpu.pull import Gradient, owe, pull
+from ranvier.event_driven.kernels.cpu.forward import after, record_range
+from ranvier.event_driven.kernels.cpu.pull import Gradient, pull
 
 SPIKE, RESTART, RECORDED = range(3)
 
@@ -72,7 +83,23 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
     calendar = new_calendar(wiring, clock)
     arrivals = new_arrivals(wiring)
     boundaries = _new_boundaries(wiring, clock, record)
-    ring = np.zeros((clock.mask + 1, neurons, 2), synapses.weight.dtype)
+    ring = np.zeros(2 * clock.span * neurons * 2, synapses.weight.dtype)
+    _differentiate(wiring, synapses, membranes, clock, record, train, owed, seed, cap, gradient, samples, adjoint,
+                   calendar, arrivals, boundaries, (ring, np.zeros((2, 3), synapses.weight.dtype)))  # fmt: skip
+
+
+@no_type_check
+@njit(nogil=True)
+def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
+                   owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient, samples: np.ndarray,
+                   adjoint: Adjoint, calendar: Calendar, arrivals: Arrivals, boundaries: Boundaries,
+                   scratch: tuple[np.ndarray, np.ndarray]) -> None:  # fmt: skip
+    """The same with room to work in, and without counting references."""
+    wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
+    record, train, gradient = borrow(record), borrow(train), borrow(gradient)
+    adjoint, calendar, arrivals, boundaries = borrow(adjoint), borrow(calendar), borrow(arrivals), borrow(boundaries)
+    owed, seed = borrow((owed, seed))
+    ring, factors = borrow(scratch)
     for b in samples:
         ring[:] = 0
         adjoint.current[:] = 0.0
@@ -80,14 +107,20 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
         adjoint.held[:] = False
         adjoint.restart[:] = 0.0
         _replay(wiring, synapses, membranes, clock, calendar, train, b, adjoint, boundaries)
+        half = ring.shape[0] // 2
         for k in range(clock.windows - 1, -1, -1):
+            if (k + 1) % clock.span == 0:
+                ring[half:] = ring[:half]
+                ring[:half] = 0
             for p in range(wiring.size.shape[0] - 1, -1, -1):
                 if p >= wiring.inputs:
                     _retreat(wiring, synapses, membranes, clock, record, calendar, train, owed, seed, cap, gradient, b,
-                             k, p, adjoint, boundaries, arrivals, ring)  # fmt: skip
+                             k, p, adjoint, boundaries, arrivals, ring,
+                             factors)  # fmt: skip
                     continue
                 for q in range(calendar.first[p, k], calendar.first[p, k + 1]):
-                    owed[b, q] += pull(wiring, synapses, membranes, clock, train, b, q, p, ring, gradient)
+                    owed[b, q] += pull(wiring, synapses, membranes, clock, train, b, q, p, ring, factors, gradient)
+            close_window(wiring, calendar, train, b, k)
 
 
 @no_type_check
@@ -105,7 +138,7 @@ def _new_boundaries(wiring: Wiring, clock: Clock, record: Record) -> Boundaries:
 def _replay(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
             b: int, adjoint: Adjoint, boundaries: Boundaries) -> None:  # fmt: skip
     """Find again which spikes lie in a window, which arrive in it by ROW connections, and which restart in it."""
-    calendar.head[:] = -1
+    clear(wiring, calendar)
     boundaries.restart_head[:] = -1
     final = clock.windows - 1
     for p in range(wiring.size.shape[0]):
@@ -117,6 +150,8 @@ def _replay(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
                 q += 1
         calendar.first[p, clock.windows] = q
         for q in range(wiring.spike_start[p], end):
+            age = (final >> calendar.group[0]) - (train.window[b, q] >> calendar.group[0])
+            remember(wiring, calendar, train, b, p, q, age)
             for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
                 if wiring.mode[wiring.out_list[at]] == ROW:
                     schedule(wiring, synapses, clock, calendar, train, b, q, wiring.out_list[at])
@@ -137,20 +172,21 @@ def _replay(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
 def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient,
              b: int, k: int, p: int, adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals,
-             ring: np.ndarray) -> None:  # fmt: skip
+             ring: np.ndarray, factors: np.ndarray) -> None:  # fmt: skip
     """Take every neuron of population p back through window k."""
     start, size = wiring.neuron_start[p], wiring.size[p]
     interrupted = _find_boundaries(wiring, membranes, clock, record, calendar, train, b, k, p, boundaries)
-    cells = ring[k & clock.mask, start : start + size]
+    at = 2 * ((k % clock.span) * membranes.theta.shape[0] + start)
+    cells = ring[at : at + 2 * size]
     for j in range(size):
         n = start + j
         if interrupted and boundaries.head[j] >= 0:
-            cells[j, 0] = 0.0
-            cells[j, 1] = 0.0
+            cells[2 * j] = 0.0
+            cells[2 * j + 1] = 0.0
             continue
         p_i, p_u = adjoint.current[n], adjoint.u[n]
-        cells[j, 0] = p_i
-        cells[j, 1] = p_u
+        cells[2 * j] = p_i
+        cells[2 * j + 1] = p_u
         adjoint.current[n] = p_i * membranes.decay_syn[n] + p_u * membranes.kernel[n]
         adjoint.u[n] = p_u * membranes.decay_mem[n]
     if not interrupted:
@@ -159,7 +195,8 @@ def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
         if boundaries.head[j] >= 0:
             found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, arrivals)
             _exact(wiring, synapses, membranes, clock, train, owed, seed, cap, gradient, b, k, p, j, found, adjoint,
-                   boundaries, arrivals, ring)  # fmt: skip
+                   boundaries, arrivals, ring,
+                             factors)  # fmt: skip
 
 
 @no_type_check
@@ -212,42 +249,57 @@ def _insert(boundaries: Boundaries, count: int, j: int, offset: float, kind: int
 @njit(nogil=True)
 def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, owed: np.ndarray,
            seed: np.ndarray, cap: float, gradient: Gradient, b: int, k: int, p: int, j: int, found: int,
-           adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals, ring: np.ndarray) -> None:  # fmt: skip
-    """Take one neuron back through one window event by event."""
+           adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals, ring: np.ndarray, factors: np.ndarray) -> None:  # fmt: skip
+    """Take one neuron back through one window: from boundary to boundary, and in between from event to event."""
     n = wiring.neuron_start[p] + j
     tau_mem, tau_syn = membranes.tau_mem[n], membranes.tau_syn[n]
     t = clock.last if k == clock.windows - 1 else clock.window
-    a, at = found - 1, boundaries.head[j]
-    while a >= 0 and arrivals.offset[a] > t:
-        a -= 1
+    left, at = found, boundaries.head[j]
+    while left > 0 and arrivals.offset[left - 1] > t:
+        left -= 1
     while True:
-        event = arrivals.offset[a] if a >= 0 else -1.0
-        boundary = boundaries.offset[at] if at >= 0 else -1.0
-        to = max(event, boundary, 0.0)
-        decay_syn, decay_mem, kernel = flow(max(t - to, 0.0), tau_mem, tau_syn)
-        adjoint.current[n] = adjoint.current[n] * decay_syn + adjoint.u[n] * kernel
-        adjoint.u[n] *= decay_mem
+        to = boundaries.offset[at] if at >= 0 else 0.0
+        adjoint.current[n], adjoint.u[n], left = _events(
+            adjoint.current[n], adjoint.u[n], tau_mem, tau_syn, t, to, left, arrivals.offset, arrivals.weight,
+            arrivals.slot, arrivals.entry, arrivals.spike, gradient.current, gradient.u, gradient.delay, owed[b],
+        )  # fmt: skip
         t = to
-        if a >= 0 and event >= boundary:
-            c, i = arrivals.connection[a], arrivals.sender[a]
-            owed[b, arrivals.spike[a]] += owe(
-                wiring, synapses, membranes, c, i, j, adjoint.current[n], adjoint.u[n], gradient
-            )
-            a -= 1
-        elif at >= 0:
-            kind, index = boundaries.kind[at], boundaries.index[at]
-            if kind == SPIKE:
-                owed[b, index] += pull(wiring, synapses, membranes, clock, train, b, index, p, ring, gradient)
-                _spike(membranes, train, owed, cap, gradient, b, index, n, adjoint)
-            elif kind == RESTART:
-                adjoint.restart[n], adjoint.u[n], adjoint.held[n] = adjoint.u[n], 0.0, True
-            elif adjoint.held[n]:
-                gradient.rho[n] += seed[b, index]
-            else:
-                adjoint.u[n] += seed[b, index]
-            at = boundaries.next[at]
-        else:
+        if at < 0:
             return
+        kind, index = boundaries.kind[at], boundaries.index[at]
+        if kind == SPIKE:
+            owed[b, index] += pull(wiring, synapses, membranes, clock, train, b, index, p, ring, factors, gradient)
+            _spike(membranes, train, owed, cap, gradient, b, index, n, adjoint)
+        elif kind == RESTART:
+            adjoint.restart[n], adjoint.u[n], adjoint.held[n] = adjoint.u[n], 0.0, True
+        elif adjoint.held[n]:
+            gradient.rho[n] += seed[b, index]
+        else:
+            adjoint.u[n] += seed[b, index]
+        at = boundaries.next[at]
+
+
+@no_type_check
+@njit(nogil=True)
+def _events(p_i, p_u, tau_mem, tau_syn, t, to, left, offset, weight, slot, entry, spike, into_weight, into_u,
+            into_delay, owed):  # fmt: skip
+    """Back from offset t to offset `to`, booking what every arrival on the way owes; see `pull.py`."""
+    while True:
+        here = offset[left - 1] if left > 0 and offset[left - 1] >= to else to
+        decay_syn, decay_mem, kernel = flow(t - here, tau_mem, tau_syn)
+        p_i = p_i * decay_syn + p_u * kernel
+        p_u *= decay_mem
+        t = here
+        if left == 0 or offset[left - 1] < to:
+            return p_i, p_u, left
+        left -= 1
+        due = weight[left] * (p_i / tau_syn - p_u / tau_mem)
+        into_weight[slot[left]] += p_i
+        if entry[left] < 0:
+            into_u[slot[left]] += p_u
+        else:
+            into_delay[entry[left]] += due
+        owed[spike[left]] += due
 
 
 @no_type_check

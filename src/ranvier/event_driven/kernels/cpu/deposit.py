@@ -19,8 +19,19 @@ FAST = {"contract", "nsz", "reassoc"}
 
 @no_type_check
 @njit(nogil=True)
+def pass_on(rest, window, tau_mem, tau_syn, factors):
+    """Decays and kernel over the `rest` of a window, and over one window more: rows (syn, mem, kernel) of `factors`.
+
+    Kept in an array of the weights' dtype, from which the inner loops pick without converting.
+    """
+    factors[0, 0], factors[0, 1], factors[0, 2] = flow(rest, tau_mem, tau_syn)
+    factors[1, 0], factors[1, 1], factors[1, 2] = flow(rest + window, tau_mem, tau_syn)
+
+
+@no_type_check
+@njit(nogil=True)
 def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
-            b: int, q: int, p: int, ring: np.ndarray) -> None:  # fmt: skip
+            b: int, q: int, p: int, ring: np.ndarray, factors: np.ndarray) -> None:  # fmt: skip
     """Send spike q of population p on its way through every connection that leaves p."""
     i = train.unit[b, q]
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
@@ -42,16 +53,14 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
             start = wiring.delay_start[c] + i * size
             to = wiring.neuron_start[post]
             rest = clock.window - train.offset[b, q]
-            tau_mem, tau_syn = membranes.tau_mem[to], membranes.tau_syn[to]
-            near = flow(rest, tau_mem, tau_syn)
-            far = flow(rest + clock.window, tau_mem, tau_syn)
+            pass_on(rest, clock.window, membranes.tau_mem[to], membranes.tau_syn[to], factors)
             row = wiring.weight_start[c] + i * size
+            neurons = membranes.theta.shape[0]
             _scatter(
-                synapses.weight[row : row + size], synapses.shift[start : start + size],
+                synapses.weight[row : row + size], synapses.cell[start : start + size],
                 synapses.frac[start : start + size], synapses.decay_mem[start : start + size],
                 synapses.decay_syn[start : start + size], synapses.kernel[start : start + size],
-                train.offset[b, q], clock.window, near[0], near[2], far[0], far[2],
-                train.window[b, q], clock.mask, to, ring,
+                train.offset[b, q], clock.window, factors, (train.window[b, q] % clock.span) * neurons, neurons, ring,
             )  # fmt: skip
         elif mode == GENERAL:
             _scatter_general(wiring, synapses, membranes, clock, train, b, q, c, ring)
@@ -59,24 +68,18 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
-def _scatter(weight, shift, frac, decay_mem, decay_syn, kernel, offset, window, near_syn, near_kernel, far_syn,
-             far_kernel, k, mask, to, ring):  # fmt: skip
+def _scatter(weight, cell, frac, decay_mem, decay_syn, kernel, offset, window, factors, base, neurons, ring):
     """The inner loop of the forward pass: one spike into the ring, one delay per synapse."""
-    real = weight.dtype.type
-    limit = real(window)
-    near_i, near_u, far_i, far_u = real(near_syn), real(near_kernel), real(far_syn), real(far_kernel)
-    zero = real(0)
+    limit, zero = weight.dtype.type(window), weight.dtype.type(0)
     for j in range(weight.shape[0]):
-        late = offset + frac[j] >= limit
-        slot = np.uintp((k + shift[j] + late) & mask)
-        syn = far_i if late else near_i
-        mem = far_u if late else near_u
+        late = np.uintp(offset + frac[j] >= limit)
+        at = np.uintp(LANES) * np.uintp(base + cell[j] + neurons * np.int64(late))
+        syn, passed = factors[late, 0], factors[late, 2]
         w = weight[j]
-        lift = w * (decay_mem[j] * mem + kernel[j] * syn)
-        cell = ring[slot, np.uintp(to + j)]
-        cell[0] += w * decay_syn[j] * syn
-        cell[1] += lift
-        cell[2] += max(lift, zero)
+        lift = w * (decay_mem[j] * passed + kernel[j] * syn)
+        ring[at] += w * decay_syn[j] * syn
+        ring[at + np.uintp(1)] += lift
+        ring[at + np.uintp(2)] += max(lift, zero)
 
 
 @no_type_check
@@ -87,14 +90,16 @@ def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, c
     i, post = train.unit[b, q], wiring.post[c]
     start = wiring.delay_start[c] + i * wiring.row_stride[c]
     row = wiring.weight_start[c] + i * wiring.size[post]
+    neurons = membranes.theta.shape[0]
+    first = train.window[b, q] - train.window[b, q] % clock.span
     for j in range(wiring.size[post]):
         k, offset = place(clock, synapses, train, b, q, start + j * wiring.column_stride[c])
         to = wiring.neuron_start[post] + j
         decay, _, kernel = flow(clock.window - offset, membranes.tau_mem[to], membranes.tau_syn[to])
-        cell = ring[k & clock.mask, to]
-        cell[0] += synapses.weight[row + j] * decay
-        cell[1] += synapses.weight[row + j] * kernel
-        cell[2] += max(synapses.weight[row + j] * kernel, 0.0)
+        at = LANES * ((k - first) * neurons + to)
+        ring[at] += synapses.weight[row + j] * decay
+        ring[at + 1] += synapses.weight[row + j] * kernel
+        ring[at + 2] += max(synapses.weight[row + j] * kernel, 0.0)
 
 
 @no_type_check
@@ -112,19 +117,17 @@ def gather(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
         elif mode == COLUMN:
             _columns(wiring, synapses, clock, calendar, train, b, k, c, sums)
     if wiring.ringed[p]:
-        _drain(ring[k & clock.mask, to : to + size], sums)
+        at = LANES * ((k % clock.span) * membranes.theta.shape[0] + to)
+        _drain(ring[at : at + LANES * size], sums)
 
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
 def _drain(cells: np.ndarray, sums: np.ndarray) -> None:
-    for j in range(cells.shape[0]):
-        sums[0, j] += cells[j, 0]
-        sums[1, j] += cells[j, 1]
-        sums[2, j] += cells[j, 2]
-        cells[j, 0] = 0.0
-        cells[j, 1] = 0.0
-        cells[j, 2] = 0.0
+    for j in range(cells.shape[0] // LANES):
+        sums[0, j] += cells[LANES * j]
+        sums[1, j] += cells[LANES * j + 1]
+        sums[2, j] += cells[LANES * j + 2]
 
 
 @no_type_check

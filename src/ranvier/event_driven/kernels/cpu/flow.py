@@ -19,7 +19,7 @@ SERIES = 0.1
 
 
 @no_type_check
-@njit(inline="always")
+@njit(nogil=True)
 def flow(s: float, tau_mem: float, tau_syn: float) -> tuple[float, float, float]:
     """`e^{-s/tau_syn}`, `e^{-s/tau_mem}` and `kappa(s)`."""
     x = s * (1.0 / tau_mem - 1.0 / tau_syn)
@@ -34,7 +34,7 @@ def flow(s: float, tau_mem: float, tau_syn: float) -> tuple[float, float, float]
 
 
 @no_type_check
-@njit(inline="always")
+@njit(nogil=True)
 def peak_time(current: float, u: float, tau_mem: float, tau_syn: float) -> float:
     """Time of the only maximum of u(s) for `current > u` and `current > 0`; inf if u rises for ever."""
     rate = 1.0 / tau_syn - 1.0 / tau_mem
@@ -46,7 +46,7 @@ def peak_time(current: float, u: float, tau_mem: float, tau_syn: float) -> float
 
 
 @no_type_check
-@njit(inline="always")
+@njit(nogil=True)
 def first_crossing(current: float, u: float, theta: float, tau_mem: float, tau_syn: float, span: float) -> float:
     """Earliest s in (0, span] with u(s) = theta, or -1; u(0) <= theta.
 
@@ -56,7 +56,7 @@ def first_crossing(current: float, u: float, theta: float, tau_mem: float, tau_s
     """
     if not current > theta or span <= 0.0:
         return -1.0
-    if u + (current - u) * -math.expm1(-span / tau_mem) < theta:
+    if u + (current - u) * span / tau_mem < theta:
         return -1.0
     high = min(span, peak_time(current, u, tau_mem, tau_syn))
     _, decay_mem, kappa = flow(high, tau_mem, tau_syn)
@@ -88,7 +88,7 @@ def first_crossing(current: float, u: float, theta: float, tau_mem: float, tau_s
 
 
 @no_type_check
-@njit(inline="always")
+@njit(nogil=True)
 def wraps(offset: float, frac: float, window: float) -> int:
     """1 if a spike at `offset` whose delay has the rest `frac` arrives one window later than its shift says.
 

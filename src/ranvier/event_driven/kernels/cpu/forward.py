@@ -3,18 +3,30 @@
 Aggregation is exact too, because the flow is linear; only finding a spike needs the order of events. At a window's
 start
 
-    u(t) <= u0 + max(max(I0, 0) - u0, 0) (1 - e^{-h/tau_mem}) + lift
+    u(t) <= free + lift        free = max u(t) without events <= u0 + max(max(I0, 0) - u0, 0) (1 - e^{-h/tau_mem})
 
-where `lift` sums what every positive event can add inside the window. Below threshold: take the aggregated update.
+where `lift` sums what every positive event can add inside the window; and where u would still rise at the window's
+end, `free` is its value there (u is concave while it rises). Below threshold: take the aggregated update.
 """
 
+import math
 from typing import NamedTuple, no_type_check
 
 import numpy as np
 from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import Clock, Membranes, Output, Record, Synapses, Train, Wiring
-from ranvier.event_driven.kernels.cpu.arrivals import Arrivals, Calendar, collect, weight_of
+from ranvier.event_driven.kernels.cpu.borrow import borrow
+from ranvier.event_driven.kernels.cpu.arrivals import (
+    Arrivals,
+    Calendar,
+    clear,
+    collect,
+    new_arrivals,
+    new_calendar,
+    open_window,
+    remember,
+)
 from ranvier.event_driven.kernels.cpu.deposit import LANES, deposit, gather
 from ranvier.event_driven.kernels.cpu.flow import first_crossing, flow
 
@@ -29,6 +41,15 @@ class State(NamedTuple):
     held_window: np.ndarray
     held_offset: np.ndarray
     held_spike: np.ndarray
+
+
+class Fired(NamedTuple):
+    """Room for one window: which neurons take the exact path, and the spikes of one of them."""
+
+    flagged: np.ndarray
+    offset: np.ndarray
+    slope: np.ndarray
+    restart: np.ndarray
 
 
 @no_type_check
@@ -53,65 +74,66 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
                   np.zeros(neurons, np.int64))  # fmt: skip
     calendar = new_calendar(wiring, clock)
     arrivals = new_arrivals(wiring)
-    ring = np.zeros((clock.mask + 1, neurons, LANES), synapses.weight.dtype)
+    ring = np.zeros(2 * clock.span * neurons * LANES, synapses.weight.dtype)
     sums = np.zeros((3, wiring.size.max()), synapses.weight.dtype)
+    _simulate(wiring, synapses, membranes, clock, record, train, output, cap, samples, state, calendar, arrivals,
+              new_fired(wiring), (ring, sums, np.zeros((2, 3), synapses.weight.dtype)))  # fmt: skip
+
+
+@no_type_check
+@njit(nogil=True)
+def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
+              output: Output, cap: float, samples: np.ndarray, state: State, calendar: Calendar, arrivals: Arrivals,
+              fired: Fired, scratch: tuple[np.ndarray, ...]) -> None:  # fmt: skip
+    """The same with room to work in, and without counting references."""
+    wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
+    record, train, output = borrow(record), borrow(train), borrow(output)
+    state, calendar, arrivals, fired = borrow(state), borrow(calendar), borrow(arrivals), borrow(fired)
+    ring, sums, factors = borrow(scratch)
     for b in samples:
         state.current[:] = 0.0
         state.u[:] = 0.0
         state.held_window[:] = -1
         ring[:] = 0
-        calendar.head[:] = -1
-        calendar.first[:, 0] = wiring.spike_start
+        clear(wiring, calendar)
         for k in range(clock.windows):
             calendar.first[:, k + 1] = calendar.first[:, k]
+            open_window(calendar, k)
+            if k > 0 and k % clock.span == 0:
+                half = ring.shape[0] // 2
+                ring[:half] = ring[half:]
+                ring[half:] = 0
             for p in range(wiring.size.shape[0]):
                 if p >= wiring.inputs:
                     gather(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, sums)
                     _advance(wiring, synapses, membranes, clock, record, calendar, train, b, k, p, state, sums, output,
-                             arrivals)  # fmt: skip
-                _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, output)
+                             arrivals, fired)  # fmt: skip
+                _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, factors, output)
         output.broken[b] = not np.isfinite(state.current.sum() + state.u.sum())
         _finish(wiring, clock, train, b, output, cap)
 
 
 @no_type_check
 @njit(nogil=True)
-def new_calendar(wiring: Wiring, clock: Clock) -> Calendar:
-    """Empty lists for one thread."""
-    nodes = 1
-    for c in range(wiring.pre.shape[0]):
-        nodes = max(nodes, wiring.link_start[c] + wiring.capacity[wiring.pre[c]])
-    return Calendar(
-        np.zeros((wiring.size.shape[0], clock.windows + 2), np.int64),
-        np.full((wiring.pre.shape[0], clock.windows), -1, np.int64),
-        np.full(nodes, -1, np.int64),
-        np.zeros((nodes, 4)),
-    )
-
-
-@no_type_check
-@njit(nogil=True)
-def new_arrivals(wiring: Wiring) -> Arrivals:
-    """Room for every spike of every sender of one population."""
+def new_fired(wiring: Wiring) -> Fired:
+    """Room for as many spikes of one neuron in one window as a population may have in all, and one more."""
     room = 1
     for p in range(wiring.inputs, wiring.size.shape[0]):
-        total = 0
-        for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
-            total += wiring.capacity[wiring.pre[wiring.in_list[at]]]
-        room = max(room, total)
-    return Arrivals(np.zeros(room), np.zeros(room, np.int32), np.zeros(room, np.int32), np.zeros(room, np.int64))
+        room = max(room, wiring.capacity[p] + 1)
+    return Fired(np.zeros(wiring.size.max(), np.int64), np.zeros(room), np.zeros(room), np.zeros(room))
 
 
 @no_type_check
 @njit(nogil=True)
 def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
-          b: int, k: int, p: int, ring: np.ndarray, output: Output) -> None:  # fmt: skip
+          b: int, k: int, p: int, ring: np.ndarray, factors: np.ndarray, output: Output) -> None:  # fmt: skip
     """Send the spikes of population p in window k on their way."""
     q = calendar.first[p, k]
     end = wiring.spike_start[p] + train.count[b, p]
     while q < end and train.window[b, q] == k:
-        deposit(wiring, synapses, membranes, clock, calendar, train, b, q, p, ring)
+        deposit(wiring, synapses, membranes, clock, calendar, train, b, q, p, ring, factors)
         _count_in_flight(wiring, synapses, clock, train, b, q, p, output)
+        remember(wiring, calendar, train, b, p, q, 0)
         q += 1
     calendar.first[p, k + 1] = q
 
@@ -141,32 +163,49 @@ def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Tr
 @njit(nogil=True)
 def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, b: int, k: int, p: int, state: State, sums: np.ndarray,
-             output: Output, arrivals: Arrivals) -> None:  # fmt: skip
+             output: Output, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
     """Take every neuron of population p through window k, and put its spikes of this window in time order."""
-    start = wiring.neuron_start[p]
+    start, size = wiring.neuron_start[p], wiring.size[p]
     begin = wiring.spike_start[p] + train.count[b, p]
     due, done = record_range(record, b, k, p)
-    for j in range(wiring.size[p]):
-        n = start + j
-        u, current = state.u[n], state.current[n]
-        held = state.held_window[n]
-        if due == done and held > k:
-            state.current[n] = current * membranes.decay_syn[n] + sums[0, j]
-            continue
-        bound = u + max(max(current, 0.0) - u, 0.0) * membranes.rise[n] + sums[2, j] * membranes.headroom[n]
-        room = clock.margin * (membranes.theta[n] + abs(u) + sums[2, j])
-        if due == done and held < k and bound < membranes.theta[n] - room:
-            state.current[n] = current * membranes.decay_syn[n] + sums[0, j]
-            state.u[n] = u * membranes.decay_mem[n] + current * membranes.kernel[n] + sums[1, j]
-            continue
-        output.exact[b] += 1
+    part = slice(start, start + size)
+    flagged = _aggregate(
+        k, due < done, clock.margin, state.current[part], state.u[part], state.held_window[part],
+        membranes.decay_syn[part], membranes.decay_mem[part], membranes.kernel[part], membranes.rise[part],
+        membranes.headroom[part], membranes.theta[part], sums[0], sums[1], sums[2], fired.flagged,
+    )  # fmt: skip
+    output.exact[b] += flagged
+    for at in range(flagged):
+        j = fired.flagged[at]
         found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, arrivals)
-        _exact(wiring, synapses, membranes, clock, record, train, b, k, p, j, found, due, done, state, output,
-               arrivals)  # fmt: skip
+        _exact(wiring, membranes, clock, record, train, b, k, p, j, found, due, done, state, output, arrivals, fired)
     end = wiring.spike_start[p] + train.count[b, p]
-    _sort_spikes(train, b, begin, end)
+    if end > begin:
+        _sort_spikes(train.offset[b], train.unit[b], train.slope[b], train.restart[b], begin, end)
     for q in range(begin, end):
         state.held_spike[start + train.unit[b, q]] = q
+
+
+@no_type_check
+@njit(nogil=True)
+def _aggregate(k, recorded, margin, current, u, held_window, decay_syn, decay_mem, kernel, rise, headroom, theta,
+               sum_current, sum_u, lift, flagged):  # fmt: skip
+    """Advance all neurons that cannot reach threshold; list and count the others, left where they are."""
+    count = 0
+    for j in range(current.shape[0]):
+        i_now, u_now, held = current[j], u[j], held_window[j]
+        u_next, i_next = u_now * decay_mem[j] + i_now * kernel[j], i_now * decay_syn[j]
+        free = u_next if i_next >= max(u_next, 0.0) else u_now + max(max(i_now, 0.0) - u_now, 0.0) * rise[j]
+        bound = max(free, u_now) + lift[j] * headroom[j]
+        room = margin * (theta[j] + abs(u_now) + lift[j])
+        if recorded or held == k or (held < k and not bound < theta[j] - room):
+            flagged[count] = j
+            count += 1
+            continue
+        current[j] = i_next + sum_current[j]
+        if held < k:
+            u[j] = u_next + sum_u[j]
+    return count
 
 
 @no_type_check
@@ -185,82 +224,92 @@ def record_range(record: Record, b: int, k: int, p: int) -> tuple[int, int]:
 
 @no_type_check
 @njit(nogil=True)
-def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-           b: int, k: int, p: int, j: int, found: int, due: int, done: int, state: State, output: Output,
-           arrivals: Arrivals) -> None:  # fmt: skip
-    """Take one neuron through one window event by event, finding every spike, reset and restart on the way."""
+def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, train: Train, b: int, k: int, p: int,
+           j: int, found: int, due: int, done: int, state: State, output: Output, arrivals: Arrivals,
+           fired: Fired) -> None:  # fmt: skip
+    """Take one neuron through one window event by event, and write down what happened."""
     n = wiring.neuron_start[p] + j
-    end = clock.last if k == clock.windows - 1 else clock.window
-    t, a = 0.0, 0
+    until = -1.0
+    if state.held_window[n] >= 0:
+        until = state.held_offset[n] if state.held_window[n] == k else np.inf
+    place = output.voltage[b, record.value_start[p] + j :]
+    state.current[n], state.u[n], until, resumed, count = _walk(
+        state.current[n], state.u[n], until, membranes.tau_mem[n], membranes.tau_syn[n], membranes.theta[n],
+        membranes.rho[n], membranes.refractory[n], clock.last if k == clock.windows - 1 else clock.window,
+        arrivals.offset[:found], arrivals.weight, record.offset[b, due:done], place[(due - record.time_start[p]) * wiring.size[p] :],
+        wiring.size[p], fired.offset, fired.slope, fired.restart,
+    )  # fmt: skip
+    if resumed == resumed:
+        train.restart[b, state.held_spike[n]] = resumed
+        state.held_window[n] = -1
+    for m in range(count):
+        if train.count[b, p] == wiring.capacity[p]:
+            output.dropped[b, p] += 1
+            continue
+        q = wiring.spike_start[p] + train.count[b, p]
+        train.count[b, p] += 1
+        train.window[b, q], train.offset[b, q], train.unit[b, q] = k, fired.offset[m], j
+        train.slope[b, q], train.restart[b, q] = fired.slope[m], fired.restart[m]
+        state.held_spike[n] = q
+    if count > 0:
+        state.held_window[n] = -1
+        if until >= 0.0:
+            ends = after(k, fired.offset[count - 1], membranes.refractory[n], clock.window)
+            state.held_window[n], state.held_offset[n] = ends
+
+
+@no_type_check
+@njit(nogil=True)
+def _walk(current, u, until, tau_mem, tau_syn, theta, rho, refractory, end, arrives, weights, records, potentials,
+          stride, spike_offset, spike_slope, spike_restart):  # fmt: skip
+    """One neuron through one window: from arrival to arrival, every crossing, reset and restart on the way.
+
+    `until` is the offset at which its refractory period ends, -1 if it is in none. Returns current, potential,
+    `until` at the end, the slope at which the period that held it at the start was left (NaN if it was not), and the
+    number of spikes, which are in the last three arrays.
+    """
+    t, a, r, count, resumed = 0.0, 0, 0, 0, np.nan
     while True:
         stop = end
-        if a < found and arrivals.offset[a] < stop:
-            stop = arrivals.offset[a]
-        if due < done and float(record.offset[b, due]) < stop:
-            stop = float(record.offset[b, due])
-        _flow_to(wiring, membranes, clock, train, b, k, p, j, t, stop, state, output)
+        if a < arrives.shape[0]:
+            stop = min(stop, arrives[a])
+        if r < records.shape[0]:
+            stop = min(stop, float(records[r]))
+        while True:
+            if until >= 0.0:
+                leave = min(max(until, t), stop)
+                current *= math.exp((t - leave) / tau_syn)
+                t = leave
+                if until > stop:
+                    break
+                until = -1.0
+                if count == 0:
+                    resumed = (current - rho) / tau_mem
+                else:
+                    spike_restart[count - 1] = (current - rho) / tau_mem
+            s = first_crossing(current, u, theta, tau_mem, tau_syn, stop - t)
+            decay_syn, decay_mem, kernel = flow(stop - t if s < 0.0 else s, tau_mem, tau_syn)
+            u = u * decay_mem + current * kernel
+            current *= decay_syn
+            if s < 0.0:
+                break
+            t += s
+            u = rho
+            spike_offset[count], spike_slope[count] = t, (current - theta) / tau_mem
+            spike_restart[count] = (current - rho) / tau_mem if refractory == 0.0 else 0.0
+            count += 1
+            hold = refractory if count < spike_offset.shape[0] else np.inf
+            if hold > 0.0:
+                until = t + hold
         t = stop
-        if due < done and float(record.offset[b, due]) <= stop:
-            place = record.value_start[p] + (due - record.time_start[p]) * wiring.size[p] + j
-            output.voltage[b, place] = state.u[n]
-            due += 1
-        elif a < found and arrivals.offset[a] <= stop:
-            state.current[n] += weight_of(wiring, synapses, arrivals.connection[a], arrivals.sender[a], j)
+        if r < records.shape[0] and float(records[r]) <= stop:
+            potentials[r * stride] = u
+            r += 1
+        elif a < arrives.shape[0] and arrives[a] <= stop:
+            current += weights[a]
             a += 1
         else:
-            return
-
-
-@no_type_check
-@njit(nogil=True)
-def _flow_to(wiring: Wiring, membranes: Membranes, clock: Clock, train: Train, b: int, k: int, p: int, j: int,
-             t: float, stop: float, state: State, output: Output) -> None:  # fmt: skip
-    """Let one neuron flow from offset t to `stop`, where nothing arrives in between; it may spike many times."""
-    n = wiring.neuron_start[p] + j
-    tau_mem, tau_syn, rho = membranes.tau_mem[n], membranes.tau_syn[n], membranes.rho[n]
-    while True:
-        if state.held_window[n] >= 0:
-            restart = state.held_offset[n] if state.held_window[n] <= k else np.inf
-            until = min(max(restart, t), stop)
-            state.current[n] *= flow(until - t, tau_mem, tau_syn)[0]
-            t = until
-            if restart > stop:
-                return
-            state.held_window[n] = -1
-            train.restart[b, state.held_spike[n]] = (state.current[n] - rho) / tau_mem
-        s = -1.0
-        if wiring.spiking[p]:
-            s = first_crossing(state.current[n], state.u[n], membranes.theta[n], tau_mem, tau_syn, stop - t)
-        decay_syn, decay_mem, kernel = flow(stop - t if s < 0.0 else s, tau_mem, tau_syn)
-        state.u[n] = state.u[n] * decay_mem + state.current[n] * kernel
-        state.current[n] *= decay_syn
-        if s < 0.0:
-            return
-        t += s
-        state.u[n] = rho
-        _spike(wiring, membranes, clock, train, b, k, p, j, t, state, output)
-
-
-@no_type_check
-@njit(nogil=True)
-def _spike(wiring: Wiring, membranes: Membranes, clock: Clock, train: Train, b: int, k: int, p: int, j: int, t: float,
-           state: State, output: Output) -> None:  # fmt: skip
-    """Write down a spike of neuron j at offset t of window k and begin its refractory period."""
-    n = wiring.neuron_start[p] + j
-    full = train.count[b, p] == wiring.capacity[p]
-    hold = membranes.refractory[n]
-    if full:
-        output.dropped[b, p] += 1
-        hold = np.inf if output.dropped[b, p] > wiring.capacity[p] else hold
-    q = wiring.spike_start[p] + train.count[b, p] - full
-    if not full:
-        train.count[b, p] += 1
-        train.window[b, q], train.offset[b, q], train.unit[b, q] = k, t, j
-        train.slope[b, q] = (state.current[n] - membranes.theta[n]) / membranes.tau_mem[n]
-        train.restart[b, q] = (state.current[n] - membranes.rho[n]) / membranes.tau_mem[n] if hold == 0.0 else 0.0
-    if hold > 0.0:
-        state.held_spike[n] = q
-        state.held_window[n], state.held_offset[n] = after(k, t, hold, clock.window)
+            return current, u, until, resumed, count
 
 
 @no_type_check
@@ -275,19 +324,15 @@ def after(k: int, offset: float, duration: float, window: float) -> tuple[int, f
 
 @no_type_check
 @njit(nogil=True)
-def _sort_spikes(train: Train, b: int, begin: int, end: int) -> None:
+def _sort_spikes(offset, unit, slope, restart, begin, end):
     """Put the new spikes of one window in time order (insertion: there are few)."""
     for a in range(begin + 1, end):
-        offset, unit, slope, restart = train.offset[b, a], train.unit[b, a], train.slope[b, a], train.restart[b, a]
-        at = a
-        while at > begin and train.offset[b, at - 1] > offset:
-            train.offset[b, at] = train.offset[b, at - 1]
-            train.unit[b, at] = train.unit[b, at - 1]
-            train.slope[b, at] = train.slope[b, at - 1]
-            train.restart[b, at] = train.restart[b, at - 1]
-            at -= 1
-        train.offset[b, at], train.unit[b, at] = offset, unit
-        train.slope[b, at], train.restart[b, at] = slope, restart
+        this = offset[a], unit[a], slope[a], restart[a]
+        b = a
+        while b > begin and offset[b - 1] > this[0]:
+            offset[b], unit[b], slope[b], restart[b] = offset[b - 1], unit[b - 1], slope[b - 1], restart[b - 1]
+            b -= 1
+        offset[b], unit[b], slope[b], restart[b] = this
 
 
 @no_type_check

@@ -16,7 +16,7 @@ from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import COLUMN, GENERAL, ROW, SCATTER, Clock, Membranes, Synapses, Train, Wiring
 from ranvier.event_driven.kernels.cpu.arrivals import place
-from ranvier.event_driven.kernels.cpu.deposit import FAST
+from ranvier.event_driven.kernels.cpu.deposit import FAST, pass_on
 from ranvier.event_driven.kernels.cpu.flow import flow
 
 
@@ -38,9 +38,9 @@ class Gradient(NamedTuple):
 @no_type_check
 @njit(nogil=True)
 def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int, p: int,
-         ring: np.ndarray, gradient: Gradient) -> float:  # fmt: skip
+         ring: np.ndarray, factors: np.ndarray, gradient: Gradient) -> float:  # fmt: skip
     """Add up what spike q of population p receives; returns its part of dL/dt_q."""
-    total = 0.0
+    total, neurons = 0.0, membranes.theta.shape[0]
     i = train.unit[b, q]
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
@@ -55,23 +55,23 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
         weight, current = synapses.weight[row : row + size], gradient.current[row : row + size]
         if wiring.mode[c] == ROW:
             k, offset = place(clock, synapses, train, b, q, start)
-            cells = ring[k & clock.mask, to : to + size]
+            first = train.window[b, q] - train.window[b, q] % clock.span
+            cells = ring[2 * ((k - first) * neurons + to) : 2 * ((k - first) * neurons + to + size)]
             owed = _row(weight, current, cells, flow(clock.window - offset, tau_mem, tau_syn), tau_mem, tau_syn)
             gradient.delay[start] += owed
             total += owed
             continue
-        near = flow(clock.window - train.offset[b, q], tau_mem, tau_syn)
-        far = flow(2 * clock.window - train.offset[b, q], tau_mem, tau_syn)
+        pass_on(clock.window - train.offset[b, q], clock.window, tau_mem, tau_syn, factors)
         inside = slice(start, start + size)
-        tables = (synapses.shift[inside], synapses.frac[inside], synapses.decay_syn[inside],
+        tables = (synapses.cell[inside], synapses.frac[inside], synapses.decay_syn[inside],
                   synapses.decay_mem[inside], synapses.kernel[inside])  # fmt: skip
-        moment = (train.window[b, q], train.offset[b, q], clock.window, clock.mask, to)
+        moment = ((train.window[b, q] % clock.span) * neurons, train.offset[b, q], clock.window, neurons)
         if wiring.mode[c] == SCATTER:
             u = gradient.u[row : row + size]
-            total += _scattered(weight, current, u, tables, ring, near, far, moment, tau_mem, tau_syn)
+            total += _scattered(weight, current, u, tables, ring, factors, moment, tau_mem, tau_syn)
         else:
             delay = gradient.delay[inside]
-            total += _columns(weight, current, delay, tables, ring, near, far, moment, tau_mem, tau_syn)
+            total += _columns(weight, current, delay, tables, ring, factors, moment, tau_mem, tau_syn)
     return total
 
 
@@ -84,32 +84,28 @@ def _row(weight, current, cells, passed, tau_mem, tau_syn):
     rate_syn, rate_mem = real(1.0 / tau_syn), real(1.0 / tau_mem)
     total = real(0)
     for j in range(weight.shape[0]):
-        x_i = cells[j, 0] * syn + cells[j, 1] * kernel
+        x_i = cells[2 * j] * syn + cells[2 * j + 1] * kernel
         current[j] += x_i
-        total += weight[j] * (x_i * rate_syn - cells[j, 1] * mem * rate_mem)
+        total += weight[j] * (x_i * rate_syn - cells[2 * j + 1] * mem * rate_mem)
     return float(total)
 
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
-def _scattered(weight, current, u, tables, ring, near, far, moment, tau_mem, tau_syn):
+def _scattered(weight, current, u, tables, ring, factors, moment, tau_mem, tau_syn):
     """The inner loop of the backward pass: one spike out of the ring, one delay per synapse."""
-    shift, frac, decay_syn, decay_mem, kernel = tables
-    k, offset, window, mask, to = moment
+    cell, frac, decay_syn, decay_mem, kernel = tables
+    base, offset, window, neurons = moment
     real = weight.dtype.type
     limit = real(window)
-    near_i, near_m, near_u = real(near[0]), real(near[1]), real(near[2])
-    far_i, far_m, far_u = real(far[0]), real(far[1]), real(far[2])
     rate_syn, rate_mem = real(1.0 / tau_syn), real(1.0 / tau_mem)
     total = real(0)
     for j in range(weight.shape[0]):
-        late = offset + frac[j] >= limit
-        cell = ring[np.uintp((k + shift[j] + late) & mask), np.uintp(to + j)]
-        p_i, p_u = cell[0], cell[1]
-        syn = far_i if late else near_i
-        mem = far_m if late else near_m
-        kap = far_u if late else near_u
-        x_i = p_i * decay_syn[j] * syn + p_u * (decay_mem[j] * kap + kernel[j] * syn)
+        late = np.uintp(offset + frac[j] >= limit)
+        at = np.uintp(2) * np.uintp(base + cell[j] + neurons * np.int64(late))
+        p_i, p_u = ring[at], ring[at + np.uintp(1)]
+        syn, mem, passed = factors[late, 0], factors[late, 1], factors[late, 2]
+        x_i = p_i * decay_syn[j] * syn + p_u * (decay_mem[j] * passed + kernel[j] * syn)
         x_u = p_u * decay_mem[j] * mem
         current[j] += x_i
         u[j] += x_u
@@ -119,18 +115,19 @@ def _scattered(weight, current, u, tables, ring, near, far, moment, tau_mem, tau
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
-def _columns(weight, current, delay, tables, ring, near, far, moment, tau_mem, tau_syn):
+def _columns(weight, current, delay, tables, ring, factors, moment, tau_mem, tau_syn):
     """One delay per receiver: the same, with the delay's gradient summed over senders at once."""
-    shift, frac, decay_syn, decay_mem, kernel = tables
-    k, offset, window, mask, to = moment
+    cell, frac, decay_syn, decay_mem, kernel = tables
+    base, offset, window, neurons = moment
     limit = weight.dtype.type(window)
     total = 0.0
     for j in range(weight.shape[0]):
-        late = offset + frac[j] >= limit
-        cell = ring[np.uintp((k + shift[j] + late) & mask), np.uintp(to + j)]
-        passed = far if late else near
-        x_i = cell[0] * decay_syn[j] * passed[0] + cell[1] * (decay_mem[j] * passed[2] + kernel[j] * passed[0])
-        x_u = cell[1] * decay_mem[j] * passed[1]
+        late = np.uintp(offset + frac[j] >= limit)
+        at = np.uintp(2) * np.uintp(base + cell[j] + neurons * np.int64(late))
+        p_i, p_u = ring[at], ring[at + np.uintp(1)]
+        syn, mem, passed = factors[late, 0], factors[late, 1], factors[late, 2]
+        x_i = p_i * decay_syn[j] * syn + p_u * (decay_mem[j] * passed + kernel[j] * syn)
+        x_u = p_u * decay_mem[j] * mem
         owed = weight[j] * (x_i / tau_syn - x_u / tau_mem)
         current[j] += x_i
         delay[j] += owed
@@ -144,12 +141,14 @@ def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
              c: int, ring: np.ndarray, gradient: Gradient) -> float:  # fmt: skip
     """For neurons with time constants of their own: exponentials for every event."""
     post, i = wiring.post[c], train.unit[b, q]
+    first = train.window[b, q] - train.window[b, q] % clock.span
     total = 0.0
     for j in range(wiring.size[post]):
         n = wiring.neuron_start[post] + j
         entry = wiring.delay_start[c] + i * wiring.row_stride[c] + j * wiring.column_stride[c]
         k, offset = place(clock, synapses, train, b, q, entry)
-        p_i, p_u = float(ring[k & clock.mask, n, 0]), float(ring[k & clock.mask, n, 1])
+        at = 2 * ((k - first) * membranes.theta.shape[0] + n)
+        p_i, p_u = float(ring[at]), float(ring[at + 1])
         syn, mem, kernel = flow(clock.window - offset, membranes.tau_mem[n], membranes.tau_syn[n])
         total += owe(wiring, synapses, membranes, c, i, j, p_i * syn + p_u * kernel, p_u * mem, gradient)
     return total

@@ -1,0 +1,13 @@
+"""Checks that a user can run on a network of their own.
+
+`check_gradients` compares gradients with central differences and explains the outcome.
+"""
+
+from ranvier.checks.gradient_check import check_gradients as check_gradients
+from ranvier.checks.report import FieldReport as FieldReport
+from ranvier.checks.report import GradientReport as GradientReport
+from ranvier.checks.report import Reason as Reason
+from ranvier.checks.report import Verdict as Verdict
+from ranvier.checks.runs import Probes as Probes
+
+__all__ = ["FieldReport", "GradientReport", "Probes", "Reason", "Verdict", "check_gradients"]

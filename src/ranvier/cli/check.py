@@ -1,0 +1,54 @@
+"""`ranvier check-gradients`: are the gradients of a network the derivatives of its simulation?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ranvier.cli.output import output, say
+
+HELP = """Compare exact gradients with central differences, in float64, and explain the outcome.
+
+TARGET is `yin-yang`, the network before training, or a run folder, the network that training found. The exit status
+is 1 if the gradients are not what they should be.
+
+\b
+Examples:
+  ranvier check-gradients
+  ranvier check-gradients runs/yin-yang-synaptic --samples 8
+"""
+
+
+def check_gradients(
+    target: Annotated[str, typer.Argument(help="`yin-yang`, or a run folder.")] = "yin-yang",
+    samples: Annotated[int, typer.Option(help="Number of input samples.", min=1)] = 4,
+    seed: Annotated[int, typer.Option(help="Decides which samples and which directions.", min=0)] = 0,
+) -> None:
+    """Check the gradients of a network; `HELP` is what the user reads."""
+    import jax
+
+    from ranvier.checks import check_gradients as check
+    from ranvier.experiments import build_data, build_network, build_recipe, load_run, yin_yang
+
+    jax.config.update("jax_enable_x64", True)
+    if Path(target).is_dir():
+        experiment, network = load_run(target)
+    elif target == "yin-yang":
+        experiment = yin_yang()
+        network = build_network(experiment)
+    else:
+        msg = f"TARGET must be yin-yang or a run folder; got {target!r}"
+        raise typer.BadParameter(msg)
+    data = build_data(experiment)
+    recipe = build_recipe(experiment, data.train.size)
+    report = check(
+        network,
+        data.validation.spikes,
+        recipe.simulator,
+        t_end=recipe.t_end,
+        names=recipe.learn,
+        samples=samples,
+        key=jax.random.key(seed),
+    )
+    say(output(), str(report))
+    raise typer.Exit(0 if report.passed else 1)

@@ -1,0 +1,33 @@
+"""Arrays without reference counts.
+
+Numba counts references to every array at every use, with atomic instructions that two threads fight over: in kernels
+of many small steps that is most of the time. `borrow` gives a view whose owner is unknown, so that there is nothing to
+count. The caller must keep the owner alive, which holds for the arguments of a function while it runs.
+"""
+
+from typing import no_type_check
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+from numba.np.arrayobj import make_array
+
+
+@no_type_check
+@intrinsic
+def borrow(typing_context, group):
+    """A named tuple with the same arrays, borrowed. Scalars are passed through."""
+
+    @no_type_check
+    def build(context, builder, signature, arguments):
+        parts = []
+        for kind, value in zip(group.types, cgutils.unpack_tuple(builder, arguments[0]), strict=True):
+            if isinstance(kind, types.Array):
+                array = make_array(kind)(context, builder, value)
+                array.meminfo = ir.Constant(array.meminfo.type, None)
+                array.parent = ir.Constant(array.parent.type, None)
+                value = array._getvalue()
+            parts.append(value)
+        return context.make_tuple(builder, group, parts)
+
+    return group(group), build

@@ -1,0 +1,14 @@
+"""Pictures: rasters, decision maps, learning curves, histograms, and the report of a run.
+
+Every function draws into axes that it is given and takes plain data. Matplotlib is imported with this
+package, not with `ranvier`; no window is opened and no global state is touched.
+"""
+
+from ranvier.plots.curves import learning_curves as learning_curves
+from ranvier.plots.decisions import decision_map as decision_map
+from ranvier.plots.histograms import parameter_histograms as parameter_histograms
+from ranvier.plots.report import Run as Run
+from ranvier.plots.report import write_report as write_report
+from ranvier.plots.spike_raster import raster as raster
+
+__all__ = ["Run", "decision_map", "learning_curves", "parameter_histograms", "raster", "write_report"]

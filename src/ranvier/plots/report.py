@@ -1,0 +1,215 @@
+"""The report of a run: one picture that says what was learned, how well, and how the network does it.
+
+`write_report` draws `report.png` from a `Run`: a trained network, how its input is made, and what its
+training said. Files are read by the caller, who knows the experiment; here only the picture is written.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, FigureBase
+from matplotlib.lines import Line2D
+
+from ranvier.events import Spikes, first_spike
+from ranvier.network import Network
+from ranvier.plots.curves import learning_curves
+from ranvier.plots.decisions import decision_map, misses
+from ranvier.plots.histograms import parameter_histograms, parameters
+from ranvier.plots.spike_raster import causes, raster, travel
+from ranvier.plots.style import CLASSES, EXCITATORY, INHIBITORY, INK, SMALL, TITLE, figure, tidy
+from ranvier.simulation import AbstractSimulator, simulate
+
+NAME = "report.png"
+LETTERS = "ABCDEFGHIJ"
+GRID = 160
+"""Points of the decision map along each side."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Everything that the report of a run shows.
+
+    Args:
+        network: The trained network: one input population, and `output`, whose first spike is the answer.
+        simulator: How it is simulated.
+        t_end: End of a simulation (ms).
+        encode: Turns points of the plane, shape (samples, 2), into input spikes.
+        points: Test samples in the plane.
+        label: Their classes.
+        truth: Right class at coordinates x and y, -1 where there are no samples.
+        classes: Names of the classes.
+        history: One entry per epoch, as `learning_curves` wants it.
+        result: What is known about the run: `test_accuracy`, `validation_accuracy`, `best_epoch`, `epochs`,
+            `parameters`, `weights`, `delays`, `delay`, `seed`, `seconds`, `name`; what is missing is left
+            out.
+        initial: The network before training.
+    """
+
+    network: Network
+    simulator: AbstractSimulator
+    t_end: float
+    encode: Callable[[Float[np.ndarray, "samples 2"]], Spikes]
+    points: Float[np.ndarray, "samples 2"]
+    label: Int[np.ndarray, " samples"]
+    truth: Callable[[Float[np.ndarray, "*grid"], Float[np.ndarray, "*grid"]], Int[np.ndarray, "*grid"]]
+    classes: Sequence[str]
+    history: Sequence[Mapping[str, Any]]
+    result: Mapping[str, Any]
+    initial: Network | None = None
+
+
+def write_report(folder: Path, run: Run) -> Path:
+    """Draw the report of a run into its folder, as `report.png`.
+
+    Args:
+        folder: The run folder.
+        run: What to draw.
+
+    Returns:
+        The path of the picture. It appears there only when it is whole.
+
+    Raises:
+        RuntimeError: the network cannot be simulated.
+    """
+    path = Path(folder) / NAME
+    partial = path.with_name(f".{NAME}.{os.getpid()}.partial")
+    draw_report(run).savefig(partial, format="png", dpi=120)
+    partial.replace(path)
+    return path
+
+
+def draw_report(run: Run) -> Figure:
+    """The report as a figure: decision map and curves, one raster per class, histograms.
+
+    Args:
+        run: What to draw.
+    """
+    page = figure(16.0, 13.2)
+    rows = page.add_gridspec(4, 1, height_ratios=[0.75, 4.7, 4.6, 2.6], hspace=0.0)
+    head, top, middle, bottom = (page.add_subfigure(rows[row, 0]) for row in range(4))
+    _headline(head, run.network, run.result)
+    answer, _ = answers(run, run.points)
+    chosen = [int(np.argmax(run.label == kind)) for kind in np.unique(run.label)]
+    columns = top.add_gridspec(1, 2, width_ratios=[1.0, 2.0], wspace=0.0)
+    left, right = (top.add_subfigure(columns[0, column]) for column in range(2))
+    _plane(left.add_subplot(), run, answer, chosen)
+    left.subplots_adjust(left=0.12, right=0.98, top=0.9, bottom=0.13)
+    upper, lower = right.subplots(1, 2)
+    known = run.result
+    learning_curves(
+        upper, lower, run.history, chosen=known.get("best_epoch"), test_accuracy=known.get("test_accuracy")
+    )
+    right.subplots_adjust(left=0.09, right=0.97, top=0.9, bottom=0.13, wspace=0.22)
+    _rasters(middle, run, answer, chosen)
+    count = len(parameters(run.network))
+    parameter_histograms(np.ravel(bottom.subplots(1, count)).tolist(), run.network, run.initial)
+    bottom.subplots_adjust(left=0.045, right=0.985, top=0.86, bottom=0.2, wspace=0.22)
+    return page
+
+
+def answers(
+    run: Run, points: Float[np.ndarray, "samples 2"]
+) -> tuple[Int[np.ndarray, " samples"], Float[np.ndarray, " samples"]]:
+    """What the network says to each point, and by how much its output comes before the next one (ms).
+
+    Args:
+        run: The run.
+        points: Points of the plane.
+
+    Returns:
+        The output that fires first, -1 where none does or two tie; and its lead, inf where it is the only
+        one.
+    """
+    solution = simulate(run.network, run.encode(points), run.simulator, t_end=run.t_end)
+    first = np.asarray(first_spike(solution.spikes["output"], run.network.size("output")))
+    ranked = np.sort(first, axis=1)
+    fired = np.isfinite(ranked[:, 0])
+    second = ranked[:, 1] if ranked.shape[1] > 1 else np.full(len(ranked), np.inf)
+    lead = np.where(fired, second - np.where(fired, ranked[:, 0], 0.0), 0.0)
+    return np.where(lead > 0, first.argmin(axis=1), -1), lead
+
+
+def _headline(page: FigureBase, network: Network, known: Mapping[str, Any]) -> None:
+    """What was trained, and how well it does."""
+    accuracy = f"   {100 * known['test_accuracy']:.2f} % right on test" if "test_accuracy" in known else ""
+    title = f"{known.get('name', 'run')}{accuracy}"
+    page.text(0.02, 0.66, title, fontsize=22, fontweight="bold", color=INK, va="center")
+    sizes = [str(size) for _, size in (*network.input_sizes, *network.neuron_sizes)]
+    facts = [f"network {' - '.join(sizes)}"]
+    if "delay" in known:
+        facts.append("no delays" if known["delay"] == "none" else f"{known['delay']} delays")
+    if "parameters" in known:
+        facts.append(f"{known['parameters']:,} parameters")
+    if known.get("delays"):
+        facts[-1] += f" ({known['weights']:,} weights, {known['delays']:,} delays)"
+    if "validation_accuracy" in known:
+        facts.append(f"validation {100 * known['validation_accuracy']:.2f} %")
+    units = {"seed": "seed {}", "epochs": "{} epochs", "seconds": "{:.0f} s"}
+    facts += [text.format(known[name]) for name, text in units.items() if name in known]
+    page.text(0.02, 0.22, "   ·   ".join(facts), fontsize=TITLE, color=INK, va="center")
+
+
+def _plane(axes: Axes, run: Run, answer: Int[np.ndarray, " samples"], chosen: Sequence[int]) -> None:
+    """Decision map, wrong answers, and where the samples of the rasters lie."""
+    ticks = (np.arange(GRID) + 0.5) / GRID
+    across, up = np.meshgrid(ticks, ticks)
+    there, lead = answers(run, np.stack([across.ravel(), up.ravel()], axis=1))
+    shape = (GRID, GRID)
+    decision_map(axes, there.reshape(shape), lead=lead.reshape(shape), truth=run.truth(across, up))
+    wrong = misses(axes, run.points, run.label, answer)
+    for letter, sample in zip(LETTERS, chosen, strict=False):
+        place = tuple(run.points[sample].tolist())
+        disc = {"boxstyle": "circle,pad=0.25", "facecolor": INK, "edgecolor": "white"}
+        font = {"fontsize": SMALL, "fontweight": "bold", "color": "white", "ha": "center", "va": "center"}
+        axes.annotate(letter, place, bbox=disc, **font)
+    tidy(axes, title="Which output fires first", x="x", y="y")
+    axes.grid(visible=False)
+    kinds = list(zip(run.classes, CLASSES, strict=False))
+    handles = [Line2D([], [], marker="s", linestyle="", color=shade, label=name) for name, shade in kinds]
+    told = f"{wrong} of {len(answer)} wrong (true class)"
+    handles.append(Line2D([], [], marker="o", linestyle="", color="white", markeredgecolor=INK, label=told))
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.1), "ncols": len(handles)}
+    axes.legend(handles=handles, fontsize=SMALL, frameon=False, handletextpad=0.2, columnspacing=1.0, **below)
+
+
+def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], chosen: Sequence[int]) -> None:
+    """One sample of each class: its spikes, the strongest causes of the answer, right or wrong."""
+    panels = np.ravel(page.subplots(1, len(chosen), sharex=True, squeeze=False)).tolist()
+    page.subplots_adjust(left=0.065, right=0.985, top=0.86, bottom=0.12, wspace=0.13)
+    inputs = run.encode(run.points[chosen])
+    found = simulate(run.network, inputs, run.simulator, t_end=run.t_end).spikes
+    trains = {run.network.input_sizes[0][0]: inputs, **found}
+    latest = max(
+        float(np.max(train.time, initial=0.0, where=np.isfinite(train.time))) for train in trains.values()
+    )
+    for place, (axes, sample) in enumerate(zip(panels, chosen, strict=True)):
+        spikes = {name: Spikes(train.time[place], train.unit[place]) for name, train in trains.items()}
+        _example(axes, run, spikes, int(answer[sample]))
+        label, said = int(run.label[sample]), int(answer[sample])
+        fired = f"{run.classes[said]} fires first" if said >= 0 else "no output fires first"
+        mark = "✓" if label == said else "✗"
+        title = f"{LETTERS[place % len(LETTERS)]}   a sample of {run.classes[label]}: {fired}  {mark}"
+        axes.set_title(title, loc="left", fontsize=TITLE, fontweight="bold", color=CLASSES[label])
+    panels[0].set_xlim(-0.03 * latest, 1.05 * latest)
+    lines = {"strongest causes of the answer: excitatory": EXCITATORY, "inhibitory": INHIBITORY}
+    handles = [Line2D([], [], color=shade, label=name) for name, shade in lines.items()]
+    page.legend(handles=handles, fontsize=SMALL, frameon=False, loc="upper right", ncols=2,
+                bbox_to_anchor=(0.985, 1.0))  # fmt: skip
+
+
+def _example(axes: Axes, run: Run, spikes: Mapping[str, Spikes], answer: int) -> None:
+    """Raster of one sample, with what made the answer's output fire."""
+    sizes = dict(run.network.input_sizes + run.network.neuron_sizes)
+    colours = {"output": CLASSES[: sizes["output"]]}
+    rows = raster(axes, spikes, sizes, colours=colours, names={"output": run.classes})
+    if answer >= 0:
+        travel(axes, rows, causes(run.network, spikes, "output", answer))
+        names = [label for label in axes.get_yticklabels() if label.get_text() == run.classes[answer]]
+        for name in names:
+            name.set_fontweight("bold")

@@ -1,0 +1,144 @@
+"""Showing how training goes: a live line in a terminal, a plain line now and then elsewhere, or nothing."""
+
+import abc
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class AbstractProgress(abc.ABC):
+    """Told by `fit` how training goes. Use it in a `with` block of its own if `fit` is called several times."""
+
+    @abc.abstractmethod
+    def start(self, epochs: int, done: int) -> None:
+        """Training begins; `done` of `epochs` are already there."""
+
+    @abc.abstractmethod
+    def epoch(self, metrics: Mapping[str, Any]) -> None:
+        """One more epoch is done, with these metrics."""
+
+    @abc.abstractmethod
+    def stop(self) -> None:
+        """Training has ended, or was broken off."""
+
+
+class NoProgress(AbstractProgress):
+    """Shows nothing."""
+
+    def start(self, epochs: int, done: int) -> None:
+        """Nothing."""
+
+    def epoch(self, metrics: Mapping[str, Any]) -> None:
+        """Nothing."""
+
+    def stop(self) -> None:
+        """Nothing."""
+
+
+def live_bar(console: Console) -> Progress:
+    """The bars that `LiveProgress` draws, one line per run.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from ranvier.train import LiveProgress, live_bar
+        >>> bar = live_bar(Console(quiet=True))
+        >>> runs = [LiveProgress(bar, f"seed {seed}") for seed in range(2)]
+    """
+    columns = [TextColumn("{task.description}"), BarColumn(bar_width=16), MofNCompleteColumn()]
+    return Progress(*columns, TextColumn("{task.fields[numbers]}"), TimeRemainingColumn(compact=True), console=console)
+
+
+class LiveProgress(AbstractProgress):
+    """A line with a bar that moves, for terminals.
+
+    Args:
+        bar: What draws it, from `live_bar`; several runs may share one.
+        name: What to call the run.
+    """
+
+    def __init__(self, bar: Progress, name: str = ""):
+        self.bar, self.name = bar, name
+
+    def start(self, epochs: int, done: int) -> None:
+        """Draw the bar."""
+        self.task = self.bar.add_task(self.name, total=epochs, completed=done, numbers="compiling")
+        self.bar.start()
+
+    def epoch(self, metrics: Mapping[str, Any]) -> None:
+        """Move the bar."""
+        self.bar.update(self.task, completed=metrics["epoch"], numbers=summary(metrics))
+
+    def stop(self) -> None:
+        """Leave the bar where it stands."""
+        self.bar.stop()
+
+
+class PlainProgress(AbstractProgress):
+    """One line every so often, for logs.
+
+    Args:
+        console: Where to write.
+        name: What to call the run.
+        every: Seconds between lines. The first and the last epoch always have theirs.
+
+    Example:
+        >>> from rich.console import Console
+        >>> from ranvier.train import PlainProgress
+        >>> log = PlainProgress(Console(quiet=True), "seed 0", every=5.0)
+    """
+
+    def __init__(self, console: Console, name: str = "", every: float = 10.0):
+        self.console, self.name, self.every = console, name, every
+        self.epochs, self.next = 0, 0.0
+
+    def start(self, epochs: int, done: int) -> None:
+        """Say where training starts. Until the first epoch is done the program is compiled."""
+        self.epochs = epochs
+        self._say(f"epochs {done + 1} to {epochs}")
+
+    def epoch(self, metrics: Mapping[str, Any]) -> None:
+        """Say how it goes, if it is time."""
+        now = time.monotonic()
+        if now >= self.next or metrics["epoch"] == self.epochs:
+            self.next = now + self.every
+            self._say(f"epoch {metrics['epoch']}/{self.epochs}  {summary(metrics)}")
+
+    def stop(self) -> None:
+        """Nothing left to say."""
+
+    def _say(self, text: str) -> None:
+        self.console.print(f"{self.name}  {text}" if self.name else text, highlight=False, soft_wrap=True)
+
+
+def progress_for(console: Console, name: str = "") -> AbstractProgress:
+    """What fits the console: `LiveProgress` in a terminal, `PlainProgress` elsewhere.
+
+    Example:
+        >>> import io
+        >>> from rich.console import Console
+        >>> from ranvier.train import progress_for
+        >>> type(progress_for(Console(file=io.StringIO()))).__name__
+        'PlainProgress'
+    """
+    return LiveProgress(live_bar(console), name) if console.is_terminal else PlainProgress(console, name)
+
+
+def summary(metrics: Mapping[str, Any]) -> str:
+    """The numbers of an epoch that are worth a glance: accuracy in training and validation, spikes by population.
+
+    Example:
+        >>> from ranvier.train.progress import summary
+        >>> summary({"loss": 0.5, "accuracy": 0.8, "validation_accuracy": 0.9, "silent": {"hidden": 0.25},
+        ...          "spikes_per_neuron": {"hidden": 0.75}, "samples_per_second": 50000.0})
+        'loss 0.5  accuracy 80.0/90.0 %  spikes/neuron 0.75  silent 25.0 %  50,000 samples/s'
+    """
+    spikes = "/".join(f"{value:.2f}" for value in metrics["spikes_per_neuron"].values())
+    silent = "/".join(f"{100 * value:.1f}" for value in metrics["silent"].values())
+    accuracy = f"{100 * metrics['accuracy']:.1f}/{100 * metrics['validation_accuracy']:.1f}"
+    return (
+        f"loss {metrics['loss']:.4g}  accuracy {accuracy} %  spikes/neuron {spikes}  silent {silent} %  "
+        f"{metrics['samples_per_second']:,.0f} samples/s"
+    )

@@ -1,0 +1,379 @@
+"""Runs on disk: nothing torn, nothing doubled, the same end whatever happened on the way.
+
+Run as a script (`python tests/test_checkpoint.py FOLDER`) this file trains, for the tests that kill it.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import Array
+
+import ranvier as rv
+from ranvier.losses import relative_time_mse
+from ranvier.train import (
+    BrokenFileError,
+    Dataset,
+    Fitted,
+    Recipe,
+    RunError,
+    RunFolder,
+    adam,
+    by_field,
+    fit,
+    loop,
+    read_arrays,
+    read_facts,
+    save_arrays,
+)
+
+TIMES = ("samples_per_second", "seconds")
+"""What differs between two runs of the same thing."""
+
+EPOCHS = 120
+"""Epochs of the run that is killed; each takes a few ms."""
+
+
+def dataset(samples: int, seed: int) -> Dataset:
+    times = np.random.RandomState(seed).rand(samples, 2) * 2
+    order = np.argsort(times, axis=1)
+    return Dataset(rv.Spikes(np.take_along_axis(times, order, axis=1), order.astype(np.int32)), order[:, 0])
+
+
+def first(solution: rv.Solution) -> Array:
+    return rv.first_spike(solution.spikes["output"], 2)
+
+
+RECIPE = Recipe(
+    rv.EventDriven(max_spikes=1),
+    t_end=12.0,
+    loss=lambda solution, label: relative_time_mse(first(solution), label, margin=0.3),
+    predict=lambda solution: first(solution).argmin().astype("int32"),
+    optimiser=by_field(weight=adam(0.01), delay=adam(0.01)),
+    epochs=4,
+    batch=16,
+)
+
+
+def run(out: Path | None, *, resume: bool = False, recipe: Recipe = RECIPE, **changes: Any) -> Fitted:
+    neuron = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf)
+    start = {"neuron": neuron, "delay": rv.synaptic(0.0, 1.0), "weight": rv.normal(3.0, 0.3), "key": jax.random.key(0)}
+    given = {"train": dataset(30, 0), "validation": dataset(16, 1), "key": jax.random.key(1)} | changes
+    return fit(rv.feedforward([2, 3, 2], **start), recipe=recipe, out=out, resume=resume, **given)
+
+
+def lines(folder: Path) -> list[dict[str, Any]]:
+    """Epochs of a run, every line of its file whole."""
+    text = (folder / "metrics.jsonl").read_text()
+    assert text.endswith("\n")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def timeless(metrics: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in line.items() if name not in TIMES} for line in metrics]
+
+
+def equal(one: Any, other: Any) -> bool:
+    leaves = zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True)
+    return all(np.array_equal(np.asarray(a), np.asarray(b)) for a, b in leaves)
+
+
+def same(one: Fitted, other: Fitted) -> bool:
+    """Whether two runs ended with the same numbers, to the last bit."""
+    return (
+        equal((one.network, one.last), (other.network, other.last))
+        and one.best_epoch == other.best_epoch
+        and timeless(one.epochs) == timeless(other.epochs)
+    )
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checkpoint after every epoch."""
+    monkeypatch.setattr(loop, "CHECKPOINT_SECONDS", 0.0)
+
+
+# Arrays on disk ------------------------------------------------------------------------------------------------------
+
+TREE = {"a": jnp.arange(6.0).reshape(2, 3), "b": [jnp.array(7, jnp.int32), jnp.zeros((0, 2))]}
+
+
+def test_arrays_come_back_as_they_were(tmp_path: Path):
+    save_arrays(tmp_path / "x.npz", TREE, epoch=3, note="ü")
+    tree, facts = read_arrays(tmp_path / "x.npz", jax.tree.map(jnp.zeros_like, TREE))
+    assert equal(tree, TREE)
+    assert [leaf.dtype for leaf in jax.tree.leaves(tree)] == [leaf.dtype for leaf in jax.tree.leaves(TREE)]
+    assert facts == read_facts(tmp_path / "x.npz") == {"epoch": 3, "note": "ü"}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
+
+
+def test_numpy_opens_the_file_without_pickle(tmp_path: Path):
+    save_arrays(tmp_path / "x.npz", TREE)
+    with np.load(tmp_path / "x.npz", allow_pickle=False) as archive:
+        header = json.loads(archive["header"].tobytes())
+        assert header["arrays"][0] == {"name": "['a']", "shape": [2, 3], "dtype": "float64"}
+        assert np.array_equal(archive["0"], TREE["a"])
+
+
+def test_a_file_cut_anywhere_or_with_a_byte_changed_is_refused(tmp_path: Path):
+    path = tmp_path / "x.npz"
+    save_arrays(path, TREE, epoch=3)
+    whole = path.read_bytes()
+    picks = random.Random(0)
+    for cut in {0, 1, len(whole) - 1, *picks.sample(range(len(whole)), 40)}:
+        path.write_bytes(whole[:cut])
+        with pytest.raises(BrokenFileError, match=r"x\.npz is broken"):
+            read_arrays(path, TREE)
+    place = whole.index(np.asarray(TREE["a"]).tobytes())
+    for at in range(place, place + 48):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        with pytest.raises(BrokenFileError, match=r"x\.npz is broken"):
+            read_arrays(path, TREE)
+
+
+def test_files_that_are_something_else_are_refused(tmp_path: Path):
+    np.savez(tmp_path / "other.npz", numbers=np.zeros(3))
+    (tmp_path / "text.npz").write_text("hello")
+    for name in ("other.npz", "text.npz"):
+        with pytest.raises(BrokenFileError, match=f"{name} is broken or was not written by ranvier"):
+            read_facts(tmp_path / name)
+    with pytest.raises(FileNotFoundError):
+        read_facts(tmp_path / "missing.npz")
+
+
+@pytest.mark.parametrize(
+    ("like", "message"),
+    [
+        ({"a": jnp.zeros((2, 2)), "b": TREE["b"]}, r"\['a'\] \[2, 3\] float64 instead of \['a'\] \[2, 2\] float64"),
+        ({"a": TREE["a"].astype("float32"), "b": TREE["b"]}, "float64 instead of .* float32"),
+        ({"a": TREE["a"]}, r"\['b'\]\[0\] \[\] int32 instead of nothing"),
+        ({**TREE, "c": jnp.zeros(1)}, r"nothing instead of \['c'\]"),
+    ],
+)
+def test_arrays_of_another_structure_are_refused(tmp_path: Path, like: Any, message: str):
+    save_arrays(tmp_path / "x.npz", TREE)
+    with pytest.raises(BrokenFileError, match=message):
+        read_arrays(tmp_path / "x.npz", like)
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = tmp_path / "x.npz"
+    save_arrays(path, TREE, epoch=1)
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        save_arrays(path, TREE, epoch=2)
+    assert read_facts(path) == {"epoch": 1}
+    assert [found.name for found in tmp_path.iterdir()] == ["x.npz"]
+
+
+# A run folder --------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_belongs_to_one_run_at_a_time(tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    with folder.locked():
+        in_use = rf"run is in use by process {os.getpid()}; wait for it, or choose another folder"
+        with pytest.raises(RunError, match=in_use), RunFolder(tmp_path / "run").locked():
+            pass
+        with pytest.raises(RunError, match=in_use):
+            run(tmp_path / "run")
+    assert list((tmp_path / "run").iterdir()) == []
+
+
+def test_a_lock_that_a_dead_process_left_is_no_obstacle(tmp_path: Path):
+    hold = "import sys; from ranvier.train import RunFolder; c = RunFolder(sys.argv[1]).locked(); c.__enter__()"
+    script = f"{hold}; print('locked', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", script, str(tmp_path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        with pytest.raises(RunError, match=f"in use by process {process.pid}"), RunFolder(tmp_path).locked():
+            pass
+        process.kill()
+    assert (tmp_path / ".lock").read_text() == f"{process.pid}\n"
+    with RunFolder(tmp_path).locked():
+        assert (tmp_path / ".lock").read_text() == f"{os.getpid()}\n"
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be used as a run folder"):
+        run(tmp_path / "file")
+
+
+def test_a_finished_run_is_not_overwritten_and_resuming_it_changes_nothing(tmp_path: Path):
+    done = run(tmp_path / "run")
+    with pytest.raises(RunError, match=r"run already holds a run; go on with it by --resume"):
+        run(tmp_path / "run")
+    files = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    assert sorted(files) == ["checkpoint.npz", "config.json", "metrics.jsonl", "network.npz"]
+    again = run(tmp_path / "run", resume=True)
+    assert same(again, done)
+    assert again.epochs == done.epochs
+    assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
+    network, facts = read_arrays(RunFolder(tmp_path / "run").network, done.network)
+    assert equal(network, done.network)
+    assert facts == {"epoch": done.best_epoch}
+
+
+def test_resuming_nothing_starts(tmp_path: Path):
+    assert same(run(tmp_path / "run", resume=True), run(None))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"recipe": dataclasses.replace(RECIPE, epochs=5)}, r"epochs was 4, now 5\. Resume with the same"),
+        (
+            {"recipe": dataclasses.replace(RECIPE, batch=8, t_end=9.0)},
+            r"t_end was 12\.0, now 9\.0, batch was 16, now 8",
+        ),
+        ({"recipe": dataclasses.replace(RECIPE, simulator=rv.EventDriven(max_spikes=2))}, "simulator was 'EventDriven"),
+        ({"train": dataset(30, 5)}, "training data was "),
+        ({"validation": dataset(16, 5)}, "validation data was "),
+        ({"key": jax.random.key(2)}, r"key was \[0, 1\], now \[0, 2\]"),
+        ({"options": {"rate": 0.2, "extra": True}}, r"rate was 0\.1, now 0\.2, extra was None, now True"),
+    ],
+)
+def test_resuming_with_other_options_names_them(tmp_path: Path, changes: dict[str, Any], message: str):
+    run(tmp_path, options={"rate": 0.1})
+    with pytest.raises(RunError, match=message) as caught:
+        run(tmp_path, resume=True, **({"options": {"rate": 0.1}} | changes))
+    assert "\n" not in str(caught.value)
+
+
+def test_the_number_of_threads_is_no_such_option(tmp_path: Path):
+    done = run(tmp_path, recipe=dataclasses.replace(RECIPE, simulator=rv.EventDriven(max_spikes=1, threads=1)))
+    assert same(run(tmp_path, resume=True), done)
+
+
+def test_a_broken_checkpoint_or_config_is_refused(tmp_path: Path):
+    run(tmp_path)
+    whole = (tmp_path / "checkpoint.npz").read_bytes()
+    (tmp_path / "checkpoint.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BrokenFileError, match=r"checkpoint\.npz is broken .* delete it or use another folder"):
+        run(tmp_path, resume=True)
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(RunError, match=r"config\.json is broken"):
+        run(tmp_path, resume=True)
+    (tmp_path / "config.json").write_text('{"mine": 1}')
+    with pytest.raises(RunError, match=r"config\.json was not written by ranvier"):
+        run(tmp_path, resume=True)
+    (tmp_path / "config.json").unlink()
+    with pytest.raises(RunError, match=r"has metrics\.jsonl but no config\.json"):
+        run(tmp_path, resume=True)
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("tail", [b"", b'{"epoch": 3, "lo', b'{"epoch": 3}\n{"epoch": 4}\n', b"\0\0\0\0"])
+def test_lines_newer_than_the_checkpoint_are_dropped(tmp_path: Path, tail: bytes):
+    """A run that stops after two epochs, and whose file says more, or half of more."""
+
+    class Stop(Exception):
+        pass
+
+    def stop(metrics: dict[str, Any], network: rv.Network) -> None:
+        if metrics["epoch"] == 2:
+            raise Stop
+
+    with pytest.raises(Stop):
+        run(tmp_path, on_epoch_end=stop)
+    with (tmp_path / "metrics.jsonl").open("ab") as file:
+        file.write(tail)
+    (tmp_path / ".checkpoint.npz.123.partial").write_bytes(b"half a file")
+    resumed = run(tmp_path, resume=True)
+    assert same(resumed, run(None))
+    assert lines(tmp_path) == resumed.epochs
+    assert [line["epoch"] for line in resumed.epochs] == [1, 2, 3, 4]
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.usefixtures("often")
+def test_lines_older_than_the_checkpoint_are_missed(tmp_path: Path):
+    run(tmp_path)
+    (tmp_path / "metrics.jsonl").write_text("")
+    with pytest.raises(RunError, match=r"metrics\.jsonl does not hold the 4 epochs of the checkpoint"):
+        run(tmp_path, resume=True)
+
+
+def test_config_says_what_was_asked_for(tmp_path: Path):
+    run(tmp_path, options={"rate": 0.1}, facts={"host": "here"})
+    config = RunFolder(tmp_path).config()
+    assert config["options"] == {"rate": 0.1}
+    assert config["host"] == "here"
+    assert config["implied"]["epochs"] == 4
+
+
+# Killed --------------------------------------------------------------------------------------------------------------
+
+
+def started(folder: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, __file__, str(folder)], stderr=subprocess.PIPE)
+
+
+def wait_for_lines(process: subprocess.Popen[bytes], folder: Path, count: int) -> None:
+    """Until `metrics.jsonl` has so many lines, whole or not; or the process has ended."""
+    path = folder / "metrics.jsonl"
+    while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < count):
+        time.sleep(0.001)
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_numbers(tmp_path: Path):
+    """SIGKILL, five times; then the run is finished, and compared with one that nothing disturbed."""
+    chance = random.Random()
+    done, killed = 0, 0
+    for _ in range(5):
+        process = started(tmp_path)
+        wait_for_lines(process, tmp_path, done + chance.randint(1, EPOCHS // 6))
+        time.sleep(chance.uniform(0, 0.01))
+        process.kill()
+        process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+        done = len(RunFolder(tmp_path).epochs())
+    assert killed == 5
+    assert 5 <= done < EPOCHS
+    process = started(tmp_path)
+    _, complaint = process.communicate(timeout=120)
+    assert process.returncode == 0, complaint.decode()
+    undisturbed = run(None, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))
+    assert timeless(lines(tmp_path)) == timeless(undisturbed.epochs)
+    assert equal(read_arrays(tmp_path / "network.npz", undisturbed.network)[0], undisturbed.network)
+    resumed = run(tmp_path, resume=True, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))
+    assert same(resumed, undisturbed)
+
+
+@pytest.mark.slow
+def test_interrupted_a_run_stops_after_its_epoch_and_can_go_on(tmp_path: Path):
+    process = started(tmp_path)
+    wait_for_lines(process, tmp_path, 3)
+    process.send_signal(signal.SIGINT)
+    _, complaint = process.communicate(timeout=120)
+    assert re.search("KeyboardInterrupt", complaint.decode())
+    assert "callback" not in complaint.decode()
+    done = lines(tmp_path)
+    assert 3 <= len(done) < EPOCHS
+    assert read_facts(tmp_path / "checkpoint.npz")["epoch"] == len(done)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_enable_x64", True)
+    loop.CHECKPOINT_SECONDS = 0.02
+    run(Path(sys.argv[1]), resume=True, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))

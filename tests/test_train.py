@@ -1,0 +1,352 @@
+"""Training: every sample counts once, the right things move, validation chooses, and mistakes are told clearly."""
+
+import dataclasses
+import io
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jaxtyping import Array
+from rich.console import Console
+
+import ranvier as rv
+from ranvier.experiments import earliest
+from ranvier.losses import relative_time_mse
+from ranvier.regularizers import SilentRecovery
+from ranvier.train import (
+    Dataset,
+    LiveProgress,
+    NoProgress,
+    PlainProgress,
+    Recipe,
+    TrainingError,
+    adam,
+    best_epoch,
+    by_field,
+    cosine,
+    evaluate,
+    fit,
+    learning_rates,
+    live_bar,
+    progress_for,
+    step_decay,
+)
+from ranvier.train.optimisers import fields
+
+NEURON = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf)
+KEY = jax.random.key(7)
+
+
+def network(weight: float = 3.0, **delay: Any) -> rv.Network:
+    kind = rv.synaptic(0.0, 1.0, **delay)
+    start = rv.normal(weight, 0.3)
+    return rv.feedforward([2, 4, 2], neuron=NEURON, delay=kind, weight=start, key=jax.random.key(0))
+
+
+def dataset(samples: int, seed: int = 0) -> Dataset:
+    """Which of two inputs comes first?"""
+    times = np.random.RandomState(seed).rand(samples, 2) * 2
+    order = np.argsort(times, axis=1)
+    return Dataset(rv.Spikes(np.take_along_axis(times, order, axis=1), order.astype(np.int32)), order[:, 0], classes=2)
+
+
+def loss(solution: rv.Solution, label: Array) -> Array:
+    return relative_time_mse(rv.first_spike(solution.spikes["output"], 2), label, margin=0.3)
+
+
+def predict(solution: rv.Solution) -> Array:
+    return earliest(rv.first_spike(solution.spikes["output"], 2))
+
+
+BASE = Recipe(
+    rv.EventDriven(max_spikes=1),
+    t_end=12.0,
+    loss=loss,
+    predict=predict,
+    optimiser=by_field(weight=adam(0.05), delay=adam(0.02)),
+    epochs=4,
+    batch=20,
+)
+
+
+def recipe(**changes: Any) -> Recipe:
+    return dataclasses.replace(BASE, **changes)
+
+
+def leaves(tree: Any) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def equal(one: Any, other: Any) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(leaves(one), leaves(other), strict=True))
+
+
+def test_training_learns_and_the_best_epoch_is_the_one_that_validated_best():
+    train, validation = dataset(110), dataset(60, seed=1)
+    fitted = fit(network(), train, validation, recipe(epochs=25), key=KEY)
+    first, best = fitted.epochs[0], fitted.epochs[fitted.best_epoch - 1]
+    assert best["validation_accuracy"] >= 0.95 > first["validation_accuracy"]
+    assert best["validation_loss"] < first["validation_loss"]
+    assert best["validation_accuracy"] == max(line["validation_accuracy"] for line in fitted.epochs)
+    again = evaluate(fitted.network, validation, BASE)
+    assert (again["loss"], again["accuracy"]) == (best["validation_loss"], best["validation_accuracy"])
+    last = evaluate(fitted.last, validation, BASE)
+    assert last["loss"] == fitted.epochs[-1]["validation_loss"]
+
+
+def test_a_run_is_the_same_every_time_and_another_key_gives_another_order():
+    train, validation = dataset(50), dataset(20, seed=1)
+    one, two, other = (fit(network(), train, validation, BASE, key=jax.random.key(n)) for n in (1, 1, 2))
+    assert equal(one.last, two.last)
+    assert not equal(one.last, other.last)
+
+
+@pytest.mark.parametrize("batch", [20, 25, 50, 64, 200])
+def test_every_sample_counts_exactly_once(batch: int):
+    """With nothing to learn the mean loss of an epoch is that of the data, for any size of the last batch."""
+    train = dataset(50)
+    still = recipe(optimiser=optax.sgd(0.0), batch=batch, epochs=1)
+    line = fit(network(), train, train, still, key=KEY).epochs[0]
+    whole = evaluate(network(), train, BASE)
+    assert line["loss"] == pytest.approx(whole["loss"], rel=1e-12)
+    assert line["accuracy"] == whole["accuracy"]
+    assert line["spikes_per_neuron"] == pytest.approx(whole["spikes_per_neuron"], rel=1e-12)
+    assert line["validation_loss"] == pytest.approx(whole["loss"], rel=1e-12)
+
+
+def test_a_step_on_a_batch_that_is_not_full_is_a_step_on_its_samples():
+    train = dataset(30)
+
+    def mean(learn: rv.Network, fixed: rv.Network) -> Array:
+        solution = rv.simulate(rv.combine(learn, fixed), train.spikes, BASE.simulator, t_end=BASE.t_end)
+        return relative_time_mse(rv.first_spike(solution.spikes["output"], 2), train.label, margin=0.3)
+
+    learn, fixed = rv.partition(network())
+    gradient = jax.grad(mean)(learn, fixed)
+    wanted = rv.combine(jax.tree.map(lambda value, slope: value - 0.1 * slope, learn, gradient), fixed)
+    got = fit(network(), train, train, recipe(optimiser=optax.sgd(0.1), batch=64, epochs=1), key=KEY).last
+    for a, b in zip(leaves(got), leaves(wanted), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-14)
+
+
+def test_weights_and_delays_have_learning_rates_of_their_own():
+    train = dataset(40)
+    frozen = recipe(optimiser=by_field(weight=adam(0.0), delay=adam(0.1)), epochs=1)
+    start, end = network(), fit(network(), train, train, frozen, key=KEY).last
+    for before, after in zip(start.connections, end.connections, strict=True):
+        assert equal(before.weight, after.weight)
+        assert not equal(before.delay, after.delay)
+    assert equal(start.neurons, end.neurons)
+
+
+def test_only_what_is_to_learn_moves():
+    train = dataset(40)
+    only = recipe(optimiser=by_field(v_threshold=adam(0.01)), learn=("v_threshold",), epochs=1)
+    start, end = network(), fit(network(), train, train, only, key=KEY).last
+    assert equal(start.connections, end.connections)
+    assert not equal(start.neurons["output"].v_threshold, end.neurons["output"].v_threshold)
+    assert equal(start.neurons["output"].tau_mem, end.neurons["output"].tau_mem)
+
+
+def test_an_optimiser_without_a_field_or_a_field_without_an_optimiser_is_refused():
+    learn, _ = rv.partition(network())
+    with pytest.raises(ValueError, match=r"\['delay', 'weight'\] learn, .* for \['weight'\]"):
+        by_field(weight=adam(0.1)).init(learn)
+    with pytest.raises(ValueError, match="optimisers for"):
+        by_field(weight=adam(0.1), delay=adam(0.1), v_treshold=adam(0.1)).init(learn)
+    assert sorted(set(jax.tree.leaves(fields(learn)))) == ["delay", "weight"]
+
+
+def test_schedules_follow_the_epochs_and_are_reported():
+    train = dataset(40)  # two steps per epoch
+    course = {"weight": adam(step_decay(0.1, 0.5, epochs=1, steps_per_epoch=2)), "delay": adam(0.25)}
+    lines = fit(network(), train, train, recipe(optimiser=by_field(**course)), key=KEY).epochs
+    # The rate that stands in the state is that of the epoch's last step.
+    assert [line["learning_rate"]["weight"] for line in lines] == pytest.approx([0.1, 0.05, 0.025, 0.0125])
+    assert {line["learning_rate"]["delay"] for line in lines} == {0.25}
+    assert float(cosine(1.0, 10, 4, floor=0.1)(40)) == pytest.approx(0.1)
+    assert learning_rates(optax.sgd(0.1).init(jnp.zeros(2))) == {}
+
+
+def test_projected_delays_stay_in_their_box():
+    train = dataset(40)
+    wild = recipe(optimiser=by_field(weight=adam(0.0), delay=adam(0.5)), epochs=2)
+    end = fit(network(bound=rv.Projection()), train, train, wild, key=KEY).last
+    delays = np.concatenate([np.ravel(link.delay()) for link in end.connections])
+    assert delays.min() >= 0
+    assert delays.max() <= 1
+    assert (delays == 0).any() or (delays == 1).any()
+
+
+def test_silent_neurons_are_woken_and_counted():
+    train = dataset(40)
+    asleep = network(weight=0.1)
+    lost = fit(asleep, train, train, recipe(epochs=2), key=KEY)
+    assert lost.epochs[-1]["silent"] == {"hidden": 1.0, "output": 1.0}
+    assert lost.epochs[-1]["bumped"] == 0
+    woken = fit(asleep, train, train, recipe(epochs=8, recovery=SilentRecovery(0.05)), key=KEY).epochs
+    assert woken[0]["bumped"] > 0
+    assert woken[-1]["silent"]["output"] < 0.5
+    assert woken[-1]["spikes_per_neuron"]["hidden"] > 0.5
+
+
+def test_recovery_does_not_see_padding():
+    """Twelve samples in a batch of twenty: a neuron silent in 7 of 12 is over a limit of 1/2, whatever fills up."""
+    times = np.where(np.arange(12) < 5, 1.0, np.inf)[:, None]
+    spikes = rv.Spikes(times, np.where(np.isfinite(times), 0, -1))
+    data = Dataset(spikes, np.zeros(12, int))
+    link = rv.Connection("input", "output", jnp.full((1, 1), 9.0))
+    net = rv.Network({"input": 1}, {"output": NEURON}, {"output": 1}, [link])
+    simple = {"loss": lambda solution, label: 0.0 * solution.spikes["output"].time[0].astype(float).clip(0, 1)}
+    for limit, bumped in ((0.5, 1), (0.6, 0)):
+        rule = recipe(
+            recovery=SilentRecovery(0.05, limit=limit), optimiser=optax.sgd(0.0), epochs=1, batch=20, **simple
+        )
+        assert fit(net, data, data, dataclasses.replace(rule, learn=("weight",)), key=KEY).epochs[0]["bumped"] == bumped
+
+
+def test_the_best_epoch_is_chosen_by_accuracy_then_loss_then_order():
+    def lines(*pairs: tuple[float, float]) -> list[dict[str, float]]:
+        return [{"validation_accuracy": accuracy, "validation_loss": value} for accuracy, value in pairs]
+
+    assert best_epoch(lines((0.8, 0.1), (0.9, 0.5), (0.9, 0.5))) == 2
+    assert best_epoch(lines((0.9, 0.5), (0.9, 0.4), (0.8, 0.1))) == 2
+
+
+def test_patience_ends_training_when_validation_stands_still():
+    train = dataset(40)
+    fitted = fit(network(), train, train, recipe(optimiser=optax.sgd(0.0), epochs=50, patience=3), key=KEY)
+    assert fitted.best_epoch == 1
+    assert len(fitted.epochs) == 4
+
+
+def test_the_callback_sees_every_epoch_and_a_network_to_keep():
+    seen: list[tuple[int, rv.Network]] = []
+    train = dataset(40)
+    fitted = fit(
+        network(), train, train, BASE, on_epoch_end=lambda line, net: seen.append((line["epoch"], net)), key=KEY
+    )
+    assert [number for number, _ in seen] == [1, 2, 3, 4]
+    assert equal(seen[-1][1], fitted.last)
+    assert equal(seen[fitted.best_epoch - 1][1], fitted.network)
+    assert not equal(seen[0][1], seen[1][1])
+
+
+def test_a_gradient_that_is_not_finite_names_the_parameters_and_the_epoch():
+    def bad(solution: rv.Solution, label: Array) -> Array:
+        time = solution.spikes["output"].time[0]
+        return jnp.where(label == 0, jnp.sqrt(time - jax.lax.stop_gradient(time)), time)
+
+    with pytest.raises(TrainingError, match=r"epoch 1: the gradient of weight of input->hidden, delay of .* finite"):
+        fit(network(), dataset(40), dataset(40), recipe(loss=bad), key=KEY)
+
+
+def test_spikes_that_do_not_fit_stop_training_with_numbers_and_advice():
+    many = rv.feedforward([2, 4, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.constant(9.0), key=jax.random.key(0))
+    small = recipe(optimiser=by_field(weight=adam(0.01)), learn=("weight",))
+    with pytest.raises(TrainingError, match=r"epoch 1: more spikes than fit: .*max_spikes.* Spikes dropped: .*hidden"):
+        fit(many, dataset(40), dataset(40), small, key=KEY)
+    with pytest.raises(TrainingError, match=r"evaluation: more spikes than fit"):
+        evaluate(many, dataset(40), small)
+
+
+def test_a_loss_that_is_not_finite_stops_training():
+    def bad(solution: rv.Solution, label: Array) -> Array:
+        return loss(solution, label) + jnp.inf
+
+    with pytest.raises(TrainingError, match="epoch 1: the loss is inf"):
+        fit(network(), dataset(40), dataset(40), recipe(loss=bad), key=KEY)
+
+
+def train_with(**parts: Any) -> Callable[[], Any]:
+    good = {"time": np.array([[1.0, 2.0]]), "unit": np.array([[0, 1]]), "label": np.array([1])} | parts
+    data = lambda: Dataset(rv.Spikes(good["time"], good["unit"]), good["label"], classes=good.get("classes"))
+    return lambda: fit(network(), data(), data(), BASE, key=KEY)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (train_with(label=np.array([-1])), r"labels must be >= 0; got -1 for sample 0"),
+        (train_with(label=np.array([2]), classes=2), r"labels must be in 0\.\.1; got 2 for sample 0"),
+        (train_with(label=np.array([0.5])), r"one integer class per sample.*got float64 of shape \(1,\)"),
+        (train_with(label=np.zeros(0, int)), r"at least one; got int64 of shape \(0,\)"),
+        (train_with(label=np.array([0, 1])), r"one row for each of the 2 labels; got \[\(1, 2\)\]"),
+        (train_with(time=np.array([[2.0, 1.0]])), r"must be sorted.*got time 1.0 ms"),
+        (train_with(time=np.array([[1.0, 99.0]])), r"must not be after t_end = 12.0 ms.*got time 99.0"),
+        (train_with(time=np.array([[-1.0, 2.0]])), r"must be >= 0 ms; got time -1.0"),
+        (train_with(time=np.array([[1.0, math.nan]])), r"time is NaN"),
+        (train_with(unit=np.array([[0, 2]])), r"units must be in 0\.\.1; got time 2.0 ms, unit 2"),
+        (lambda: recipe(epochs=0), r"`epochs` must be above 0; got 0"),
+        (lambda: recipe(batch=-3), r"`batch` must be above 0; got -3"),
+        (lambda: recipe(t_end=math.nan), r"`t_end` must be above 0; got nan"),
+        (lambda: recipe(patience=0), r"`patience` must be above 0; got 0"),
+    ],
+)
+def test_wrong_input_is_refused_in_a_sentence(call: Callable[[], Any], message: str):
+    with pytest.raises(ValueError, match=message) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+
+
+LINE = {
+    "epoch": 2,
+    "loss": 0.5,
+    "accuracy": 0.75,
+    "validation_accuracy": 0.5,
+    "spikes_per_neuron": {"hidden": 1.0, "output": 0.5},
+    "silent": {"hidden": 0.0, "output": 0.25},
+    "samples_per_second": 12345.6,
+}
+
+
+def test_progress_is_a_plain_line_now_and_then_where_there_is_no_terminal():
+    file = io.StringIO()
+    shown = progress_for(Console(file=file, width=40), "seed 3")
+    assert isinstance(shown, PlainProgress)
+    shown.start(9, 0)
+    for number in (1, 2, 3, 9):
+        shown.epoch(LINE | {"epoch": number})
+    shown.stop()
+    lines = file.getvalue().splitlines()
+    assert lines[0] == "seed 3  epochs 1 to 9"
+    numbers = "loss 0.5  accuracy 75.0/50.0 %  spikes/neuron 1.00/0.50  silent 0.0/25.0 %  12,346 samples/s"
+    assert lines[1:] == [f"seed 3  epoch 1/9  {numbers}", f"seed 3  epoch 9/9  {numbers}"]
+
+
+def test_progress_is_a_bar_in_a_terminal():
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, width=160)
+    assert isinstance(progress_for(console), LiveProgress)
+    bar = live_bar(console)
+    for name in ("seed 0", "seed 1"):
+        shown = LiveProgress(bar, name)
+        shown.start(4, 0)
+        shown.epoch(LINE)
+    bar.stop()
+    text = file.getvalue()
+    assert all(part in text for part in ("seed 0", "seed 1", "2/4", "50.0 %", "12,346 samples/s"))
+
+
+def test_fit_tells_progress_of_every_epoch():
+    class Counting(NoProgress):
+        def __init__(self) -> None:
+            self.seen: list[Any] = []
+
+        def start(self, epochs: int, done: int) -> None:
+            self.seen.append((epochs, done))
+
+        def epoch(self, metrics: Any) -> None:
+            self.seen.append(metrics["epoch"])
+
+        def stop(self) -> None:
+            self.seen.append("stop")
+
+    shown = Counting()
+    fit(network(), dataset(40), dataset(40), BASE, progress=shown, key=KEY)
+    assert shown.seen == [(4, 0), 1, 2, 3, 4, "stop"]
