@@ -13,9 +13,7 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
-hypothesis.settings.register_profile(
-    "ranvier", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True
-)
+hypothesis.settings.register_profile("ranvier", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 hypothesis.settings.load_profile("ranvier")
 
 ROOT = Path(__file__).parents[1]

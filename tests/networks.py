@@ -30,7 +30,12 @@ TOPOLOGIES = {
              ("left", "hidden"), ("upper", "readout")],
 }  # fmt: skip
 BACKWARD = {("hidden", "hidden"), ("upper", "hidden")}
-SHAPES = {"axonal": (True, False), "dendritic": (False, True), "uniform": (False, False), "none": (False, False)}
+SHAPES = {
+    "axonal": (True, False),
+    "dendritic": (False, True),
+    "uniform": (False, False),
+    "none": (False, False),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,7 +93,7 @@ def draw(seed: int) -> Case:
         case = _draw(np.random.default_rng([seed, attempt]), seed, GAINS[attempt % len(GAINS)])
         refractory = float(np.max(case.network.neurons["hidden"].refractory))
         counts = rates(case)
-        if min(counts) >= 2.0 and max(counts) <= 20.0 or math.isinf(refractory) and min(counts) >= 0.5:
+        if (min(counts) >= 2.0 and max(counts) <= 20.0) or (math.isinf(refractory) and min(counts) >= 0.5):
             return case
     msg = f"seed {seed}: no draw gives 2 to 20 spikes per neuron; the last gave {counts}"
     raise RuntimeError(msg)

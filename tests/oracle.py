@@ -291,8 +291,7 @@ def _neurons(name: str, population: OraclePopulation) -> list[_Neuron]:
     threshold, reset, refractory = [NEVER] * size, leak, [0.0] * size
     if population.v_threshold is not None:
         threshold, reset, refractory = (
-            _per_neuron(value, size)
-            for value in (population.v_threshold, population.v_reset, population.refractory)
+            _per_neuron(value, size) for value in (population.v_threshold, population.v_reset, population.refractory)
         )
     return [
         _Neuron(

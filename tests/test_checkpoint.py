@@ -70,7 +70,12 @@ RECIPE = Recipe(
 
 def run(out: Path | None, *, resume: bool = False, recipe: Recipe = RECIPE, **changes: Any) -> Fitted:
     neuron = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf)
-    start = {"neuron": neuron, "delay": rv.synaptic(0.0, 1.0), "weight": rv.normal(3.0, 0.3), "key": jax.random.key(0)}
+    start = {
+        "neuron": neuron,
+        "delay": rv.synaptic(0.0, 1.0),
+        "weight": rv.normal(3.0, 0.3),
+        "key": jax.random.key(0),
+    }
     given = {"train": dataset(30, 0), "validation": dataset(16, 1), "key": jax.random.key(1)} | changes
     return fit(rv.feedforward([2, 3, 2], **start), recipe=recipe, out=out, resume=resume, **given)
 
@@ -157,7 +162,10 @@ def test_files_that_are_something_else_are_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("like", "message"),
     [
-        ({"a": jnp.zeros((2, 2)), "b": TREE["b"]}, r"\['a'\] \[2, 3\] float64 instead of \['a'\] \[2, 2\] float64"),
+        (
+            {"a": jnp.zeros((2, 2)), "b": TREE["b"]},
+            r"\['a'\] \[2, 3\] float64 instead of \['a'\] \[2, 2\] float64",
+        ),
         ({"a": TREE["a"].astype("float32"), "b": TREE["b"]}, "float64 instead of .* float32"),
         ({"a": TREE["a"]}, r"\['b'\]\[0\] \[\] int32 instead of nothing"),
         ({**TREE, "c": jnp.zeros(1)}, r"nothing instead of \['c'\]"),
@@ -245,7 +253,10 @@ def test_resuming_nothing_starts(tmp_path: Path):
             {"recipe": dataclasses.replace(RECIPE, batch=8, t_end=9.0)},
             r"t_end was 12\.0, now 9\.0, batch was 16, now 8",
         ),
-        ({"recipe": dataclasses.replace(RECIPE, simulator=rv.EventDriven(max_spikes=2))}, "simulator was 'EventDriven"),
+        (
+            {"recipe": dataclasses.replace(RECIPE, simulator=rv.EventDriven(max_spikes=2))},
+            "simulator was 'EventDriven",
+        ),
         ({"train": dataset(30, 5)}, "training data was "),
         ({"validation": dataset(16, 5)}, "validation data was "),
         ({"key": jax.random.key(2)}, r"key was \[0, 1\], now \[0, 2\]"),

@@ -36,9 +36,7 @@ FEW = Probes(coordinates=3, directions=1)
         (lambda s: s**3 + 1e-3 * s, 1e-3),
     ],
 )
-def test_central_differences_are_accurate_and_know_how_accurate(
-    function: Callable[[float], float], wanted: float
-):
+def test_central_differences_are_accurate_and_know_how_accurate(function: Callable[[float], float], wanted: float):
     found = central_difference(function, 0.1, rounding=2e-16)
     assert found.value == pytest.approx(wanted, abs=1e-11)
     assert abs(found.value - wanted) <= 3 * found.error < 1e-10
@@ -74,9 +72,7 @@ def chain(delay: float = 1.0) -> rv.Network:
     return rv.Network({"input": 2}, {"output": rv.LIF()}, {"output": 1}, [link])
 
 
-def mark(
-    inputs: list[float], outputs: list[float], rest: float = 0.0, record: tuple[float, ...] = ()
-) -> bytes:
+def mark(inputs: list[float], outputs: list[float], rest: float = 0.0, record: tuple[float, ...] = ()) -> bytes:
     trains = {
         "input": by_unit(np.array(inputs), np.array([0, 1])),
         "output": Train(np.array(outputs), np.zeros(len(outputs), int)),
@@ -97,9 +93,7 @@ def test_the_signature_does_not_see_what_makes_no_difference():
     "other",
     [
         mark([1.6, 3.0], [2.5, 5.0], rest=1.0, record=(4.5,)),  # an arrival passes a spike
-        mark(
-            [1.0, 2.2], [2.5, 5.0], rest=1.0, record=(4.5,)
-        ),  # an arrival passes the end of a refractory time
+        mark([1.0, 2.2], [2.5, 5.0], rest=1.0, record=(4.5,)),  # an arrival passes the end of a refractory time
         mark([1.0, 3.6], [2.5, 5.0], rest=1.0, record=(4.5,)),  # an arrival passes a record
         mark([1.0, 3.0], [2.5, 4.4], rest=1.0, record=(4.5,)),  # a spike passes a record
         mark([1.0, 3.0], [2.5], rest=1.0, record=(4.5,)),  # a spike vanishes
@@ -124,9 +118,7 @@ def busy(refractory: float = 1.0) -> tuple[rv.Network, rv.Spikes]:
     net = rv.recurrent([5, 6, 2], neuron=neuron, readout=readout, delay=delays, weight=rv.normal(0.6, 0.5),
                        key=jax.random.key(4))  # fmt: skip
     rng = np.random.default_rng(1)
-    return net, rv.Spikes.from_ragged(
-        [rng.uniform(0, 40, 24)] * 2, [rng.integers(0, 5, 24) for _ in range(2)]
-    )
+    return net, rv.Spikes.from_ragged([rng.uniform(0, 40, 24)] * 2, [rng.integers(0, 5, 24) for _ in range(2)])
 
 
 def test_slopes_agree_with_the_oracle():
@@ -134,9 +126,7 @@ def test_slopes_agree_with_the_oracle():
     time, unit = np.asarray(spikes.time[0]), np.asarray(spikes.unit[0])
     populations, connections = {}, []
     for name, size in net.neuron_sizes:
-        values = {
-            field: np.broadcast_to(value, size).tolist() for field, value in vars(net.neurons[name]).items()
-        }
+        values = {field: np.broadcast_to(value, size).tolist() for field, value in vars(net.neurons[name]).items()}
         populations[name] = OraclePopulation(size, **values)
     for link in net.connections:
         delay = np.broadcast_to(link.delay(), link.weight.shape).tolist()
@@ -169,9 +159,7 @@ def test_a_vector_comes_back_where_it_was():
     assert (weights.name, weights.part) == ("weight", slice(0, 5 * 6 + 6 * 6 + 6 * 2))
     shifted, _ = place(net, trains, FIELDS, jnp.asarray(flat.at).at[weights.part].add(1.0))
     np.testing.assert_allclose(shifted.connections[1].weight, net.connections[1].weight + 1.0)
-    assert eqx.tree_equal(
-        [link.delay for link in shifted.connections], [link.delay for link in net.connections]
-    )
+    assert eqx.tree_equal([link.delay for link in shifted.connections], [link.delay for link in net.connections])
 
 
 def test_input_is_sorted_after_a_move():
@@ -223,9 +211,7 @@ class Biased(AbstractSimulator):
         def bias(raw: jax.Array) -> jax.Array:
             return raw + 1e-3 * (raw - jax.lax.stop_gradient(raw))
 
-        wrong = eqx.tree_at(
-            lambda net: [link.delay.raw for link in net.connections], network, replace_fn=bias
-        )
+        wrong = eqx.tree_at(lambda net: [link.delay.raw for link in net.connections], network, replace_fn=bias)
         return rv.EventDriven().run(wrong, spikes, t_end, record)
 
 
@@ -285,9 +271,7 @@ def test_arrivals_at_a_record_are_excluded():
 def test_runs_with_grazing_spikes_do_not_count():
     net, spikes = busy()
     steep = dataclasses.replace(FEW, min_slope=100.0)
-    report = check_gradients(
-        net, one(spikes), rv.EventDriven(), t_end=50.0, probes=steep, key=jax.random.key(2)
-    )
+    report = check_gradients(net, one(spikes), rv.EventDriven(), t_end=50.0, probes=steep, key=jax.random.key(2))
     assert report.left_out == {Reason.GRAZING: 1}
     assert report.excluded == {Reason.GRAZING: report.probes}
     assert not report.passed

@@ -19,7 +19,16 @@ from ranvier.cli import execute
 from ranvier.cli import train as train_command
 from ranvier.cli.output import quartiles
 from ranvier.cli.seeds import PARENT, parse_seeds
-from ranvier.experiments import Experiment, build_data, build_network, build_recipe, earliest, load_run, run, yin_yang
+from ranvier.experiments import (
+    Experiment,
+    build_data,
+    build_network,
+    build_recipe,
+    earliest,
+    load_run,
+    run,
+    yin_yang,
+)
 from ranvier.network import partition
 from ranvier.train import RunError, RunFolder, read_arrays
 
@@ -61,7 +70,14 @@ def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
 
 def test_a_run_leaves_everything_a_person_wants(finished: Path):
     files = {path.name for path in finished.iterdir()}
-    assert files == {"config.json", "metrics.jsonl", "metrics.json", "checkpoint.npz", "network.npz", "report.png"}
+    assert files == {
+        "config.json",
+        "metrics.jsonl",
+        "metrics.json",
+        "checkpoint.npz",
+        "network.npz",
+        "report.png",
+    }
     assert (finished / "report.png").read_bytes().startswith(b"\x89PNG")
     config = json.loads((finished / "config.json").read_text())
     assert config["options"]["hidden"] == 4
@@ -69,7 +85,15 @@ def test_a_run_leaves_everything_a_person_wants(finished: Path):
     assert {"python", "jax", "numba", "ranvier"} <= set(config["versions"])
     lines = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [1, 2]
-    wanted = {"loss", "accuracy", "validation_loss", "validation_accuracy", "spikes_per_neuron", "silent", "bumped"}
+    wanted = {
+        "loss",
+        "accuracy",
+        "validation_loss",
+        "validation_accuracy",
+        "spikes_per_neuron",
+        "silent",
+        "bumped",
+    }
     assert wanted | {"guarded", "samples_per_second", "learning_rate"} <= set(lines[0])
     assert lines[0]["learning_rate"] == pytest.approx({"weight": 0.04, "delay": 0.01})
     result = json.loads((finished / "metrics.json").read_text())
@@ -149,7 +173,10 @@ def test_report_prints_the_result_and_draws_again(finished: Path, ranvier: Any):
 
 def test_report_says_what_is_wrong_with_a_folder(finished: Path, tmp_path: Path, ranvier: Any):
     said = ranvier("report", tmp_path)
-    assert (said.status, said.err) == (1, f"ranvier: {tmp_path} is not a run folder: it has no config.json.\n")
+    assert (said.status, said.err) == (
+        1,
+        f"ranvier: {tmp_path} is not a run folder: it has no config.json.\n",
+    )
     for name in ("config.json", "metrics.jsonl"):
         (tmp_path / name).write_bytes((finished / name).read_bytes())
     said = ranvier("report", tmp_path)
@@ -197,7 +224,10 @@ def test_without_a_command_there_is_help(ranvier: Any):
     ("arguments", "message"),
     [
         (["train", "mnist"], "'mnist' is not one of 'yin-yang'"),
-        (["train", "yin-yang", "--delay", "long"], "'long' is not one of 'none', 'axonal', 'dendritic', 'synaptic'"),
+        (
+            ["train", "yin-yang", "--delay", "long"],
+            "'long' is not one of 'none', 'axonal', 'dendritic', 'synaptic'",
+        ),
         (["train", "yin-yang", "--dtype", "int8"], "'int8' is not one of 'float32', 'float64'"),
         (["train", "yin-yang", "--hiden", "3"], "No such option: --hiden"),
         (["train", "yin-yang", "--hiden", "3"], "There are --delay, --hidden, --epochs, --batch"),
@@ -213,7 +243,10 @@ def test_without_a_command_there_is_help(ranvier: Any):
         ),
         (["train", "yin-yang", "--set", "magrin=1"], "--set magrin=1: expected NAME=VALUE"),
         (["train", "yin-yang", "--set", "hidden=many"], "--set hidden=many: expected a value of type int"),
-        (["train", "yin-yang", "--set", "loss=none"], "loss must be one of relative, cross-entropy; got 'none'"),
+        (
+            ["train", "yin-yang", "--set", "loss=none"],
+            "loss must be one of relative, cross-entropy; got 'none'",
+        ),
         (["train", "yin-yang", "--set", "patience=0"], "patience must be above 0, or None; got 0"),
         (["trian"], "There are train, report, check-gradients, info."),
         (["report"], "Missing argument"),
@@ -254,7 +287,11 @@ def test_seeds_side_by_side_end_with_the_numbers_they_have_alone(tmp_path: Path,
     experiment = yin_yang("none", hidden=4, epochs=2, batch=500, dtype="float64", seed=3)
     alone = run(experiment, tmp_path / "alone", threads=1)
     beside = RunFolder(tmp_path / "seed-3").result()
-    assert {**alone, "seconds": 0, "samples_per_second": 0} == {**beside, "seconds": 0, "samples_per_second": 0}
+    assert {**alone, "seconds": 0, "samples_per_second": 0} == {
+        **beside,
+        "seconds": 0,
+        "samples_per_second": 0,
+    }
     networks = [load_run(tmp_path / name)[1] for name in ("seed-3", "alone", "seed-0")]
     one, two, other = ([np.asarray(leaf) for leaf in jax.tree.leaves(net)] for net in networks)
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))

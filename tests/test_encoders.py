@@ -76,9 +76,7 @@ def test_spikes_are_those_that_simulate_takes():
 @pytest.mark.parametrize("wrong", [-0.1, 1.5, np.nan, np.inf])
 def test_values_outside_the_unit_interval(wrong: float):
     value = np.array([[0.5, 0.5], [0.5, wrong]])
-    with pytest.raises(
-        ValueError, match=rf"`value` must be in \[0, 1\]; got {wrong} at \(1, 1\), and 1 such"
-    ):
+    with pytest.raises(ValueError, match=rf"`value` must be in \[0, 1\]; got {wrong} at \(1, 1\), and 1 such"):
         encoders.latency(value, t_early=0.0, t_late=1.0)
 
 

@@ -59,9 +59,7 @@ def test_cross_entropy_by_hand():
     assert float(entropy(jnp.array([INF, 2.0, INF]), 1)) == 0.0
     plain = by_loops(FIRST, LABEL, lambda t, own: np.log(np.sum(np.exp(-(t - own) / 0.5))))
     assert float(entropy(jnp.array(FIRST), LABEL)) == pytest.approx(plain, rel=1e-14)
-    push = by_loops(
-        FIRST, LABEL, lambda t, own: np.log(np.sum(np.exp(-(t - own) / 0.5))) + 0.3 * np.exp(own / 1.5)
-    )
+    push = by_loops(FIRST, LABEL, lambda t, own: np.log(np.sum(np.exp(-(t - own) / 0.5))) + 0.3 * np.exp(own / 1.5))
     assert float(early(jnp.array(FIRST), LABEL)) == pytest.approx(push, rel=1e-14)
 
 
@@ -151,9 +149,7 @@ def test_batch_vmap_and_jit_agree(loss: Callable):
     one_by_one = jax.vmap(loss)(first, label)
     np.testing.assert_allclose(jnp.mean(one_by_one), mean, rtol=1e-14)
     np.testing.assert_allclose(jax.jit(loss)(first, label), mean, rtol=1e-14)
-    np.testing.assert_allclose(
-        jax.vmap(jax.grad(loss))(first, label) / len(LABEL), gradient, rtol=1e-12, atol=1e-15
-    )
+    np.testing.assert_allclose(jax.vmap(jax.grad(loss))(first, label) / len(LABEL), gradient, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(loss(first[None], label[None]), mean, rtol=1e-14)
 
 
@@ -166,9 +162,7 @@ def test_labels_of_any_integer_type(kind: type):
 
 def test_hits_and_accuracy_by_hand():
     """A win; a loss; a silent label; a tie; a tie among the others; everybody silent."""
-    first = jnp.array(
-        [[1.0, 2.0, INF], [1.0, 2.0, INF], [1.0, 2.0, INF], [1.0, 1.0, 2.0], [1.0, 2.0, 2.0], [INF] * 3]
-    )
+    first = jnp.array([[1.0, 2.0, INF], [1.0, 2.0, INF], [1.0, 2.0, INF], [1.0, 1.0, 2.0], [1.0, 2.0, 2.0], [INF] * 3])
     label = jnp.array([0, 1, 2, 0, 0, 0])
     assert losses.hit(first, label).tolist() == [True, False, False, False, True, False]
     assert float(losses.accuracy(first, label)) == pytest.approx(2 / 6)
@@ -181,9 +175,7 @@ every_function = pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUN
 
 @every_function
 def test_labels_out_of_range(function: Callable):
-    with pytest.raises(
-        ValueError, match=r"`label` must be in 0\.\.2 for 3 outputs; got \[-1, 3\] in 2 samples"
-    ):
+    with pytest.raises(ValueError, match=r"`label` must be in 0\.\.2 for 3 outputs; got \[-1, 3\] in 2 samples"):
         function(jnp.ones((4, 3)), np.array([3, 0, -1, 2]))
 
 
@@ -197,9 +189,7 @@ def test_traced_labels_out_of_range_give_nan(loss: Callable, label: int):
 @pytest.mark.parametrize("label", [np.array([0, 1, 2]), np.array([0.0, 1.0]), np.array(1)])
 def test_labels_of_another_shape_or_type(label: np.ndarray):
     """Without the shape checks of the tests, which refuse these labels first."""
-    with pytest.raises(
-        ValueError, match=r"`label` must hold integer classes, one per sample, of shape \(2,\)"
-    ):
+    with pytest.raises(ValueError, match=r"`label` must hold integer classes, one per sample, of shape \(2,\)"):
         inspect.unwrap(losses.hit)(jnp.ones((2, 3)), label)
 
 

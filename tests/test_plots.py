@@ -49,9 +49,7 @@ RESULT = {
 
 def network(seed: int, delay: rv.delays.DelayFactory | None = None) -> rv.Network:
     neuron = rv.LIF(2.0, 1.0, refractory=jnp.inf)
-    return rv.feedforward(
-        [2, 4, 3], neuron=neuron, delay=delay, weight=rv.normal(4.0, 1.0), key=jax.random.key(seed)
-    )
+    return rv.feedforward([2, 4, 3], neuron=neuron, delay=delay, weight=rv.normal(4.0, 1.0), key=jax.random.key(seed))
 
 
 def encode(points: np.ndarray) -> rv.Spikes:
@@ -140,17 +138,13 @@ def test_causes_are_what_arrived_before_the_spike_and_strongest_first():
         Event("input", 2, 1.5, "output", 0, 1.7, -2.0, 3.0),
     ]
     assert len(causes(net, spikes, "output", 0, counts=(8, 2))) == 3
-    assert (
-        causes(net, {**spikes, "output": rv.Spikes(jnp.array([jnp.inf]), jnp.array([-1]))}, "output", 0) == []
-    )
+    assert causes(net, {**spikes, "output": rv.Spikes(jnp.array([jnp.inf]), jnp.array([-1]))}, "output", 0) == []
 
 
 def test_delays_are_drawn_from_emission_to_arrival():
     axes = figure(4.0, 3.0).add_subplot()
     rows = {"a": np.array([0.0, 1.0]), "b": np.array([5.0])}
-    travel(
-        axes, rows, [Event("a", 1, 1.0, "b", 0, 1.5, 0.7, 2.0), Event("a", 0, 0.5, "b", 0, 1.75, -0.2, 2.0)]
-    )
+    travel(axes, rows, [Event("a", 1, 1.0, "b", 0, 1.5, 0.7, 2.0), Event("a", 0, 0.5, "b", 0, 1.75, -0.2, 2.0)])
     lines, stays = (part for part in axes.collections if isinstance(part, LineCollection))
     assert [segment.tolist() for segment in lines.get_segments()] == [
         [[1.0, 1.0], [1.5, 5.0]],
@@ -213,11 +207,7 @@ def test_histograms_count_every_parameter():
     parameter_histograms(panels, net, network(1, rv.synaptic(0.0, 1.0)))
     for axes, group in zip(panels, parameters(net), strict=True):
         before, after = axes.containers[:2]
-        assert (
-            sum(bar.get_height() for bar in before)
-            == sum(bar.get_height() for bar in after)
-            == group.values.size
-        )
+        assert sum(bar.get_height() for bar in before) == sum(bar.get_height() for bar in after) == group.values.size
         assert axes.get_title(loc="left") == f"{group.values.size} {group.title}"
     assert [axes.get_xlabel() for axes in panels] == ["weight (threshold)"] * 2 + ["delay (ms)"] * 2
     assert [line.get_xdata()[0] for line in panels[2].lines] == [0.0, 1.0]

@@ -133,9 +133,7 @@ def test_jit_and_scan_give_the_same_with_a_state_of_constant_type(dtype: jnp.dty
     )
     assert eqx.tree_equal(plain, jitted)
 
-    def batch(
-        carry: tuple[rv.Network, RecoveryState], _: None
-    ) -> tuple[tuple[rv.Network, RecoveryState], jax.Array]:
+    def batch(carry: tuple[rv.Network, RecoveryState], _: None) -> tuple[tuple[rv.Network, RecoveryState], jax.Array]:
         *carry, bumped = recovery(carry[0], silent, carry[1])
         return tuple(carry), bumped
 
@@ -203,9 +201,7 @@ def test_the_rule_is_a_value():
         recovery.step = 1.0
 
 
-@pytest.mark.parametrize(
-    ("step", "max_step"), [(0.0, 0.5), (-1.0, 0.5), (0.1, 0.01), (0.1, np.inf), (np.nan, 0.5)]
-)
+@pytest.mark.parametrize(("step", "max_step"), [(0.0, 0.5), (-1.0, 0.5), (0.1, 0.01), (0.1, np.inf), (np.nan, 0.5)])
 def test_steps_out_of_range(step: float, max_step: float):
     with pytest.raises(ValueError, match=rf"needs 0 < `step` <= `max_step` < inf; got {step} and {max_step}"):
         SilentRecovery(step, max_step=max_step)

@@ -229,7 +229,12 @@ def test_the_callback_sees_every_epoch_and_a_network_to_keep():
     seen: list[tuple[int, rv.Network]] = []
     train = dataset(40)
     fitted = fit(
-        network(), train, train, BASE, on_epoch_end=lambda line, net: seen.append((line["epoch"], net)), key=KEY
+        network(),
+        train,
+        train,
+        BASE,
+        on_epoch_end=lambda line, net: seen.append((line["epoch"], net)),
+        key=KEY,
     )
     assert [number for number, _ in seen] == [1, 2, 3, 4]
     assert equal(seen[-1][1], fitted.last)

@@ -1,6 +1,7 @@
 """Look at the values of an array where there are any: arguments are validated before tracing, never during it."""
 
 import jax
+import jax.core
 import numpy as np
 from jaxtyping import ArrayLike
 

@@ -223,7 +223,10 @@ class FixedDelay(AbstractDelay):
 
 
 def synaptic(
-    low: float = 0.0, high: float = math.inf, init: Initializer | float | None = None, bound: AbstractBound | None = None
+    low: float = 0.0,
+    high: float = math.inf,
+    init: Initializer | float | None = None,
+    bound: AbstractBound | None = None,
 ) -> DelayFactory:
     """Ask a builder for one learnable delay per synapse, between `low` and `high` (ms).
 
@@ -242,7 +245,10 @@ def synaptic(
 
 
 def axonal(
-    low: float = 0.0, high: float = math.inf, init: Initializer | float | None = None, bound: AbstractBound | None = None
+    low: float = 0.0,
+    high: float = math.inf,
+    init: Initializer | float | None = None,
+    bound: AbstractBound | None = None,
 ) -> DelayFactory:
     """Ask a builder for one learnable delay per sending neuron; arguments as for `synaptic`.
 
@@ -255,7 +261,10 @@ def axonal(
 
 
 def dendritic(
-    low: float = 0.0, high: float = math.inf, init: Initializer | float | None = None, bound: AbstractBound | None = None
+    low: float = 0.0,
+    high: float = math.inf,
+    init: Initializer | float | None = None,
+    bound: AbstractBound | None = None,
 ) -> DelayFactory:
     """Ask a builder for one learnable delay per receiving neuron; arguments as for `synaptic`.
 
@@ -292,7 +301,7 @@ def _factory(
     bound: AbstractBound | None,
 ) -> DelayFactory:
     if init is None and math.isinf(high):
-        msg = "delays: without an upper bound `high` the initial delays must be given, for example init=rv.uniform(0, 10)."
+        msg = "delays: without an upper bound `high` give the initial delays, for example init=rv.uniform(0, 10)."
         raise ValueError(msg)
     _check_bounds("delays", low, high)
     start = uniform(low, high) if init is None else init if callable(init) else constant(float(init))

@@ -5,6 +5,7 @@ names and bounds are static. `partition` says what an optimiser may touch, `proj
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import TypeVar
 
 import equinox as eqx
@@ -17,7 +18,6 @@ from ranvier.connections import Connection
 from ranvier.delays import DelayFactory, fixed
 from ranvier.initializers import Initializer, normal
 from ranvier.neurons import LI, AbstractNeuron
-
 
 Choice = TypeVar("Choice")
 
@@ -87,9 +87,8 @@ class Network(eqx.Module):
         for name, neuron in self.neurons.items():
             for leaf in jax.tree.leaves(neuron):
                 if leaf.shape not in ((), (sizes[name],)):
-                    msg = (
-                        f"Network: parameters of {name!r} must be scalars or of shape ({sizes[name]},); got {leaf.shape}."
-                    )
+                    want = f"scalars or of shape ({sizes[name]},)"
+                    msg = f"Network: parameters of {name!r} must be {want}; got {leaf.shape}."
                     raise ValueError(msg)
 
     def size(self, population: str) -> int:
@@ -156,7 +155,7 @@ def feedforward(
         raise ValueError(msg)
     hidden = ["hidden"] if len(sizes) == 3 else [f"hidden{layer}" for layer in range(1, len(sizes) - 1)]
     names = ["input", *hidden, "output"]
-    edges = list(zip(names, names[1:], strict=False))
+    edges = list(pairwise(names))
     return _build(dict(zip(names, sizes, strict=True)), edges, neuron, delay, weight, readout, dtype, key)
 
 

@@ -77,9 +77,7 @@ class SilentRecovery(eqx.Module):
     limit: float | tuple[tuple[str, float], ...] = eqx.field(static=True)
     max_step: float = eqx.field(static=True)
 
-    def __init__(
-        self, step: float = 0.001, limit: float | Mapping[str, float] | None = None, max_step: float = 0.5
-    ):
+    def __init__(self, step: float = 0.001, limit: float | Mapping[str, float] | None = None, max_step: float = 0.5):
         if not 0 < step <= max_step < math.inf:
             msg = f"SilentRecovery: needs 0 < `step` <= `max_step` < inf; got {step} and {max_step}."
             raise ValueError(msg)
@@ -135,14 +133,10 @@ class SilentRecovery(eqx.Module):
         _check_fit("state", state.increment, limits, network)
         need = {name: silent[name] > limit for name, limit in limits.items()}
         bump = {name: jnp.where(need[name], state.increment[name], 0.0) for name in need}
-        later = {
-            name: jnp.minimum(2 * increment, self.max_step) for name, increment in state.increment.items()
-        }
+        later = {name: jnp.minimum(2 * increment, self.max_step) for name, increment in state.increment.items()}
         increment = {name: jnp.where(need[name], later[name], self.step) for name in need}
         count = sum((jnp.sum(row, dtype=jnp.int32) for row in need.values()), jnp.zeros((), jnp.int32))
-        links = [
-            _raised(link, bump[link.post]) if link.post in bump else link for link in network.connections
-        ]
+        links = [_raised(link, bump[link.post]) if link.post in bump else link for link in network.connections]
         network = eqx.tree_at(lambda tree: tree.connections, network, tuple(links))
         return network, RecoveryState(increment), count
 

@@ -5,7 +5,7 @@ counted in `Solution.stats` and, unless `throw=False`, raised.
 """
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import equinox as eqx
 import jax
@@ -89,7 +89,7 @@ def simulate(
     simulator: AbstractSimulator,
     *,
     t_end: float,
-    record: Mapping[str, ArrayLike] | None = None,
+    record: Mapping[str, ArrayLike | Sequence] | None = None,
     throw: bool = True,
 ) -> Solution:
     """Simulate a network from 0 to `t_end` ms, differentiably.
@@ -125,10 +125,12 @@ def simulate(
     trains = _by_population(network, spikes)
     batched = next(iter(trains.values())).time.ndim == 2
     _check_spikes(network, trains, float(t_end))
-    times = _check_record(network, record or {}, float(t_end))
     if not batched:
         trains = jax.tree.map(lambda leaf: leaf[None], trains)
     batch = next(iter(trains.values())).time.shape[0]
+    times = _check_record(network, record or {}, float(t_end), batch)
+    if throw:
+        _check_network(network)
     wide = {name: jnp.broadcast_to(at, (batch, at.shape[-1])) for name, at in times.items()}
     solution = simulator.run(network, trains, float(t_end), wide)
     if not batched:
@@ -178,7 +180,7 @@ def _check_spikes(network: Network, trains: dict[str, Spikes], t_end: float) -> 
 
 
 def _check_record(
-    network: Network, record: Mapping[str, ArrayLike], t_end: float
+    network: Network, record: Mapping[str, ArrayLike | Sequence], t_end: float, batch: int
 ) -> dict[str, Float[Array, "*batch times"]]:
     times = {}
     for name, given in record.items():
@@ -188,14 +190,48 @@ def _check_record(
         at = jnp.asarray(given)
         at = at if jnp.issubdtype(at.dtype, jnp.floating) else at.astype(jnp.result_type(float))
         known = concrete(at)
-        if at.ndim not in (1, 2) or at.shape[-1] == 0:
-            msg = f"simulate: `record` times of {name!r} must be (times,) or (batch, times); got shape {at.shape}."
+        if at.ndim not in (1, 2) or at.shape[-1] == 0 or at.shape[:-1] not in ((), (1,), (batch,)):
+            msg = (
+                f"simulate: `record` times of {name!r} must be (times,) or (batch, times) with a batch of {batch}, "
+                f"and at least one time; got shape {at.shape}."
+            )
             raise ValueError(msg)
         if known is not None and not (np.all((known >= 0) & (known <= t_end)) and np.all(np.diff(known) >= 0)):
             msg = f"simulate: `record` times of {name!r} must be ascending and in [0, {t_end}] ms; got {known}."
             raise ValueError(msg)
         times[name] = at
     return times
+
+
+def _check_network(network: Network) -> None:
+    """Refuse numbers that no simulation can use, naming the first that is wrong: training may have changed them."""
+    for link in network.connections:
+        _check_values(f"the weights of {link.name}", link.weight, np.isfinite, f"finite ({STATUS[4]})")
+        low, high = link.delay.low, link.delay.high
+        slack = 1e-6 if network.dtype == np.float64 else 1e-4
+        inside = lambda delay, low=low - slack, high=high + slack: (delay >= low) & (delay <= high) & (delay < np.inf)
+        _check_values(f"the delays of {link.name}", link.delay(), inside, f"in [{low}, {high}] ms ({STATUS[5]})")
+    for name, neuron in network.neurons.items():
+        for field in ("tau_mem", "tau_syn"):
+            positive = lambda tau: (tau > 0) & (tau < np.inf)
+            _check_values(f"`{field}` of {name!r}", getattr(neuron, field), positive, "a finite time above 0 ms")
+        _check_values(f"`refractory` of {name!r}", neuron.refractory, lambda time: time >= 0, ">= 0 ms")
+        threshold = concrete(neuron.v_threshold)
+        for field in ("v_reset", "v_leak"):
+            if threshold is not None and neuron.spiking:
+                below = lambda v, threshold=threshold: v < threshold
+                wanted = f"below its `v_threshold`, {threshold} ({STATUS[2 if field == 'v_reset' else 3]})"
+                _check_values(f"`{field}` of {name!r}", getattr(neuron, field), below, wanted)
+
+
+def _check_values(what: str, value: ArrayLike, right: Callable[[np.ndarray], np.ndarray], wanted: str) -> None:
+    known = concrete(value)
+    if known is None or np.all(holds := right(known)):
+        return
+    at = tuple(int(index) for index in np.argwhere(~np.atleast_1d(holds))[0])
+    got = np.broadcast_to(known, np.shape(np.atleast_1d(holds)))[at]
+    msg = f"simulate: {what} must be {wanted}; got {got} at {at}."
+    raise ValueError(msg)
 
 
 def _throw(solution: Solution) -> Solution:

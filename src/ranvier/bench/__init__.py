@@ -1,4 +1,4 @@
-"""Benchmarks that ship with the package: each prints a table with a named alternative from the same run, and writes JSON.
+"""Benchmarks that ship with the package: each prints a table with a named alternative of the same run, writes JSON.
 
 `cochlea`: synaptic events per second next to a plain grid loop; `training`: Yin-Yang samples per second; `memory`:
 peak memory against spikes, duration and delay.

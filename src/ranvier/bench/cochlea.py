@@ -51,7 +51,7 @@ class Workload:
 
 def build(work: Workload, mean: float) -> Network:
     """The recurrent layer, its input weights around `mean`."""
-    key, (rows, columns) = jax.random.key(0), (INPUTS, work.hidden)
+    key, rows, columns = jax.random.key(0), INPUTS, work.hidden
     draw = jax.random.normal(key, (rows + columns, columns), jnp.float32) * 0.02
     kind, dtype = DELAYS[work.delay], jnp.float32
     links = [

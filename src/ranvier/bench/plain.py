@@ -27,7 +27,8 @@ def scatter(step: np.ndarray, unit: np.ndarray, weight: np.ndarray, delay: np.nd
 @no_type_check
 @njit(nogil=True, fastmath=True)
 def gather(step: np.ndarray, unit: np.ndarray, weight: np.ndarray, delay: np.ndarray, ring: np.ndarray,
-           slope: np.ndarray, into_weight: np.ndarray, into_delay: np.ndarray, into_time: np.ndarray) -> None:  # fmt: skip
+           slope: np.ndarray, into_weight: np.ndarray, into_delay: np.ndarray,
+           into_time: np.ndarray) -> None:  # fmt: skip
     """Backward: every spike, last first, reads the adjoint at its arrivals."""
     mask = ring.shape[0] - 1
     for q in range(step.shape[0] - 1, -1, -1):
@@ -43,7 +44,12 @@ def gather(step: np.ndarray, unit: np.ndarray, weight: np.ndarray, delay: np.nda
 
 
 def time_plain(
-    steps: list[np.ndarray], units: list[np.ndarray], weight: np.ndarray, delay: np.ndarray, threads: int, repeats: int
+    steps: list[np.ndarray],
+    units: list[np.ndarray],
+    weight: np.ndarray,
+    delay: np.ndarray,
+    threads: int,
+    repeats: int,
 ) -> tuple[list[float], list[float]]:
     """Wall times (s) of the two passes over a batch, shared out over threads, `repeats` times.
 

@@ -80,9 +80,7 @@ class Problem:
             key: Random key of the probes.
         """
         setup, effort = self.setup, self.effort
-        solution = simulate(
-            self.network, sample.trains, setup.simulator, t_end=setup.t_end, record=sample.record
-        )
+        solution = simulate(self.network, sample.trains, setup.simulator, t_end=setup.t_end, record=sample.record)
         here = flatten(self.network, sample.trains, setup.names)
         terms, trace = self._terms(here.at, sample)
         gradient = np.asarray(loss_gradient(jnp.asarray(here.at), setup, self.network, sample, self.factors))
@@ -102,9 +100,7 @@ class Problem:
         counts = {name: int(np.isfinite(train.time).sum()) for name, train in solution.spikes.items()}
         return Run(reason, quotients, components, free, counts)
 
-    def _terms(
-        self, vector: Float[np.ndarray, " size"], sample: Sample
-    ) -> tuple[Float[np.ndarray, " terms"], Trace]:
+    def _terms(self, vector: Float[np.ndarray, " size"], sample: Sample) -> tuple[Float[np.ndarray, " terms"], Trace]:
         terms, trace = loss_terms(jnp.asarray(vector), self.setup, self.network, sample, self.factors)
         return np.asarray(terms), trace
 

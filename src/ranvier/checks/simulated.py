@@ -95,9 +95,7 @@ def loss_gradient(
 
 
 def _simulate(setup: Setup, network: Network, sample: Sample) -> Solution:
-    return simulate(
-        network, sample.trains, setup.simulator, t_end=setup.t_end, record=sample.record, throw=False
-    )
+    return simulate(network, sample.trains, setup.simulator, t_end=setup.t_end, record=sample.record, throw=False)
 
 
 def _combine(solution: Solution, factors: Factors) -> Float[Array, " terms"]:

@@ -8,7 +8,7 @@ error that a person can do something about is one sentence on stderr: exit statu
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -30,21 +30,26 @@ app.command(name="check-gradients", help=check.HELP)(check.check_gradients)
 app.command(help=info.HELP)(info.info)
 
 
-@app.callback(invoke_without_command=True)
+def _show_version(wanted: bool) -> bool:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(version("ranvier"))
+        raise typer.Exit
+    return wanted
+
+
+@app.callback()
 def ranvier(
-    context: typer.Context, version: bool = typer.Option(False, "--version", help="Show the version and exit.")
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_show_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Exact gradients for spiking neural networks with learnable delays.
 
     Train a network on Yin-Yang and look at the report: ranvier train yin-yang
     """
-    if context.invoked_subcommand is None and not version:
-        typer.echo(context.get_help())
-    if version:
-        from importlib.metadata import version as installed
-
-        typer.echo(installed("ranvier"))
-        raise typer.Exit
 
 
 def main() -> None:
@@ -66,7 +71,7 @@ def execute(arguments: Sequence[str]) -> int:
         1
     """
     try:
-        status = app(list(arguments), prog_name="ranvier", standalone_mode=False)
+        status = app(list(arguments) or ["--help"], prog_name="ranvier", standalone_mode=False)
     except ClickException as error:
         return _fail(_usage(error), error.exit_code)
     except typer.Abort:
@@ -80,7 +85,10 @@ def execute(arguments: Sequence[str]) -> int:
 
 def _usage(error: Any) -> str:
     """The error in one sentence; for an unknown option or command with those that exist."""
-    text, context = error.format_message().replace("Value error, ", "").rstrip(".?"), getattr(error, "ctx", None)
+    text, context = (
+        error.format_message().replace("Value error, ", "").rstrip(".?"),
+        getattr(error, "ctx", None),
+    )
     if context is None:
         return f"{text}. Try 'ranvier --help'."
     known = []

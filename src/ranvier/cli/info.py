@@ -20,5 +20,8 @@ def info() -> None:
     say(console, f"{'commit':<10} {commit() or 'not a checkout'}")
     for device in jax.devices():
         say(console, f"{'device':<10} {device.platform}: {device.device_kind}")
-    say(console, f"{'kernels':<10} {', '.join(module.name for module in pkgutil.iter_modules(kernels.__path__))}")
+    say(
+        console,
+        f"{'kernels':<10} {', '.join(module.name for module in pkgutil.iter_modules(kernels.__path__))}",
+    )
     say(console, f"{'cores':<10} {cores()}")

@@ -58,7 +58,13 @@ def cores() -> int:
 
 
 def run_workers(
-    experiment: "Experiment", seeds: Sequence[int], folder: Path, workers: int, threads: int, resume: bool, quiet: bool
+    experiment: "Experiment",
+    seeds: Sequence[int],
+    folder: Path,
+    workers: int,
+    threads: int,
+    resume: bool,
+    quiet: bool,
 ) -> None:
     """Train several seeds side by side; raises `RuntimeError` with a worker's own words if one fails.
 

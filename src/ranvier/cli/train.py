@@ -115,7 +115,10 @@ def train(
         else:
             _several(job, which, workers)
     except KeyboardInterrupt:
-        say(errors(), f"ranvier: interrupted; the same command with --resume goes on from the last epoch in {folder}.")
+        say(
+            errors(),
+            f"ranvier: interrupted; the same command with --resume goes on from the last epoch in {folder}.",
+        )
         raise typer.Exit(130) from None
 
 

@@ -49,7 +49,9 @@ def check(plan: Plan, call: Call) -> int:
 def _valid_train(plan: Plan, p: int, time: np.ndarray, unit: np.ndarray) -> bool:
     spike = time < np.inf
     inside = (time >= 0) & (time <= plan.t_end * (1 + 1e-6)) & (unit >= 0) & (unit < plan.sizes[p])
-    return bool(np.all(inside | (time == np.inf)) and np.all(time[:, 1:] >= time[:, :-1]) and not np.isnan(time[spike]).any())
+    return bool(
+        np.all(inside | (time == np.inf)) and np.all(time[:, 1:] >= time[:, :-1]) and not np.isnan(time[spike]).any()
+    )
 
 
 def prepare(plan: Plan, call: Call) -> Prepared:

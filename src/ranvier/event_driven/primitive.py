@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array
 
 from ranvier.event_driven.host import backward_call, forward_call
 from ranvier.event_driven.kernels.cpu.arrays import Train
@@ -23,18 +23,22 @@ DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "times")
 
 
 class Result(NamedTuple):
-    """What one call gives: per population of neurons, per recorded population, and counters (batch, populations)."""
+    """What one call gives, as JAX arrays here and as NumPy arrays on the host.
 
-    times: tuple[Float[Array, "batch places"], ...]
-    units: tuple[Int[Array, "batch places"], ...]
-    voltages: tuple[Float[Array, "batch times size"], ...]
-    silent: Int[Array, "batch populations"]
-    guarded: Int[Array, "batch populations"]
-    dropped: Int[Array, "batch populations"]
-    in_flight: Int[Array, "batch populations"]
-    count: Int[Array, "batch populations"]
-    exact: Int[Array, " batch"]
-    status: Int[Array, ""]
+    `times`, `units` (batch, places) per population of neurons, `voltages` (batch, times, size) per recorded one;
+    counters (batch, populations), `exact` (batch,) and one `status`.
+    """
+
+    times: tuple[Any, ...]
+    units: tuple[Any, ...]
+    voltages: tuple[Any, ...]
+    silent: Any
+    guarded: Any
+    dropped: Any
+    in_flight: Any
+    spikes: Any
+    exact: Any
+    status: Any
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -48,25 +52,25 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, Train]:
     real, whole = jnp.dtype(plan.dtype), jnp.dtype(jnp.int32)
     cut, recorded = _cuts(plan)
 
-    def shaped(shape: tuple[int, ...], dtype: Any) -> jax.ShapeDtypeStruct:
+    def shaped(shape: tuple[int, ...], dtype: Any) -> Any:
         return jax.ShapeDtypeStruct((batch, *shape), dtype)
 
     rooms = [plan.capacities[p] for p, _ in cut]
+    counts: Any = shaped((count,), whole)
     shapes = Result(
         tuple(shaped((room,), real) for room in rooms),
         tuple(shaped((room,), whole) for room in rooms),
         tuple(shaped((plan.records[p], plan.sizes[p + plan.inputs]), real) for p, _ in recorded),
-        *(shaped((count,), whole) for _ in range(5)),
-        shaped((), whole),
-        jax.ShapeDtypeStruct((), whole),
-    )
-    kept = Train(shaped((places,), whole), shaped((places,), real), shaped((places,), whole), shaped((places,), real),
-                 shaped((places,), real), shaped((count,), whole))  # fmt: skip
+        silent=counts, guarded=counts, dropped=counts, in_flight=counts, spikes=counts,
+        exact=shaped((), whole), status=jax.ShapeDtypeStruct((), whole),
+    )  # fmt: skip
+    kept = (shaped((places,), whole), shaped((places,), real), shaped((places,), whole), shaped((places,), real),
+            shaped((places,), real), counts)  # fmt: skip
 
     def host(*leaves: Any) -> tuple[Result, Train]:
         return _over_vmap(partial(_host_forward, plan), leaves, jax.tree.leaves(call), jax.tree.structure(call))
 
-    return jax.pure_callback(host, (shapes, kept), *jax.tree.leaves(call), vmap_method="expand_dims")
+    return jax.pure_callback(host, (shapes, Train(*kept)), *jax.tree.leaves(call), vmap_method="expand_dims")
 
 
 def _cuts(plan: Plan) -> tuple[list[tuple[int, slice]], list[tuple[int, slice]]]:
@@ -87,7 +91,7 @@ def _host_forward(plan: Plan, call: Call) -> tuple[Result, Train]:
         tuple(
             output.voltage[:, part].reshape(-1, plan.records[p], plan.sizes[p + plan.inputs]) for p, part in recorded
         ),
-        output.silent, output.guarded, output.dropped, output.in_flight, train.count, output.exact, np.int32(status),
+        output.silent, output.guarded, output.dropped, output.in_flight, train.total, output.exact, np.int32(status),
     )  # fmt: skip
     return result, train
 

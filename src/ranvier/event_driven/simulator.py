@@ -1,6 +1,7 @@
 """`EventDriven`: continuous time without a step, exact spike times and exact gradients."""
 
 import math
+from typing import cast
 
 import equinox as eqx
 import jax
@@ -77,10 +78,14 @@ class EventDriven(AbstractSimulator):
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         plan = self._plan(network, spikes, t_end, record)
         result = event_driven(plan, _call(plan, network, spikes, record))
-        return _solution(plan, network, result)
+        return _solution(plan, network, cast(Result, result))
 
     def _plan(
-        self, network: Network, spikes: dict[str, Spikes], t_end: float, record: dict[str, Float[Array, "batch times"]]
+        self,
+        network: Network,
+        spikes: dict[str, Spikes],
+        t_end: float,
+        record: dict[str, Float[Array, "batch times"]],
     ) -> Plan:
         arrivals = sum(train.time.shape[-1] for train in spikes.values())
         longest = longest_window(network, arrivals, t_end, self.min_delay, self.window)
@@ -101,7 +106,7 @@ class EventDriven(AbstractSimulator):
             links=tuple(link.name for link in links),
             pre=tuple(places[link.pre] for link in links),
             post=tuple(places[link.post] for link in links),
-            delay_shapes=tuple(link.delay().shape for link in links),
+            delay_shapes=tuple((link.delay().shape[0], link.delay().shape[1]) for link in links),
             low=tuple(link.delay.low for link in links),
             high=tuple(link.delay.high for link in links),
             records=tuple(record[name].shape[-1] if name in record else 0 for name in order),
@@ -163,12 +168,12 @@ def _solution(plan: Plan, network: Network, result: Result) -> Solution:
                for p in range(len(plan.populations))]  # fmt: skip
     stats = Stats(
         status=result.status,
-        spikes=per_population(result.count),
+        spikes=per_population(result.spikes),
         dropped=per_population(result.dropped),
         silent=per_population(result.silent),
         in_flight=per_population(result.in_flight),
         guarded=per_population(result.guarded),
-        events=result.count @ jnp.asarray(fan_out, jnp.int32),
+        events=result.spikes @ jnp.asarray(fan_out, jnp.int32),
         exact=result.exact,
     )
     spikes = {name: Spikes(time, unit) for name, time, unit in zip(order, result.times, result.units, strict=True)

@@ -1,7 +1,7 @@
 """From the numbers of a call to the kernel's arrays, and from the kernel's sums to gradients. NumPy and Numba only."""
 
 import math
-from typing import NamedTuple, no_type_check
+from typing import Any, NamedTuple, no_type_check
 
 import numpy as np
 from numba import njit
@@ -11,18 +11,21 @@ from ranvier.event_driven.plan import Plan
 
 
 class Call(NamedTuple):
-    """The numbers of one call: per connection, per population of neurons, per input, per recorded population."""
+    """The numbers of one call, as JAX arrays at first and as NumPy arrays on the host.
 
-    weights: tuple[np.ndarray, ...]
-    delays: tuple[np.ndarray, ...]
-    theta: tuple[np.ndarray, ...]
-    rho: tuple[np.ndarray, ...]
-    refractory: tuple[np.ndarray, ...]
-    tau_mem: tuple[np.ndarray, ...]
-    tau_syn: tuple[np.ndarray, ...]
-    times: tuple[np.ndarray, ...]
-    units: tuple[np.ndarray, ...]
-    records: tuple[np.ndarray, ...]
+    Per connection, per population of neurons, per input, per recorded population.
+    """
+
+    weights: tuple[Any, ...]
+    delays: tuple[Any, ...]
+    theta: tuple[Any, ...]
+    rho: tuple[Any, ...]
+    refractory: tuple[Any, ...]
+    tau_mem: tuple[Any, ...]
+    tau_syn: tuple[Any, ...]
+    times: tuple[Any, ...]
+    units: tuple[Any, ...]
+    records: tuple[Any, ...]
 
 
 class Prepared(NamedTuple):
@@ -67,7 +70,10 @@ def connect(plan: Plan, call: Call, window: float, windows: int) -> tuple[arrays
     links = range(len(plan.links))
     mode = np.array([_mode(plan, c) for c in links], np.int64)
     rows, columns = np.array(plan.delay_shapes, np.int64).reshape(-1, 2).T
-    weight_start, delay_start = plan.starts(w.size for w in call.weights), plan.starts(d.size for d in call.delays)
+    weight_start, delay_start = (
+        plan.starts(w.size for w in call.weights),
+        plan.starts(d.size for d in call.delays),
+    )
     weight = np.concatenate([w.reshape(-1) for w in call.weights])
     delay = np.concatenate([d.reshape(-1) for d in call.delays]).astype(weight.dtype)
     shift, frac = _split(delay, window, windows)
@@ -87,7 +93,9 @@ def connect(plan: Plan, call: Call, window: float, windows: int) -> tuple[arrays
     cell = _cells(plan, shift, delay_start)
     longest = np.array([shift[delay_start[c] : delay_start[c + 1]].max() for c in links], np.int64)
     wiring = _wiring(plan, mode, rows, columns, weight_start, delay_start, longest)
-    return wiring, arrays.Synapses(weight, shift, frac, cell, decays[0], decays[1], decays[2], shift_t, frac_t, weight_t)
+    return wiring, arrays.Synapses(
+        weight, shift, frac, cell, decays[0], decays[1], decays[2], shift_t, frac_t, weight_t
+    )
 
 
 def _cells(plan: Plan, shift: np.ndarray, delay_start: np.ndarray) -> np.ndarray:
@@ -145,10 +153,14 @@ def _wiring(plan: Plan, mode: np.ndarray, rows: np.ndarray, columns: np.ndarray,
 
 
 def _split(time: np.ndarray, window: float, windows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Windows and rest of a time or delay (ms); exact, since the window is a power of two."""
+    """Windows and rest of a time or delay (ms); exact, since the window is a power of two.
+
+    Only a rest within a rounding of the window's end is moved, by that rounding: see `flow.wraps`.
+    """
     k = np.minimum(np.floor(time / time.dtype.type(window)), windows + 1)
     rest = time - k * time.dtype.type(window)
-    return k.astype(np.int32), np.minimum(rest, time.dtype.type(window)).astype(time.dtype)
+    most = time.dtype.type(window) * (1 - np.finfo(time.dtype).eps)
+    return k.astype(np.int32), np.minimum(rest, most).astype(time.dtype)
 
 
 @no_type_check
@@ -172,7 +184,12 @@ def record(plan: Plan, call: Call, window: float, windows: int) -> arrays.Record
     sizes = [count * size for count, size in zip(counts, plan.sizes, strict=True)]
     last = plan.t_end - (windows - 1) * window
     k = np.where(edge, windows - 1, k).astype(np.int32)
-    return arrays.Record(k, np.where(k == windows - 1, np.minimum(offset, last), offset), plan.starts(counts), plan.starts(sizes))
+    return arrays.Record(
+        k,
+        np.where(k == windows - 1, np.minimum(offset, last), offset),
+        plan.starts(counts),
+        plan.starts(sizes),
+    )
 
 
 def empty_train(plan: Plan, batch: int) -> arrays.Train:
@@ -196,7 +213,7 @@ def load_inputs(plan: Plan, call: Call, window: float, windows: int, train: arra
         train.window[:, part] = k - late
         train.offset[:, part] = np.minimum(offset + late * np.dtype(plan.dtype).type(window), window)
         train.unit[:, part] = call.units[p]
-        train.count[:, p] = np.isfinite(call.times[p]).sum(axis=1)
+        train.total[:, p] = np.isfinite(call.times[p]).sum(axis=1)
 
 
 def empty_output(plan: Plan, batch: int) -> arrays.Output:
@@ -206,7 +223,7 @@ def empty_output(plan: Plan, batch: int) -> arrays.Output:
     counts = [np.zeros((batch, len(plan.populations)), np.int32) for _ in range(4)]
     return arrays.Output(
         np.full(places, np.inf, plan.dtype), np.full(places, -1, np.int32), np.zeros((batch, values), plan.dtype),
-        *counts, np.zeros(batch, np.int32), np.zeros(batch, np.bool_),
+        counts[0], counts[1], counts[2], counts[3], np.zeros(batch, np.int32), np.zeros(batch, np.bool_),
     )  # fmt: skip
 
 

@@ -1,12 +1,12 @@
 """Named experiments: one frozen dataclass holds every number, a few functions turn it into a run.
 
-    >>> import tempfile
-    >>> from ranvier.experiments import load_run, run, yin_yang
-    >>> folder = tempfile.mkdtemp()
-    >>> result = run(yin_yang("axonal", hidden=10, seed=3, epochs=2), folder)
-    >>> result["parameters"]
-    84
-    >>> experiment, network = load_run(folder)
+>>> import tempfile
+>>> from ranvier.experiments import load_run, run, yin_yang
+>>> folder = tempfile.mkdtemp()
+>>> result = run(yin_yang("axonal", hidden=10, seed=3, epochs=2), folder)
+>>> result["parameters"]
+84
+>>> experiment, network = load_run(folder)
 """
 
 from ranvier.experiments.build import build_data as build_data

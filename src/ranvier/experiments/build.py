@@ -28,7 +28,11 @@ from ranvier.train import Dataset, Recipe, adam, by_field, cosine, step_decay
 
 CLASSES = ("yin", "yang", "dot")
 
-KINDS: dict[str, Callable[..., DelayFactory]] = {"axonal": axonal, "dendritic": dendritic, "synaptic": synaptic}
+KINDS: dict[str, Callable[..., DelayFactory]] = {
+    "axonal": axonal,
+    "dendritic": dendritic,
+    "synaptic": synaptic,
+}
 """Kinds of learnable delays, by name."""
 
 SCHEDULES: dict[str, Callable[[Experiment, float, int], float | optax.Schedule]] = {
@@ -41,7 +45,11 @@ SCHEDULES: dict[str, Callable[[Experiment, float, int], float | optax.Schedule]]
 LOSSES: dict[str, Callable[[Experiment, Float[Array, " size"], Int[Array, ""]], Float[Array, ""]]] = {
     "relative": lambda experiment, first, label: relative_time_mse(first, label, margin=experiment.margin),
     "cross-entropy": lambda experiment, first, label: first_spike_cross_entropy(
-        first, label, tau=experiment.loss_tau, early_strength=experiment.early_strength, early_tau=experiment.tau_syn
+        first,
+        label,
+        tau=experiment.loss_tau,
+        early_strength=experiment.early_strength,
+        early_tau=experiment.tau_syn,
     ),
 }
 """Losses by name: from an experiment, first spikes of the output, and the label."""

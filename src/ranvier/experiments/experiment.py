@@ -98,7 +98,15 @@ class Experiment:
             if getattr(self, field) not in valid:
                 msg = f"{field} must be one of {', '.join(valid)}; got {getattr(self, field)!r}."
                 raise ValueError(msg)
-        for field in ("hidden", "epochs", "batch", "decay_epochs", "weight_lr", "delay_lr", "max_inverse_slope"):
+        for field in (
+            "hidden",
+            "epochs",
+            "batch",
+            "decay_epochs",
+            "weight_lr",
+            "delay_lr",
+            "max_inverse_slope",
+        ):
             if not getattr(self, field) > 0:
                 msg = f"{field} must be above 0; got {getattr(self, field)}."
                 raise ValueError(msg)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from ranvier.plots.style import CLASSES, FAINT, INK, SMALL, tidy
 
@@ -71,5 +71,6 @@ def _finish(axes: Axes, title: str, y: str) -> None:
         axes.yaxis.set_minor_formatter(NullFormatter())
         axes.minorticks_off()
     if axes.lines:
-        axes.legend(fontsize=SMALL, frameon=False, loc="upper right")
+        axes.legend(fontsize=SMALL, loc="upper right", edgecolor="none", framealpha=0.9)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.margins(x=0.01)

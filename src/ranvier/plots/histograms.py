@@ -38,9 +38,7 @@ def parameters(network: Network) -> list[Parameters]:
     """
     links = network.connections
     weights = [
-        Parameters(
-            f"weights, {link.pre} → {link.post}", "weight (threshold)", WEIGHT, np.ravel(link.weight), ()
-        )
+        Parameters(f"weights, {link.pre} → {link.post}", "weight (threshold)", WEIGHT, np.ravel(link.weight), ())
         for link in links
     ]
     delays = [
@@ -100,4 +98,4 @@ def _histogram(axes: Axes, group: Parameters, start: Float[np.ndarray, " size"] 
     tidy(axes, title=f"{group.values.size} {group.title}", x=group.unit, y="number")
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     if start is not None:
-        axes.legend(fontsize=SMALL, frameon=False)
+        axes.legend(fontsize=SMALL, edgecolor="none", framealpha=0.9)

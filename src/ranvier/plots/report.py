@@ -102,9 +102,7 @@ def draw_report(run: Run) -> Figure:
     left.subplots_adjust(left=0.12, right=0.98, top=0.9, bottom=0.13)
     upper, lower = right.subplots(1, 2)
     known = run.result
-    learning_curves(
-        upper, lower, run.history, chosen=known.get("best_epoch"), test_accuracy=known.get("test_accuracy")
-    )
+    learning_curves(upper, lower, run.history, chosen=known.get("best_epoch"), test_accuracy=known.get("test_accuracy"))
     right.subplots_adjust(left=0.09, right=0.97, top=0.9, bottom=0.13, wspace=0.22)
     _rasters(middle, run, answer, chosen)
     count = len(parameters(run.network))
@@ -185,9 +183,7 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
     inputs = run.encode(run.points[chosen])
     found = simulate(run.network, inputs, run.simulator, t_end=run.t_end).spikes
     trains = {run.network.input_sizes[0][0]: inputs, **found}
-    latest = max(
-        float(np.max(train.time, initial=0.0, where=np.isfinite(train.time))) for train in trains.values()
-    )
+    latest = max(float(np.max(train.time, initial=0.0, where=np.isfinite(train.time))) for train in trains.values())
     for place, (axes, sample) in enumerate(zip(panels, chosen, strict=True)):
         spikes = {name: Spikes(train.time[place], train.unit[place]) for name, train in trains.items()}
         _example(axes, run, spikes, int(answer[sample]))

@@ -108,9 +108,7 @@ def _one(name: str, train: Spikes) -> tuple[Float[np.ndarray, " n"], Int[np.ndar
     return time[spike], unit[spike]
 
 
-def _label(
-    axes: Axes, rows: Rows, names: Mapping[str, Sequence[str]], colours: Mapping[str, Sequence[str]]
-) -> None:
+def _label(axes: Axes, rows: Rows, names: Mapping[str, Sequence[str]], colours: Mapping[str, Sequence[str]]) -> None:
     """Population names at their bands, or names of neurons where there are some."""
     tidy(axes, x="time (ms)")
     axes.grid(visible=False, axis="y")
@@ -134,7 +132,7 @@ def causes(
     population: str,
     unit: int,
     *,
-    counts: Sequence[int] = (8, 2),
+    counts: Sequence[int] = (6, 2),
 ) -> list[Event]:
     """Events that did most to make a neuron fire first, and those that made their senders fire.
 
@@ -160,13 +158,9 @@ def causes(
     trains = {name: _one(name, train) for name, train in spikes.items()}
     found: list[Event] = []
     seen: set[tuple[str, int, float]] = set()
-    front = [
-        (population, unit, float(min(trains[population][0][trains[population][1] == unit], default=np.nan)))
-    ]
+    front = [(population, unit, float(min(trains[population][0][trains[population][1] == unit], default=np.nan)))]
     for count in counts:
-        fresh = [
-            event for place in front if place not in seen for event in _onto(network, trains, *place, count)
-        ]
+        fresh = [event for place in front if place not in seen for event in _onto(network, trains, *place, count)]
         seen.update(front)
         found += fresh
         front = list(dict.fromkeys((event.pre, event.source, event.emitted) for event in fresh))
@@ -224,9 +218,7 @@ def travel(axes: Axes, rows: Rows, events: Sequence[Event]) -> None:
     if not events:
         return
     ends = [(event.arrived, rows[event.post][event.target]) for event in events]
-    lines = [
-        [(event.emitted, rows[event.pre][event.source]), end] for event, end in zip(events, ends, strict=True)
-    ]
+    lines = [[(event.emitted, rows[event.pre][event.source]), end] for event, end in zip(events, ends, strict=True)]
     shades = [EXCITATORY if event.weight >= 0 else INHIBITORY for event in events]
     strongest = max(abs(event.weight) for event in events) or 1.0
     widths = [0.5 + 1.1 * abs(event.weight) / strongest for event in events]

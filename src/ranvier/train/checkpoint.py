@@ -57,7 +57,10 @@ def save_arrays(path: Path, tree: Any, **facts: Any) -> None:
     text = np.frombuffer(json.dumps(header).encode(), np.uint8)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as archive:
-        for member, values in [("header", text), *((str(place), leaf) for place, (_, leaf) in enumerate(named))]:
+        for member, values in [
+            ("header", text),
+            *((str(place), leaf) for place, (_, leaf) in enumerate(named)),
+        ]:
             with archive.open(zipfile.ZipInfo(f"{member}.npy"), "w", force_zip64=True) as file:
                 np.lib.format.write_array(file, values, allow_pickle=False)
     write_atomically(path, content.getvalue())

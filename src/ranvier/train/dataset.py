@@ -77,7 +77,11 @@ class _Nothing(AbstractSimulator):
     """Simulates nothing: `simulate` checks its arguments, and that is all that is wanted."""
 
     def run(
-        self, network: Network, spikes: dict[str, Spikes], t_end: float, record: dict[str, Float[Array, "batch times"]]
+        self,
+        network: Network,
+        spikes: dict[str, Spikes],
+        t_end: float,
+        record: dict[str, Float[Array, "batch times"]],
     ) -> Solution:
         """Give back nothing."""
         del network, spikes, t_end, record

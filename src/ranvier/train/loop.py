@@ -87,8 +87,6 @@ def fit(
         RunError: the run folder is in use, holds another run, or is broken.
         TrainingError: spikes did not fit, or the loss or a gradient is not finite.
     """
-    train.check(network, recipe.t_end)
-    validation.check(network, recipe.t_end)
     run = _Run(network, train, validation, recipe, key, None if out is None else RunFolder(out), on_epoch_end)
     shown = NoProgress() if progress is None else progress
     with contextlib.nullcontext() if run.folder is None else run.folder.locked():
@@ -149,7 +147,15 @@ class _Run:
         folder: RunFolder | None,
         on_epoch_end: Callable[[Metrics, Network], None] | None,
     ):
-        self.network, self.train, self.validation, self.recipe, self.key = network, train, validation, recipe, key
+        train.check(network, recipe.t_end)
+        validation.check(network, recipe.t_end)
+        self.network, self.train, self.validation, self.recipe, self.key = (
+            network,
+            train,
+            validation,
+            recipe,
+            key,
+        )
         self.folder, self.on_epoch_end = folder, on_epoch_end
         self.state, self.best, self.epochs = initial_state(network, recipe), _copy(network), []
         self.saved_at = -math.inf

@@ -83,7 +83,12 @@ class RunFolder:
             os.close(handle)
 
     def start(
-        self, options: Mapping[str, Any], implied: Mapping[str, Any], facts: Mapping[str, Any], *, resume: bool
+        self,
+        options: Mapping[str, Any],
+        implied: Mapping[str, Any],
+        facts: Mapping[str, Any],
+        *,
+        resume: bool,
     ) -> None:
         """Begin a run in this folder, or make sure that it is the same run.
 

@@ -97,7 +97,7 @@ class Train(NamedTuple):
     unit: np.ndarray
     slope: np.ndarray
     restart: np.ndarray
-    count: np.ndarray
+    total: np.ndarray
 
 
 class Output(NamedTuple):

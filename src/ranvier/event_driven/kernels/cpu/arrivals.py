@@ -210,7 +210,9 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
 
 @no_type_check
 @njit(nogil=True)
-def _mark(recent, shift, hits, k, group):
+def _mark(
+    recent: np.ndarray, shift: np.ndarray, hits: np.ndarray, k: int, group: int,
+) -> None:  # fmt: skip
     """Which senders fired in a group of windows from which a spike could arrive in window k."""
     now = k >> group
     for i in range(shift.shape[0]):
@@ -220,8 +222,11 @@ def _mark(recent, shift, hits, k, group):
 
 @no_type_check
 @njit(nogil=True)
-def _look_up(recent, shift, frac, hits, k, group, latest, before, window, offset, length, found, offsets,
-             spikes, senders):  # fmt: skip
+def _look_up(
+    recent: np.ndarray, shift: np.ndarray, frac: np.ndarray, hits: np.ndarray, k: int, group: int, latest:
+    np.ndarray, before: np.ndarray, window: np.ndarray, offset: np.ndarray, length: float, found: int, offsets:
+    np.ndarray, spikes: np.ndarray, senders: np.ndarray,
+) -> int:  # fmt: skip
     """Spikes that arrive in window k: a quick look at all senders, then the one rule for the few that are left."""
     _mark(recent, shift, hits, k, group)
     for i in range(shift.shape[0]):
@@ -242,7 +247,9 @@ def _look_up(recent, shift, frac, hits, k, group, latest, before, window, offset
 
 @no_type_check
 @njit(nogil=True)
-def _sort(offset, weight, slot, entry, spike, count):
+def _sort(
+    offset: np.ndarray, weight: np.ndarray, slot: np.ndarray, entry: np.ndarray, spike: np.ndarray, count: int,
+) -> None:  # fmt: skip
     """Shell's sort by offset; arrivals of one instant keep no particular order, and need none."""
     for gap in GAPS:
         for a in range(gap, count):

@@ -52,7 +52,7 @@ class Boundaries(NamedTuple):
 
     offset: np.ndarray
     kind: np.ndarray
-    index: np.ndarray
+    place: np.ndarray
     next: np.ndarray
     head: np.ndarray
     restart_head: np.ndarray
@@ -62,7 +62,8 @@ class Boundaries(NamedTuple):
 @no_type_check
 @njit(nogil=True)
 def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-             owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient, samples: np.ndarray) -> None:  # fmt: skip
+                 owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient,
+                 samples: np.ndarray) -> None:  # fmt: skip
     """Add the gradient of the given samples to `gradient`.
 
     Args:
@@ -97,7 +98,12 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, gradient = borrow(record), borrow(train), borrow(gradient)
-    adjoint, calendar, arrivals, boundaries = borrow(adjoint), borrow(calendar), borrow(arrivals), borrow(boundaries)
+    adjoint, calendar, arrivals, boundaries = (
+        borrow(adjoint),
+        borrow(calendar),
+        borrow(arrivals),
+        borrow(boundaries),
+    )
     owed, seed = borrow((owed, seed))
     ring, factors = borrow(scratch)
     for b in samples:
@@ -143,7 +149,7 @@ def _replay(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
     final = clock.windows - 1
     for p in range(wiring.size.shape[0]):
         q = wiring.spike_start[p]
-        end = q + train.count[b, p]
+        end = q + train.total[b, p]
         for k in range(clock.windows):
             calendar.first[p, k] = q
             while q < end and train.window[b, q] == k:
@@ -231,7 +237,7 @@ def _find_boundaries(wiring: Wiring, membranes: Membranes, clock: Clock, record:
 @njit(nogil=True)
 def _insert(boundaries: Boundaries, count: int, j: int, offset: float, kind: int, index: int) -> int:
     """Put a boundary into neuron j's list, latest first; at one instant: record, restart, spike in this order."""
-    boundaries.offset[count], boundaries.kind[count], boundaries.index[count] = offset, kind, index
+    boundaries.offset[count], boundaries.kind[count], boundaries.place[count] = offset, kind, index
     before, at = -1, boundaries.head[j]
     while at >= 0 and (
         boundaries.offset[at] > offset or (boundaries.offset[at] == offset and boundaries.kind[at] > kind)
@@ -249,7 +255,8 @@ def _insert(boundaries: Boundaries, count: int, j: int, offset: float, kind: int
 @njit(nogil=True)
 def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, owed: np.ndarray,
            seed: np.ndarray, cap: float, gradient: Gradient, b: int, k: int, p: int, j: int, found: int,
-           adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals, ring: np.ndarray, factors: np.ndarray) -> None:  # fmt: skip
+           adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals, ring: np.ndarray,
+           factors: np.ndarray) -> None:  # fmt: skip
     """Take one neuron back through one window: from boundary to boundary, and in between from event to event."""
     n = wiring.neuron_start[p] + j
     tau_mem, tau_syn = membranes.tau_mem[n], membranes.tau_syn[n]
@@ -266,7 +273,7 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
         t = to
         if at < 0:
             return
-        kind, index = boundaries.kind[at], boundaries.index[at]
+        kind, index = boundaries.kind[at], boundaries.place[at]
         if kind == SPIKE:
             owed[b, index] += pull(wiring, synapses, membranes, clock, train, b, index, p, ring, factors, gradient)
             _spike(membranes, train, owed, cap, gradient, b, index, n, adjoint)
@@ -281,8 +288,11 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 
 @no_type_check
 @njit(nogil=True)
-def _events(p_i, p_u, tau_mem, tau_syn, t, to, left, offset, weight, slot, entry, spike, into_weight, into_u,
-            into_delay, owed):  # fmt: skip
+def _events(
+    p_i: float, p_u: float, tau_mem: float, tau_syn: float, t: float, to: float, left: int, offset: np.ndarray,
+    weight: np.ndarray, slot: np.ndarray, entry: np.ndarray, spike: np.ndarray, into_weight: np.ndarray, into_u:
+    np.ndarray, into_delay: np.ndarray, owed: np.ndarray,
+) -> tuple[float, float, int]:  # fmt: skip
     """Back from offset t to offset `to`, booking what every arrival on the way owes; see `pull.py`."""
     while True:
         here = offset[left - 1] if left > 0 and offset[left - 1] >= to else to

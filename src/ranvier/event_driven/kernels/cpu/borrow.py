@@ -15,11 +15,11 @@ from numba.np.arrayobj import make_array
 
 @no_type_check
 @intrinsic
-def borrow(typing_context, group):
+def borrow(typing_context: object, group: types.BaseTuple) -> tuple:
     """A named tuple with the same arrays, borrowed. Scalars are passed through."""
 
     @no_type_check
-    def build(context, builder, signature, arguments):
+    def build(context: object, builder: ir.IRBuilder, signature: object, arguments: tuple) -> object:
         parts = []
         for kind, value in zip(group.types, cgutils.unpack_tuple(builder, arguments[0]), strict=True):
             if isinstance(kind, types.Array):

@@ -9,7 +9,17 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from ranvier.event_driven.kernels.cpu.arrays import COLUMN, GENERAL, ROW, SCATTER, Clock, Membranes, Synapses, Train, Wiring
+from ranvier.event_driven.kernels.cpu.arrays import (
+    COLUMN,
+    GENERAL,
+    ROW,
+    SCATTER,
+    Clock,
+    Membranes,
+    Synapses,
+    Train,
+    Wiring,
+)
 from ranvier.event_driven.kernels.cpu.arrivals import Calendar, place, schedule
 from ranvier.event_driven.kernels.cpu.flow import flow
 
@@ -19,7 +29,9 @@ FAST = {"contract", "nsz", "reassoc"}
 
 @no_type_check
 @njit(nogil=True)
-def pass_on(rest, window, tau_mem, tau_syn, factors):
+def pass_on(
+    rest: float, window: float, tau_mem: float, tau_syn: float, factors: np.ndarray,
+) -> None:  # fmt: skip
     """Decays and kernel over the `rest` of a window, and over one window more: rows (syn, mem, kernel) of `factors`.
 
     Kept in an array of the weights' dtype, from which the inner loops pick without converting.
@@ -68,13 +80,19 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
-def _scatter(weight, cell, frac, decay_mem, decay_syn, kernel, offset, window, factors, base, neurons, ring):
-    """The inner loop of the forward pass: one spike into the ring, one delay per synapse."""
-    limit, zero = weight.dtype.type(window), weight.dtype.type(0)
+def _scatter(
+    weight: np.ndarray, cell: np.ndarray, frac: np.ndarray, decay_mem: np.ndarray, decay_syn: np.ndarray, kernel:
+    np.ndarray, offset: float, window: float, factors: np.ndarray, base: int, neurons: int, ring: np.ndarray,
+) -> None:  # fmt: skip
+    """The inner loop of the forward pass: one spike into the ring, one delay per synapse.
+
+    `late` is `flow.wraps` without a branch: half of them would be mispredicted.
+    """
+    per_window, zero = weight.dtype.type(1.0 / window), weight.dtype.type(0)
     for j in range(weight.shape[0]):
-        late = np.uintp(offset + frac[j] >= limit)
-        at = np.uintp(LANES) * np.uintp(base + cell[j] + neurons * np.int64(late))
-        syn, passed = factors[late, 0], factors[late, 2]
+        late = np.int64((offset + frac[j]) * per_window)
+        at = np.uintp(LANES * (base + cell[j] + neurons * late))
+        syn, passed = factors[np.uintp(late), 0], factors[np.uintp(late), 2]
         w = weight[j]
         lift = w * (decay_mem[j] * passed + kernel[j] * syn)
         ring[at] += w * decay_syn[j] * syn
@@ -113,7 +131,19 @@ def gather(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
         c = wiring.in_list[at]
         mode = wiring.mode[c]
         if mode == ROW:
-            _rows(wiring, synapses, clock, calendar, train, b, k, c, membranes.tau_mem[to], membranes.tau_syn[to], sums)
+            _rows(
+                wiring,
+                synapses,
+                clock,
+                calendar,
+                train,
+                b,
+                k,
+                c,
+                membranes.tau_mem[to],
+                membranes.tau_syn[to],
+                sums,
+            )
         elif mode == COLUMN:
             _columns(wiring, synapses, clock, calendar, train, b, k, c, sums)
     if wiring.ringed[p]:
@@ -148,7 +178,9 @@ def _rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, 
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
-def _add_row(weight: np.ndarray, decay: float, kernel: float, current: np.ndarray, u: np.ndarray, lift: np.ndarray) -> None:
+def _add_row(
+    weight: np.ndarray, decay: float, kernel: float, current: np.ndarray, u: np.ndarray, lift: np.ndarray
+) -> None:
     real = weight.dtype.type
     decay, kernel, zero = real(decay), real(kernel), real(0)
     for j in range(weight.shape[0]):
@@ -184,12 +216,15 @@ def _columns(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calenda
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
-def _add_column(weight, unit, k, offset, factor, latest, frac, window, decay_syn, decay_mem, kernel):
+def _add_column(
+    weight: np.ndarray, unit: np.ndarray, k: np.ndarray, offset: np.ndarray, factor: np.ndarray, latest: int, frac:
+    float, window: float, decay_syn: float, decay_mem: float, kernel: float,
+) -> tuple[float, float, float]:  # fmt: skip
     """Sum the spikes that reach one neuron in the window whose undelayed spikes are those of window `latest`."""
-    limit = weight.dtype.type(window)
+    per_window = weight.dtype.type(1.0 / window)
     current = u = lift = 0.0
     for n in range(unit.shape[0]):
-        late = 1 if offset[n] + frac >= limit else 0
+        late = np.int64((offset[n] + frac) * per_window)
         if k[n] + late == latest:
             w = weight[unit[n]]
             syn, rest = factor[n, 2 * late], factor[n, 2 * late + 1]

@@ -9,7 +9,6 @@ for every ratio of the time constants, 1 included, without cancellation.
 """
 
 import math
-
 from typing import no_type_check
 
 from numba import njit
@@ -93,6 +92,7 @@ def wraps(offset: float, frac: float, window: float) -> int:
     """1 if a spike at `offset` whose delay has the rest `frac` arrives one window later than its shift says.
 
     The one rule by which deposit, collection and adjoint place an arrival: window `k + shift + wraps(...)`, at
-    `offset + frac - window wraps(...)` in it. All three numbers have the dtype of the weights.
+    `offset + frac - window wraps(...)` in it. All three numbers have the dtype of the weights, and `frac` is kept a
+    rounding below `window`, so that the sum never reaches two windows.
     """
     return 1 if offset + frac >= window else 0

@@ -16,7 +16,6 @@ import numpy as np
 from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import Clock, Membranes, Output, Record, Synapses, Train, Wiring
-from ranvier.event_driven.kernels.cpu.borrow import borrow
 from ranvier.event_driven.kernels.cpu.arrivals import (
     Arrivals,
     Calendar,
@@ -27,6 +26,7 @@ from ranvier.event_driven.kernels.cpu.arrivals import (
     open_window,
     remember,
 )
+from ranvier.event_driven.kernels.cpu.borrow import borrow
 from ranvier.event_driven.kernels.cpu.deposit import LANES, deposit, gather
 from ranvier.event_driven.kernels.cpu.flow import first_crossing, flow
 
@@ -129,7 +129,7 @@ def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock
           b: int, k: int, p: int, ring: np.ndarray, factors: np.ndarray, output: Output) -> None:  # fmt: skip
     """Send the spikes of population p in window k on their way."""
     q = calendar.first[p, k]
-    end = wiring.spike_start[p] + train.count[b, p]
+    end = wiring.spike_start[p] + train.total[b, p]
     while q < end and train.window[b, q] == k:
         deposit(wiring, synapses, membranes, clock, calendar, train, b, q, p, ring, factors)
         _count_in_flight(wiring, synapses, clock, train, b, q, p, output)
@@ -166,7 +166,7 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
              output: Output, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
     """Take every neuron of population p through window k, and put its spikes of this window in time order."""
     start, size = wiring.neuron_start[p], wiring.size[p]
-    begin = wiring.spike_start[p] + train.count[b, p]
+    begin = wiring.spike_start[p] + train.total[b, p]
     due, done = record_range(record, b, k, p)
     part = slice(start, start + size)
     flagged = _aggregate(
@@ -178,8 +178,25 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
     for at in range(flagged):
         j = fired.flagged[at]
         found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, arrivals)
-        _exact(wiring, membranes, clock, record, train, b, k, p, j, found, due, done, state, output, arrivals, fired)
-    end = wiring.spike_start[p] + train.count[b, p]
+        _exact(
+            wiring,
+            membranes,
+            clock,
+            record,
+            train,
+            b,
+            k,
+            p,
+            j,
+            found,
+            due,
+            done,
+            state,
+            output,
+            arrivals,
+            fired,
+        )
+    end = wiring.spike_start[p] + train.total[b, p]
     if end > begin:
         _sort_spikes(train.offset[b], train.unit[b], train.slope[b], train.restart[b], begin, end)
     for q in range(begin, end):
@@ -188,8 +205,11 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 
 @no_type_check
 @njit(nogil=True)
-def _aggregate(k, recorded, margin, current, u, held_window, decay_syn, decay_mem, kernel, rise, headroom, theta,
-               sum_current, sum_u, lift, flagged):  # fmt: skip
+def _aggregate(
+    k: int, recorded: bool, margin: float, current: np.ndarray, u: np.ndarray, held_window: np.ndarray, decay_syn:
+    np.ndarray, decay_mem: np.ndarray, kernel: np.ndarray, rise: np.ndarray, headroom: np.ndarray, theta:
+    np.ndarray, sum_current: np.ndarray, sum_u: np.ndarray, lift: np.ndarray, flagged: np.ndarray,
+) -> int:  # fmt: skip
     """Advance all neurons that cannot reach threshold; list and count the others, left where they are."""
     count = 0
     for j in range(current.shape[0]):
@@ -235,19 +255,21 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
     place = output.voltage[b, record.value_start[p] + j :]
     state.current[n], state.u[n], until, resumed, count = _walk(
         state.current[n], state.u[n], until, membranes.tau_mem[n], membranes.tau_syn[n], membranes.theta[n],
-        membranes.rho[n], membranes.refractory[n], clock.last if k == clock.windows - 1 else clock.window,
-        arrivals.offset[:found], arrivals.weight, record.offset[b, due:done], place[(due - record.time_start[p]) * wiring.size[p] :],
-        wiring.size[p], fired.offset, fired.slope, fired.restart,
+        membranes.rho[n], membranes.refractory[n],
+        clock.last if k == clock.windows - 1 else clock.window,
+        arrivals.offset[:found], arrivals.weight, record.offset[b, due:done],
+        place[(due - record.time_start[p]) * wiring.size[p] :], wiring.size[p],
+        fired.offset, fired.slope, fired.restart,
     )  # fmt: skip
     if resumed == resumed:
         train.restart[b, state.held_spike[n]] = resumed
         state.held_window[n] = -1
     for m in range(count):
-        if train.count[b, p] == wiring.capacity[p]:
+        if train.total[b, p] == wiring.capacity[p]:
             output.dropped[b, p] += 1
             continue
-        q = wiring.spike_start[p] + train.count[b, p]
-        train.count[b, p] += 1
+        q = wiring.spike_start[p] + train.total[b, p]
+        train.total[b, p] += 1
         train.window[b, q], train.offset[b, q], train.unit[b, q] = k, fired.offset[m], j
         train.slope[b, q], train.restart[b, q] = fired.slope[m], fired.restart[m]
         state.held_spike[n] = q
@@ -260,8 +282,11 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
 
 @no_type_check
 @njit(nogil=True)
-def _walk(current, u, until, tau_mem, tau_syn, theta, rho, refractory, end, arrives, weights, records, potentials,
-          stride, spike_offset, spike_slope, spike_restart):  # fmt: skip
+def _walk(
+    current: float, u: float, until: float, tau_mem: float, tau_syn: float, theta: float, rho: float, refractory:
+    float, end: float, arrives: np.ndarray, weights: np.ndarray, records: np.ndarray, potentials: np.ndarray,
+    stride: int, spike_offset: np.ndarray, spike_slope: np.ndarray, spike_restart: np.ndarray,
+) -> tuple[float, float, float, float, int]:  # fmt: skip
     """One neuron through one window: from arrival to arrival, every crossing, reset and restart on the way.
 
     `until` is the offset at which its refractory period ends, -1 if it is in none. Returns current, potential,
@@ -324,13 +349,20 @@ def after(k: int, offset: float, duration: float, window: float) -> tuple[int, f
 
 @no_type_check
 @njit(nogil=True)
-def _sort_spikes(offset, unit, slope, restart, begin, end):
+def _sort_spikes(
+    offset: np.ndarray, unit: np.ndarray, slope: np.ndarray, restart: np.ndarray, begin: int, end: int,
+) -> None:  # fmt: skip
     """Put the new spikes of one window in time order (insertion: there are few)."""
     for a in range(begin + 1, end):
         this = offset[a], unit[a], slope[a], restart[a]
         b = a
         while b > begin and offset[b - 1] > this[0]:
-            offset[b], unit[b], slope[b], restart[b] = offset[b - 1], unit[b - 1], slope[b - 1], restart[b - 1]
+            offset[b], unit[b], slope[b], restart[b] = (
+                offset[b - 1],
+                unit[b - 1],
+                slope[b - 1],
+                restart[b - 1],
+            )
             b -= 1
         offset[b], unit[b], slope[b], restart[b] = this
 
@@ -342,7 +374,7 @@ def _finish(wiring: Wiring, clock: Clock, train: Train, b: int, output: Output, 
     end = (clock.windows - 1) * clock.window + clock.last
     for p in range(wiring.inputs, wiring.size.shape[0]):
         first = wiring.spike_start[p]
-        last = first + train.count[b, p]
+        last = first + train.total[b, p]
         fired = np.zeros(wiring.size[p], np.bool_)
         for q in range(first, last):
             output.time[b, q] = min(train.window[b, q] * clock.window + train.offset[b, q], end)

@@ -14,7 +14,16 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 from numba import njit
 
-from ranvier.event_driven.kernels.cpu.arrays import COLUMN, GENERAL, ROW, SCATTER, Clock, Membranes, Synapses, Train, Wiring
+from ranvier.event_driven.kernels.cpu.arrays import (
+    GENERAL,
+    ROW,
+    SCATTER,
+    Clock,
+    Membranes,
+    Synapses,
+    Train,
+    Wiring,
+)
 from ranvier.event_driven.kernels.cpu.arrivals import place
 from ranvier.event_driven.kernels.cpu.deposit import FAST, pass_on
 from ranvier.event_driven.kernels.cpu.flow import flow
@@ -77,7 +86,9 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
-def _row(weight, current, cells, passed, tau_mem, tau_syn):
+def _row(
+    weight: np.ndarray, current: np.ndarray, cells: np.ndarray, passed: tuple, tau_mem: float, tau_syn: float,
+) -> float:  # fmt: skip
     """One delay per sender: a whole row at once."""
     real = weight.dtype.type
     syn, mem, kernel = real(passed[0]), real(passed[1]), real(passed[2])
@@ -92,19 +103,22 @@ def _row(weight, current, cells, passed, tau_mem, tau_syn):
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
-def _scattered(weight, current, u, tables, ring, factors, moment, tau_mem, tau_syn):
+def _scattered(
+    weight: np.ndarray, current: np.ndarray, u: np.ndarray, tables: tuple, ring: np.ndarray, factors: np.ndarray,
+    moment: tuple, tau_mem: float, tau_syn: float,
+) -> float:  # fmt: skip
     """The inner loop of the backward pass: one spike out of the ring, one delay per synapse."""
     cell, frac, decay_syn, decay_mem, kernel = tables
     base, offset, window, neurons = moment
     real = weight.dtype.type
-    limit = real(window)
+    per_window = real(1.0 / window)
     rate_syn, rate_mem = real(1.0 / tau_syn), real(1.0 / tau_mem)
     total = real(0)
     for j in range(weight.shape[0]):
-        late = np.uintp(offset + frac[j] >= limit)
-        at = np.uintp(2) * np.uintp(base + cell[j] + neurons * np.int64(late))
+        late = np.int64((offset + frac[j]) * per_window)
+        at = np.uintp(2 * (base + cell[j] + neurons * late))
         p_i, p_u = ring[at], ring[at + np.uintp(1)]
-        syn, mem, passed = factors[late, 0], factors[late, 1], factors[late, 2]
+        syn, mem, passed = factors[np.uintp(late), 0], factors[np.uintp(late), 1], factors[np.uintp(late), 2]
         x_i = p_i * decay_syn[j] * syn + p_u * (decay_mem[j] * passed + kernel[j] * syn)
         x_u = p_u * decay_mem[j] * mem
         current[j] += x_i
@@ -115,17 +129,20 @@ def _scattered(weight, current, u, tables, ring, factors, moment, tau_mem, tau_s
 
 @no_type_check
 @njit(nogil=True, fastmath=FAST)
-def _columns(weight, current, delay, tables, ring, factors, moment, tau_mem, tau_syn):
+def _columns(
+    weight: np.ndarray, current: np.ndarray, delay: np.ndarray, tables: tuple, ring: np.ndarray, factors:
+    np.ndarray, moment: tuple, tau_mem: float, tau_syn: float,
+) -> float:  # fmt: skip
     """One delay per receiver: the same, with the delay's gradient summed over senders at once."""
     cell, frac, decay_syn, decay_mem, kernel = tables
     base, offset, window, neurons = moment
-    limit = weight.dtype.type(window)
+    per_window = weight.dtype.type(1.0 / window)
     total = 0.0
     for j in range(weight.shape[0]):
-        late = np.uintp(offset + frac[j] >= limit)
-        at = np.uintp(2) * np.uintp(base + cell[j] + neurons * np.int64(late))
+        late = np.int64((offset + frac[j]) * per_window)
+        at = np.uintp(2 * (base + cell[j] + neurons * late))
         p_i, p_u = ring[at], ring[at + np.uintp(1)]
-        syn, mem, passed = factors[late, 0], factors[late, 1], factors[late, 2]
+        syn, mem, passed = factors[np.uintp(late), 0], factors[np.uintp(late), 1], factors[np.uintp(late), 2]
         x_i = p_i * decay_syn[j] * syn + p_u * (decay_mem[j] * passed + kernel[j] * syn)
         x_u = p_u * decay_mem[j] * mem
         owed = weight[j] * (x_i / tau_syn - x_u / tau_mem)
