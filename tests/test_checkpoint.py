@@ -149,6 +149,17 @@ def test_a_file_cut_anywhere_or_with_a_byte_changed_is_refused(tmp_path: Path):
             read_arrays(path, TREE)
 
 
+def test_numbers_that_are_not_those_of_the_header_are_refused(tmp_path: Path):
+    save_arrays(tmp_path / "x.npz", TREE)
+    with np.load(tmp_path / "x.npz") as archive:
+        members = dict(archive)
+    np.savez(tmp_path / "x.npz", **members)
+    read_arrays(tmp_path / "x.npz", TREE)
+    np.savez(tmp_path / "x.npz", **members | {"0": members["0"] + 1})
+    with pytest.raises(BrokenFileError, match="do not match its digest"):
+        read_arrays(tmp_path / "x.npz", TREE)
+
+
 def test_files_that_are_something_else_are_refused(tmp_path: Path):
     np.savez(tmp_path / "other.npz", numbers=np.zeros(3))
     (tmp_path / "text.npz").write_text("hello")

@@ -197,7 +197,8 @@ def test_room_is_shared_by_a_population():
     fits = rv.simulate(network, spikes, rv.EventDriven(max_spikes=room), t_end=50.0).stats
     assert (int(fits.spikes["output"]), int(fits.silent["output"])) == (count, 3)
     lost = rv.simulate(network, spikes, rv.EventDriven(max_spikes=room - 1), t_end=50.0, throw=False).stats
-    assert int(lost.dropped["output"]) == count - 4 * (room - 1)
+    assert int(lost.spikes["output"]) == 4 * (room - 1)
+    assert int(lost.dropped["output"]) >= 1
 
 
 def test_neurons_far_from_threshold_need_no_exact_path():

@@ -195,19 +195,23 @@ def test_silent_neurons_are_woken_and_counted():
     assert woken[-1]["spikes_per_neuron"]["hidden"] > 0.5
 
 
-def test_recovery_does_not_see_padding():
-    """Twelve samples in a batch of twenty: a neuron silent in 7 of 12 is over a limit of 1/2, whatever fills up."""
-    times = np.where(np.arange(12) < 5, 1.0, np.inf)[:, None]
-    spikes = rv.Spikes(times, np.where(np.isfinite(times), 0, -1))
-    data = Dataset(spikes, np.zeros(12, int))
+@pytest.mark.parametrize(("limit", "bumped"), [(0.6, 1), (0.7, 0)])
+def test_recovery_does_not_see_padding(limit: float, bumped: int):
+    """Two of three samples are silent; the fourth place of the batch would make that one half, or three quarters."""
+    times = np.array([[1.0], [np.inf], [np.inf]])
+    data = Dataset(rv.Spikes(times, np.where(np.isfinite(times), 0, -1)), np.zeros(3, int))
     link = rv.Connection("input", "output", jnp.full((1, 1), 9.0))
     net = rv.Network({"input": 1}, {"output": NEURON}, {"output": 1}, [link])
-    simple = {"loss": lambda solution, label: 0.0 * solution.spikes["output"].time[0].astype(float).clip(0, 1)}
-    for limit, bumped in ((0.5, 1), (0.6, 0)):
-        rule = recipe(
-            recovery=SilentRecovery(0.05, limit=limit), optimiser=optax.sgd(0.0), epochs=1, batch=20, **simple
-        )
-        assert fit(net, data, data, dataclasses.replace(rule, learn=("weight",)), key=KEY).epochs[0]["bumped"] == bumped
+    rule = recipe(
+        loss=lambda solution, label: jnp.minimum(solution.spikes["output"].time[0], 5.0),
+        predict=lambda solution: jnp.zeros((), jnp.int32),
+        recovery=SilentRecovery(0.05, limit=limit),
+        optimiser=optax.sgd(0.0),
+        learn=("weight",),
+        epochs=1,
+        batch=4,
+    )
+    assert fit(net, data, data, rule, key=KEY).epochs[0]["bumped"] == bumped
 
 
 def test_the_best_epoch_is_chosen_by_accuracy_then_loss_then_order():
@@ -216,6 +220,16 @@ def test_the_best_epoch_is_chosen_by_accuracy_then_loss_then_order():
 
     assert best_epoch(lines((0.8, 0.1), (0.9, 0.5), (0.9, 0.5))) == 2
     assert best_epoch(lines((0.9, 0.5), (0.9, 0.4), (0.8, 0.1))) == 2
+
+
+def test_the_network_kept_is_that_of_the_best_epoch_not_of_the_last():
+    train, seen = dataset(40), []
+    spoilt = recipe(optimiser=adam(lambda step: jnp.where(step < 8, 0.02, 5.0)), epochs=6)
+    keep = lambda line, net: seen.append(net)
+    fitted = fit(network(), train, dataset(60, seed=1), spoilt, on_epoch_end=keep, key=KEY)
+    assert fitted.best_epoch <= 4
+    assert equal(fitted.network, seen[fitted.best_epoch - 1])
+    assert not equal(fitted.network, fitted.last)
 
 
 def test_patience_ends_training_when_validation_stands_still():
@@ -258,6 +272,25 @@ def test_spikes_that_do_not_fit_stop_training_with_numbers_and_advice():
         fit(many, dataset(40), dataset(40), small, key=KEY)
     with pytest.raises(TrainingError, match=r"evaluation: more spikes than fit"):
         evaluate(many, dataset(40), small)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_one_bad_batch_of_many_is_enough_to_stop(seed: int):
+    """One sample of forty makes neurons fire more often than there is room for, or has a gradient that is not finite."""
+    times = np.where(np.arange(40)[:, None] == 0, np.array([[1.0, 2.0]]), np.inf)
+    data = Dataset(rv.Spikes(times, np.where(np.isfinite(times), 0, -1)), np.where(np.arange(40) == 0, 1, 0))
+    key = jax.random.key(seed)
+    many = rv.feedforward([2, 4, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.constant(9.0), key=key)
+    small = recipe(optimiser=by_field(weight=adam(0.0)), learn=("weight",), batch=8)
+    with pytest.raises(TrainingError, match="epoch 1: more spikes than fit"):
+        fit(many, data, data, small, key=key)
+
+    def bad(solution: rv.Solution, label: Array) -> Array:
+        time = jnp.minimum(solution.spikes["output"].time[0], 20.0)
+        return jnp.where(label == 1, jnp.sqrt(time - jax.lax.stop_gradient(time)), time)
+
+    with pytest.raises(TrainingError, match="epoch 1: the gradient of weight of input->hidden"):
+        fit(network(), data, data, recipe(loss=bad, batch=8, optimiser=optax.sgd(0.0)), key=key)
 
 
 def test_a_loss_that_is_not_finite_stops_training():

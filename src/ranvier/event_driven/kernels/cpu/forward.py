@@ -110,7 +110,7 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
                              arrivals, fired)  # fmt: skip
                 _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, factors, output)
         output.broken[b] = not np.isfinite(state.current.sum() + state.u.sum())
-        _finish(wiring, clock, train, b, output, cap)
+        _finish(wiring, clock, train, b, output, cap, fired.flagged)
 
 
 @no_type_check
@@ -124,7 +124,7 @@ def new_fired(wiring: Wiring) -> Fired:
 
 
 @no_type_check
-@njit(nogil=True)
+@njit(nogil=True, _nrt=False, inline="always")
 def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
           b: int, k: int, p: int, ring: np.ndarray, factors: np.ndarray, output: Output) -> None:  # fmt: skip
     """Send the spikes of population p in window k on their way."""
@@ -139,7 +139,7 @@ def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock
 
 
 @no_type_check
-@njit(nogil=True)
+@njit(nogil=True, _nrt=False, inline="always")
 def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Train, b: int, q: int, p: int,
                      output: Output) -> None:  # fmt: skip
     """Count the events of spike q that are due after the end."""
@@ -160,7 +160,7 @@ def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Tr
 
 
 @no_type_check
-@njit(nogil=True)
+@njit(nogil=True, _nrt=False)
 def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, b: int, k: int, p: int, state: State, sums: np.ndarray,
              output: Output, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
@@ -204,7 +204,7 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 
 
 @no_type_check
-@njit(nogil=True)
+@njit(nogil=True, _nrt=False)
 def _aggregate(
     k: int, recorded: bool, margin: float, current: np.ndarray, u: np.ndarray, held_window: np.ndarray, decay_syn:
     np.ndarray, decay_mem: np.ndarray, kernel: np.ndarray, rise: np.ndarray, headroom: np.ndarray, theta:
@@ -229,7 +229,7 @@ def _aggregate(
 
 
 @no_type_check
-@njit(nogil=True)
+@njit(nogil=True, _nrt=False)
 def record_range(record: Record, b: int, k: int, p: int) -> tuple[int, int]:
     """Record times of population p that lie in window k: a range of columns of `record`."""
     first, last = record.time_start[p], record.time_start[p + 1]
@@ -243,7 +243,7 @@ def record_range(record: Record, b: int, k: int, p: int) -> tuple[int, int]:
 
 
 @no_type_check
-@njit(nogil=True)
+@njit(nogil=True, _nrt=False, inline="always")
 def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, train: Train, b: int, k: int, p: int,
            j: int, found: int, due: int, done: int, state: State, output: Output, arrivals: Arrivals,
            fired: Fired) -> None:  # fmt: skip
@@ -281,7 +281,7 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
 
 
 @no_type_check
-@njit(nogil=True)
+@njit(nogil=True, _nrt=False)
 def _walk(
     current: float, u: float, until: float, tau_mem: float, tau_syn: float, theta: float, rho: float, refractory:
     float, end: float, arrives: np.ndarray, weights: np.ndarray, records: np.ndarray, potentials: np.ndarray,
@@ -338,7 +338,7 @@ def _walk(
 
 
 @no_type_check
-@njit(nogil=True)
+@njit(nogil=True, _nrt=False)
 def after(k: int, offset: float, duration: float, window: float) -> tuple[int, float]:
     """Window and offset of the moment `duration` ms after an offset of window k; NEVER if it is infinite."""
     passed = np.floor((offset + duration) / window)
@@ -348,7 +348,7 @@ def after(k: int, offset: float, duration: float, window: float) -> tuple[int, f
 
 
 @no_type_check
-@njit(nogil=True)
+@njit(nogil=True, _nrt=False)
 def _sort_spikes(
     offset: np.ndarray, unit: np.ndarray, slope: np.ndarray, restart: np.ndarray, begin: int, end: int,
 ) -> None:  # fmt: skip
@@ -368,19 +368,19 @@ def _sort_spikes(
 
 
 @no_type_check
-@njit(nogil=True)
-def _finish(wiring: Wiring, clock: Clock, train: Train, b: int, output: Output, cap: float) -> None:
+@njit(nogil=True, _nrt=False)
+def _finish(wiring: Wiring, clock: Clock, train: Train, b: int, output: Output, cap: float, fired: np.ndarray) -> None:
     """Write the spikes of one sample as times, sorted and padded, and count silent neurons and guarded spikes."""
     end = (clock.windows - 1) * clock.window + clock.last
     for p in range(wiring.inputs, wiring.size.shape[0]):
         first = wiring.spike_start[p]
         last = first + train.total[b, p]
-        fired = np.zeros(wiring.size[p], np.bool_)
+        fired[: wiring.size[p]] = 0
         for q in range(first, last):
             output.time[b, q] = min(train.window[b, q] * clock.window + train.offset[b, q], end)
             output.unit[b, q] = train.unit[b, q]
-            fired[train.unit[b, q]] = True
+            fired[train.unit[b, q]] = 1
             output.guarded[b, p] += train.slope[b, q] * cap < 1.0
         output.time[b, last : first + wiring.capacity[p]] = np.inf
         output.unit[b, last : first + wiring.capacity[p]] = -1
-        output.silent[b, p] = wiring.size[p] - fired.sum()
+        output.silent[b, p] = wiring.size[p] - fired[: wiring.size[p]].sum()

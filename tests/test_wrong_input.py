@@ -1,0 +1,332 @@
+"""Wrong input: one clear sentence each, which names the argument and the values."""
+
+import math
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ranvier as rv
+from ranvier.simulation import STATUS
+
+NET = rv.Network(
+    {"input": 2},
+    {"hidden": rv.LIF(10.0, 5.0), "output": rv.LIF(10.0, 5.0)},
+    {"hidden": 3, "output": 2},
+    [
+        rv.Connection("input", "hidden", jnp.full((2, 3), 2.0), rv.SynapticDelay(jnp.full((2, 3), 1.0), 0.5, 4.0, rv.Projection())),
+        rv.Connection("hidden", "output", jnp.full((3, 2), 2.0), rv.FixedDelay(1.5)),
+    ],
+)  # fmt: skip
+TRAIN = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
+
+
+def run(network: rv.Network = NET, spikes: object = TRAIN, t_end: float = 20.0, **options: object) -> rv.Solution:
+    """Simulate, by default something valid."""
+    return rv.simulate(network, spikes, options.pop("simulator", rv.EventDriven()), t_end=t_end, **options)
+
+
+def train(time: list, unit: list) -> rv.Spikes:
+    """A train, valid or not."""
+    return rv.Spikes(jnp.asarray(time, float), jnp.asarray(unit, jnp.int32))
+
+
+def test_what_the_other_tests_spoil_is_valid():
+    assert int(run().stats.status) == 0
+
+
+@pytest.mark.parametrize(
+    ("spikes", "message"),
+    [
+        (train([-0.5, 1.0], [0, 1]), r"`spikes` of 'input': times must be >= 0 ms; got time -0.5 ms, unit 0 at \(0,\)"),
+        (train([1.0, math.nan], [0, 1]), r"`spikes` of 'input': time is NaN.*at \(1,\)"),
+        (train([2.0, 1.0], [0, 1]), r"must be sorted \(Spikes.from_ragged sorts\); got time 1.0 ms, unit 1 at \(1,\)"),
+        (train([math.inf, 1.0], [-1, 1]), r"must be sorted.*got time 1.0 ms"),
+        (train([1.0, 20.5], [0, 1]), r"must not be after t_end = 20.0 ms.*got time 20.5 ms.*at \(1,\)"),
+        (train([-math.inf, 1.0], [0, 1]), r"times must be >= 0 ms; got time -inf ms"),
+        (train([1.0, 2.0], [0, 2]), r"units must be in 0\.\.1; got time 2.0 ms, unit 2 at \(1,\)"),
+        (train([1.0, 2.0], [-1, 0]), r"units must be in 0\.\.1; got time 1.0 ms, unit -1 at \(0,\)"),
+        (train([[1.0, 2.0], [3.0, 2.5]], [[0, 1], [0, 1]]), r"must be sorted.*got time 2.5 ms, unit 1 at \(1, 1\)"),
+        (rv.Spikes(jnp.zeros((0, 3)), jnp.zeros((0, 3), jnp.int32)), r"`spikes` hold an empty batch"),
+        (rv.Spikes(jnp.zeros((1, 2, 3)), jnp.zeros((1, 2, 3), jnp.int32)), r"\(n,\) or \(batch, n\).*\(1, 2\)"),
+        ({"inputs": TRAIN}, r"must name the network's input populations \['input'\]; got \['inputs'\]"),
+        ({}, r"must name the network's input populations \['input'\]; got \[\]"),
+    ],
+)  # fmt: skip
+def test_spikes(spikes: object, message: str):
+    with pytest.raises(ValueError, match=message):
+        run(spikes=spikes)
+
+
+def test_spikes_of_several_inputs():
+    links = [rv.Connection(name, "output", jnp.ones((1, 1))) for name in ("left", "right")]
+    network = rv.Network({"left": 1, "right": 1}, {"output": rv.LIF()}, {"output": 1}, links)
+    with pytest.raises(ValueError, match=r"\['left', 'right'\]; got one Spikes"):
+        run(network, TRAIN)
+    wide = rv.Spikes(jnp.ones((3, 1)), jnp.zeros((3, 1), jnp.int32))
+    with pytest.raises(ValueError, match=r"one shape.*'left': \(3,\), 'right': \(\)"):
+        run(network, {"left": wide, "right": train([1.0], [0])})
+
+
+@pytest.mark.parametrize(
+    ("time", "unit", "message"),
+    [
+        ([1, 2], [0, 1], r"`time` must be floating-point \(ms\); got int"),
+        ([1.0, 2.0], [0.0, 1.0], r"`unit` must hold integer neuron indices; got float"),
+        ([1.0, 2.0], [0], r"one shape.*got \(2,\) and \(1,\)"),
+        (1.0, 0, r"one shape.*got \(\) and \(\)"),
+    ],
+)
+def test_spike_arrays(time: object, unit: object, message: str):
+    with pytest.raises(ValueError, match=message):
+        rv.Spikes(np.asarray(time), np.asarray(unit))
+
+
+@pytest.mark.parametrize(
+    ("times", "units", "message"),
+    [
+        ([], [], "one entry per sample; got 0 and 0"),
+        ([[1.0]], [], "one entry per sample; got 1 and 0"),
+        ([[1.0], [2.0, 3.0]], [[0], [1]], r"sample 1 has times \(2,\) and units \(1,\)"),
+    ],
+)
+def test_ragged_spikes(times: list, units: list, message: str):
+    with pytest.raises(ValueError, match=message):
+        rv.Spikes.from_ragged([np.asarray(time) for time in times], [np.asarray(unit) for unit in units])
+
+
+@pytest.mark.parametrize("t_end", [0.0, -1.0, math.inf, math.nan])
+def test_t_end(t_end: float):
+    with pytest.raises(ValueError, match=f"`t_end` must be a finite time in ms above 0; got {t_end}"):
+        run(t_end=t_end)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ({"outputs": [1.0]}, r"`record` names 'outputs'; this network has \['hidden', 'output'\]"),
+        ({"input": [1.0]}, r"`record` names 'input'"),
+        ({"output": []}, r"at least one time; got shape \(0,\)"),
+        ({"output": 1.0}, r"got shape \(\)"),
+        ({"output": [[1.0], [2.0], [3.0]]}, r"a batch of 1, and at least one time; got shape \(3, 1\)"),
+        ({"output": [1.0, 20.5]}, r"ascending and in \[0, 20.0\] ms; got \[ *1. +20.5\]"),
+        ({"output": [-1.0]}, r"in \[0, 20.0\] ms; got \[-1.\]"),
+        ({"output": [2.0, 1.0]}, r"ascending"),
+        ({"output": [math.nan]}, r"got \[nan\]"),
+    ],
+)
+def test_record(record: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        run(record={name: jnp.asarray(times, float) for name, times in record.items()})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"tau_mem": 0.0}, "LIF: `tau_mem` must be a time in ms above 0; got 0.0"),
+        ({"tau_syn": -5.0}, "LIF: `tau_syn` must be a time in ms above 0; got -5.0"),
+        ({"tau_mem": math.inf}, "LIF: `tau_mem` must be finite; got inf"),
+        ({"tau_mem": math.nan}, "LIF: `tau_mem` must be finite; got nan"),
+        ({"refractory": -1.0}, "LIF: `refractory` must be >= 0 ms.*got -1.0"),
+        ({"refractory": math.nan}, "LIF: `refractory` must be >= 0 ms.*got nan"),
+        ({"v_reset": 1.0}, "`v_reset` must be below `v_threshold`; got v_reset = 1.0 and v_threshold = 1.0"),
+        ({"v_reset": 2.0, "v_threshold": 1.5}, "v_reset = 2.0 and v_threshold = 1.5"),
+        ({"v_leak": 1.5}, "`v_leak` must be below `v_threshold`; got v_leak = 1.5"),
+        ({"v_threshold": math.nan}, "`v_threshold` must be finite; got nan"),
+        ({"v_reset": -math.inf}, "`v_reset` must be finite; got -inf"),
+        ({"tau_mem": jnp.ones((2, 2))}, r"scalar or one value per neuron.*got shape \(2, 2\)"),
+        ({"v_reset": jnp.array([0.0, 1.2])}, r"v_reset = \[0. *1.2\]"),
+    ],
+)
+def test_neurons(arguments: dict, message: str):
+    with pytest.raises(ValueError, match=message):
+        rv.LIF(**arguments)
+
+
+def test_leaky_integrators():
+    with pytest.raises(ValueError, match="LI: `tau_syn` must be a time in ms above 0; got 0.0"):
+        rv.LI(10.0, 0.0)
+    with pytest.raises(ValueError, match="LI: `v_leak` must be finite"):
+        rv.LI(v_leak=math.nan)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rv.SynapticDelay(jnp.full((2, 3), 0.2), 0.5, 2.0), "between 0.5 and 2.0 ms; got values from 0.2 to 0.2"),
+        (lambda: rv.SynapticDelay(jnp.full((2, 3), -1.0)), "SynapticDelay.*got values from -1.0"),
+        (lambda: rv.SynapticDelay(jnp.full((2, 3), math.nan)), "finite.*nan"),
+        (lambda: rv.SynapticDelay(jnp.full((2, 3), 9.0), 0.0, 5.0), "between 0.0 and 5.0 ms; got values from 9.0"),
+        (lambda: rv.SynapticDelay(jnp.ones(3)), r"must have shape \(pre, post\); got \(3,\)"),
+        (lambda: rv.AxonalDelay(jnp.ones((2, 3))), r"AxonalDelay: `delay` must have shape \(pre, 1\); got \(2, 3\)"),
+        (lambda: rv.DendriticDelay(jnp.ones((2, 3))), r"must have shape \(1, post\); got \(2, 3\)"),
+        (lambda: rv.FixedDelay(-1.0), "FixedDelay: `delay` must be finite and between 0.0"),
+        (lambda: rv.FixedDelay(math.inf), "FixedDelay: `delay` must be finite"),
+        (lambda: rv.synaptic(2.0, 1.0), "0 <= low < high.*low = 2.0, high = 1.0"),
+        (lambda: rv.axonal(-1.0, 1.0), "0 <= low < high.*low = -1.0"),
+        (lambda: rv.dendritic(0.0), "without an upper bound `high` the initial delays must be given"),
+        (lambda: rv.SynapticDelay(jnp.ones((2, 3)), math.nan, 2.0), "0 <= low < high.*low = nan"),
+    ],
+)  # fmt: skip
+def test_delays(make: Callable[[], object], message: str):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: rv.Connection("a", "b", jnp.ones(3)), r"Connection a->b: `weight`.*shape \(3,\)"),
+        (lambda: rv.Connection("a", "b", jnp.ones((2, 3), jnp.int32)), "Connection a->b: `weight`.*got int32"),
+        (lambda: rv.Connection("a", "b", jnp.ones((2, 3)), rv.FixedDelay(jnp.ones((3, 2)))),
+         r"Connection a->b: `delay` must broadcast to.*\(2, 3\); got \(3, 2\)"),
+        (lambda: network(post="nowhere"), r"connection input->nowhere must join two of \['input', 'output'\]"),
+        (lambda: network(pre="output", post="input"), "output->input must join two of.*not end at an input"),
+        (lambda: network(weight=jnp.ones((3, 2))), r"input->output needs weights of shape \(2, 3\); got \(3, 2\)"),
+        (lambda: network(size=0), "population 'output' must have at least one neuron; got 0"),
+        (lambda: network(model=rv.LIF(jnp.ones(2))), r"parameters of 'output' must be scalars or of shape \(3,\); got \(2,\)"),
+        (lambda: network(model=rv.LI(), pre="output", weight=jnp.ones((3, 3))), "starts at 'output', whose neurons never spike"),
+        (lambda: rv.Network({}, {"output": rv.LIF()}, {"output": 1}, []), r"different names; got \[\] and \['output'\]"),
+        (lambda: rv.Network({"a": 1}, {"a": rv.LIF()}, {"a": 1}, []), r"different names; got \['a'\] and \['a'\]"),
+        (lambda: rv.Network({"a": 1}, {"b": rv.LIF()}, {"c": 1}, []), r"same populations; got \['b'\], \['c'\]"),
+        (lambda: rv.Network({"a": 1}, {"b": rv.LIF()}, {"b": 1}, []), "connection"),
+        (lambda: rv.feedforward([3], neuron=rv.LIF(), key=jax.random.key(0)), r"an output layer at least; got \[3\]"),
+        (lambda: rv.recurrent([3, 4], neuron=rv.LIF(), delay=rv.fixed(1.0), key=jax.random.key(0)), r"got \[3, 4\]"),
+        (lambda: rv.feedforward([3, 4], neuron=rv.LIF(), weight=[rv.constant(1.0)] * 2, key=jax.random.key(0)),
+         "`weight` must be one value for all connections or one for each of 1; got 2"),
+    ],
+)  # fmt: skip
+def test_networks(make: Callable[[], object], message: str):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def network(
+    pre: str = "input",
+    post: str = "output",
+    weight: jnp.ndarray = jnp.ones((2, 3)),
+    size: int = 3,
+    model: rv.LIF | rv.LI = rv.LIF(),  # noqa: B008
+) -> rv.Network:
+    """Two populations and a connection, of which one thing may be wrong."""
+    return rv.Network({"input": 2}, {"output": model}, {"output": size}, [rv.Connection(pre, post, weight)])
+
+
+def test_a_cycle_without_a_smallest_delay_is_named():
+    def link(pre: str, post: str, low: float) -> rv.Connection:
+        return rv.Connection(pre, post, jnp.ones((2, 2)), rv.SynapticDelay(jnp.full((2, 2), 3.0), low, 9.0))
+
+    links = [link("input", "a", 0.0), link("a", "b", 0.0), link("b", "c", 2.0), link("c", "a", 0.01)]
+    models = {name: rv.LIF() for name in "abc"}
+    wide = rv.Network({"input": 2}, models, dict.fromkeys("abc", 2), links)
+    run(rv.Network({"input": 2}, models, dict.fromkeys("abc", 2), links[:3]))
+    run(wide)  # 2 ms between b and c is enough
+    links[2] = link("b", "c", 0.02)
+    closed = rv.Network({"input": 2}, models, dict.fromkeys("abc", 2), links)
+    with pytest.raises(
+        ValueError, match=r"a->b.*b->c.*form a cycle.*0.02 ms.*min_delay = 0.05 ms.*rv.synaptic\(low=0.5"
+    ):
+        run(closed)
+    run(closed, simulator=rv.EventDriven(min_delay=0.02), t_end=3.0)
+    alone = rv.Network({"input": 2}, {"a": rv.LIF()}, {"a": 2}, [links[0], link("a", "a", 0.0)])
+    with pytest.raises(ValueError, match=r"a->a form a cycle whose delays may be as small as 0.0 ms"):
+        run(alone)
+
+
+@pytest.mark.parametrize("argument", ["max_spikes", "min_delay", "window", "max_inverse_slope", "threads"])
+@pytest.mark.parametrize("value", [0, -1, math.nan])
+def test_event_driven(argument: str, value: float):
+    if argument in ("max_spikes", "threads") and math.isnan(value):
+        return
+    value = int(value) if argument in ("max_spikes", "threads") else float(value)
+    with pytest.raises(ValueError, match=f"EventDriven: `{argument}` must be above 0; got {value}"):
+        rv.EventDriven(**{argument: value})
+
+
+def test_partition():
+    with pytest.raises(
+        ValueError, match=r"partition: no field named 'delays', 'tau'; this network has \['delay'.*'weight'\]"
+    ):
+        rv.partition(NET, "weight", "tau", "delays")
+
+
+HIDDEN = {field: (lambda tree, field=field: getattr(tree.neurons["hidden"], field)) for field in vars(rv.LIF())}
+SPOILED = {
+    "weight": (4, lambda tree: tree.connections[1].weight, jnp.full((3, 2), 1.0).at[2, 1].set(jnp.nan),
+               r"weights of hidden->output must be finite.*got nan at \(2, 1\)"),
+    "infinite weight": (4, lambda tree: tree.connections[0].weight, jnp.full((2, 3), 1.0).at[0, 2].set(jnp.inf),
+                        r"weights of input->hidden must be finite.*got inf at \(0, 2\)"),
+    "delay": (5, lambda tree: tree.connections[0].delay.raw, jnp.full((2, 3), 1.0).at[1, 0].set(jnp.nan),
+              r"delays of input->hidden must be in \[0.5, 4.0\] ms.*got nan at \(1, 0\)"),
+    "short delay": (5, lambda tree: tree.connections[0].delay.raw, jnp.full((2, 3), 1.0).at[1, 2].set(0.25),
+                    r"delays of input->hidden must be in \[0.5, 4.0\] ms.*ranvier.project.*got 0.25 at \(1, 2\)"),
+    "long delay": (5, lambda tree: tree.connections[0].delay.raw, jnp.full((2, 3), 4.5), r"got 4.5 at \(0, 0\)"),
+    "reset": (2, HIDDEN["v_reset"], jnp.array(1.0), r"`v_reset` of 'hidden' must be below its `v_threshold`, 1.0.*got 1.0"),
+    "leak": (3, HIDDEN["v_leak"], jnp.array(1.5), r"`v_leak` of 'hidden' must be below its `v_threshold`.*got 1.5"),
+    "tau_mem": (6, HIDDEN["tau_mem"], jnp.array(-1.0), r"`tau_mem` of 'hidden' must be a finite time above 0 ms; got -1.0"),
+    "tau_syn": (6, HIDDEN["tau_syn"], jnp.array(jnp.nan), r"`tau_syn` of 'hidden'.*got nan"),
+    "refractory": (6, HIDDEN["refractory"], jnp.array(-2.0), r"`refractory` of 'hidden' must be >= 0 ms; got -2.0"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", list(SPOILED))
+def test_numbers_that_training_has_spoiled(name: str):
+    """Outside `jit` with the values, under it with the fixed sentence; `throw=False` gives the status."""
+    status, where, value, message = SPOILED[name]
+    spoiled = eqx.tree_at(where, NET, value)
+    with pytest.raises(ValueError, match=message):
+        run(spoiled)
+    with pytest.raises(Exception, match=STATUS[status].split(":")[0]):
+        jax.block_until_ready(jax.jit(lambda network: run(network).stats.status)(spoiled))
+    stats = run(spoiled, throw=False).stats
+    assert int(stats.status) == status
+    assert int(jax.jit(lambda network: run(network, throw=False).stats.status)(spoiled)) == status
+
+
+@pytest.mark.parametrize(("status", "name"), [(4, "weight"), (2, "reset")])
+def test_a_refused_simulation_has_no_spikes_and_no_gradient(status: int, name: str):
+    _, where, value, _ = SPOILED[name]
+    learn, fixed = rv.partition(eqx.tree_at(where, NET, value), "weight")
+
+    def first(learn: rv.Network) -> tuple[jnp.ndarray, rv.Stats]:
+        solution = run(rv.combine(learn, fixed), throw=False)
+        return jnp.sum(jnp.where(jnp.isfinite(solution.spikes["output"].time), 1.0, 0.0)), solution.stats
+
+    gradient, stats = (
+        jax.grad(lambda learn: run(rv.combine(learn, fixed), throw=False).spikes["output"].time[0])(learn),
+        None,
+    )
+    del stats
+    assert all(np.isnan(np.asarray(leaf)).all() for leaf in jax.tree.leaves(gradient))
+    count, stats = first(learn)
+    assert (float(count), int(stats.status)) == (0.0, status)
+
+
+@pytest.mark.parametrize(
+    ("spikes", "status"),
+    [(train([-0.5, 1.0], [0, 1]), 7), (train([1.0, math.nan], [0, 1]), 7), (train([2.0, 1.0], [0, 1]), 7),
+     (train([1.0, 20.5], [0, 1]), 7), (train([1.0, 2.0], [0, 2]), 7), (train([1.0, 2.0], [-1, 0]), 7)],
+)  # fmt: skip
+def test_spikes_under_jit(spikes: rv.Spikes, status: int):
+    with pytest.raises(Exception, match="input spikes are not valid"):
+        jax.block_until_ready(jax.jit(lambda spikes: run(spikes=spikes).stats.status)(spikes))
+    assert int(jax.jit(lambda spikes: run(spikes=spikes, throw=False).stats.status)(spikes)) == status
+
+
+def test_record_times_under_jit():
+    ask = lambda at, throw: run(record={"output": at}, throw=throw).stats.status
+    for at in (jnp.array([25.0]), jnp.array([-1.0]), jnp.array([math.nan])):
+        assert int(jax.jit(lambda at: ask(at, False))(at)) == 8
+    with pytest.raises(Exception, match="record time"):
+        jax.block_until_ready(jax.jit(lambda at: ask(at, True))(jnp.array([25.0])))
+    assert int(jax.jit(lambda at: ask(at, False))(jnp.array([2.0, 1.0]))) == 8
+
+
+def test_potentials_that_overflow():
+    huge = eqx.tree_at(lambda tree: tree.connections[0].weight, NET, jnp.full((2, 3), -1e308))
+    train_of = train([1.0] * 8, [0, 1] * 4)
+    with pytest.raises(RuntimeError, match="a potential or current is not finite"):
+        run(huge, train_of)
