@@ -23,7 +23,7 @@ help:
 	@echo "Each sets up $(VENV) first where needed. Another interpreter: make test PYTHON=python3.12"
 
 demo: $(INSTALLED)
-	$(BIN)/ranvier train yin-yang --delay synaptic --out runs/demo $(if $(wildcard runs/demo),--resume)
+	$(BIN)/ranvier train yin-yang --delay synaptic --epochs 100 --out runs/demo $(if $(wildcard runs/demo),--resume)
 
 # The tests run in JOBS processes: one BLAS thread each.
 test: export OPENBLAS_NUM_THREADS ?= 1

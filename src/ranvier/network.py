@@ -32,7 +32,7 @@ class Network(eqx.Module):
         connections: The connections. Two populations may be joined by several.
 
     Raises:
-        ValueError: names are missing or used twice, or shapes do not fit the sizes.
+        ValueError: names are missing or used twice, shapes do not fit the sizes, or there is no connection.
 
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
@@ -71,6 +71,9 @@ class Network(eqx.Module):
             if size < 1:
                 msg = f"Network: population {name!r} must have at least one neuron; got {size}."
                 raise ValueError(msg)
+        if not self.connections:
+            msg = "Network: needs at least one connection; got none."
+            raise ValueError(msg)
         for link in self.connections:
             if link.pre not in sizes or link.post not in self.neurons:
                 msg = f"Network: connection {link.name} must join two of {list(sizes)} and not end at an input."

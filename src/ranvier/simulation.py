@@ -26,7 +26,7 @@ STATUS = {
     5: "a delay is not finite, or outside its bounds: use ranvier.project after each step, or another bound",
     6: "a time constant is not above 0, or a refractory time below 0: keep them positive while they are changed",
     7: "input spikes are not valid: times must be sorted and in [0, t_end], units inside the population",
-    8: "a record time is not in [0, t_end]",
+    8: "a record time is not in [0, t_end], or the record times are not ascending",
     9: "a potential or current is not finite: weights or inputs are too large",
 }
 

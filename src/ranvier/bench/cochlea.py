@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import equinox as eqx
 import h5py
@@ -68,8 +69,8 @@ def inputs(work: Workload) -> Spikes:
         times = np.sort(rng.uniform(0, DURATION, (work.batch, SPIKES)), axis=1).astype(np.float32)
         return Spikes(jnp.asarray(times), jnp.asarray(rng.integers(0, INPUTS, times.shape, np.int32)))
     with h5py.File(work.samples, "r") as file:
-        trains = [1000.0 * np.asarray(train, np.float64) for train in file["spikes/times"]]
-        units = [np.asarray(unit, np.int32) for unit in file["spikes/units"]]
+        trains = [1000.0 * np.asarray(train, np.float64) for train in cast(h5py.Dataset, file["spikes/times"])]
+        units = [np.asarray(unit, np.int32) for unit in cast(h5py.Dataset, file["spikes/units"])]
     keep = [train < DURATION for train in trains]
     chosen = [b % len(trains) for b in range(work.batch)]
     spikes = Spikes.from_ragged([trains[b][keep[b]] for b in chosen], [units[b][keep[b]] for b in chosen])

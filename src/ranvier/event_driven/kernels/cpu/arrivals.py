@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import COLUMN, ROW, Clock, Synapses, Train, Wiring
+from ranvier.event_driven.kernels.cpu.borrow import uncounted
 from ranvier.event_driven.kernels.cpu.flow import wraps
 
 GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
@@ -87,7 +88,7 @@ def new_arrivals(wiring: Wiring) -> Arrivals:
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def place(clock: Clock, synapses: Synapses, train: Train, b: int, q: int, entry: int) -> tuple[int, float]:
     """Window and offset at which spike q arrives through the delay at `entry`."""
     offset, frac = train.offset[b, q], synapses.frac[entry]
@@ -106,7 +107,7 @@ def clear(wiring: Wiring, calendar: Calendar) -> None:
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def open_window(calendar: Calendar, k: int) -> None:
     """Forward: make room for the spikes of window k."""
     group = calendar.group[0]
@@ -116,7 +117,7 @@ def open_window(calendar: Calendar, k: int) -> None:
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def remember(wiring: Wiring, calendar: Calendar, train: Train, b: int, p: int, q: int, age: int) -> None:
     """Spike q of population p happened `age` groups of windows ago; spikes of one sender come in their order."""
     i = wiring.sender_start[p] + train.unit[b, q]
@@ -127,7 +128,7 @@ def remember(wiring: Wiring, calendar: Calendar, train: Train, b: int, p: int, q
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def close_window(wiring: Wiring, calendar: Calendar, train: Train, b: int, k: int) -> None:
     """Backward: forget the spikes of window k, and look one group of windows further back where one has passed."""
     group = calendar.group[0]
@@ -147,7 +148,7 @@ def close_window(wiring: Wiring, calendar: Calendar, train: Train, b: int, k: in
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def schedule(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, q: int,
              c: int) -> None:  # fmt: skip
     """Put spike q into the list of the window in which the ROW connection c delivers it."""
@@ -160,7 +161,7 @@ def schedule(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calenda
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int,
             p: int, j: int, arrivals: Arrivals) -> int:  # fmt: skip
     """All arrivals at neuron j of population p in window k, in time order; returns their number."""
@@ -209,7 +210,7 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _mark(
     recent: np.ndarray, shift: np.ndarray, hits: np.ndarray, k: int, group: int,
 ) -> None:  # fmt: skip
@@ -221,7 +222,7 @@ def _mark(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _look_up(
     recent: np.ndarray, shift: np.ndarray, frac: np.ndarray, hits: np.ndarray, k: int, group: int, latest:
     np.ndarray, before: np.ndarray, window: np.ndarray, offset: np.ndarray, length: float, found: int, offsets:
@@ -246,7 +247,7 @@ def _look_up(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _sort(
     offset: np.ndarray, weight: np.ndarray, slot: np.ndarray, entry: np.ndarray, spike: np.ndarray, count: int,
 ) -> None:  # fmt: skip

@@ -27,7 +27,7 @@ from ranvier.event_driven.kernels.cpu.arrivals import (
     remember,
     schedule,
 )
-from ranvier.event_driven.kernels.cpu.borrow import borrow
+from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
 from ranvier.event_driven.kernels.cpu.flow import flow
 from ranvier.event_driven.kernels.cpu.forward import after, record_range
 from ranvier.event_driven.kernels.cpu.pull import Gradient, pull
@@ -174,7 +174,7 @@ def _replay(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient,
              b: int, k: int, p: int, adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals,
@@ -206,7 +206,7 @@ def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _find_boundaries(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, calendar: Calendar,
                      train: Train, b: int, k: int, p: int, boundaries: Boundaries) -> bool:  # fmt: skip
     """List the boundaries of each neuron of population p in window k, latest first; False if there are none."""
@@ -234,7 +234,7 @@ def _find_boundaries(wiring: Wiring, membranes: Membranes, clock: Clock, record:
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def _insert(boundaries: Boundaries, count: int, j: int, offset: float, kind: int, index: int) -> int:
     """Put a boundary into neuron j's list, latest first; at one instant: record, restart, spike in this order."""
     boundaries.offset[count], boundaries.kind[count], boundaries.place[count] = offset, kind, index
@@ -252,7 +252,7 @@ def _insert(boundaries: Boundaries, count: int, j: int, offset: float, kind: int
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, owed: np.ndarray,
            seed: np.ndarray, cap: float, gradient: Gradient, b: int, k: int, p: int, j: int, found: int,
            adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals, ring: np.ndarray,
@@ -287,7 +287,7 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _events(
     p_i: float, p_u: float, tau_mem: float, tau_syn: float, t: float, to: float, left: int, offset: np.ndarray,
     weight: np.ndarray, slot: np.ndarray, entry: np.ndarray, spike: np.ndarray, into_weight: np.ndarray, into_u:
@@ -313,7 +313,7 @@ def _events(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def _spike(membranes: Membranes, train: Train, owed: np.ndarray, cap: float, gradient: Gradient, b: int, q: int, n: int,
            adjoint: Adjoint) -> None:  # fmt: skip
     """Cross a spike backward; see the module's formula."""

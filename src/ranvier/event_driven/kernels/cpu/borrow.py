@@ -1,16 +1,22 @@
-"""Arrays without reference counts.
+"""Kernels without reference counts.
 
 Numba counts references to every array at every use, with atomic instructions that two threads fight over: in kernels
-of many small steps that is most of the time. `borrow` gives a view whose owner is unknown, so that there is nothing to
-count. The caller must keep the owner alive, which holds for the arguments of a function while it runs.
+of many small steps that is most of the time. A function compiled with `uncounted` counts nothing (and so cannot make
+arrays). `borrow` gives, to the function above, views whose owner is unknown, so that there is nothing to count. The
+caller must keep the owner alive, which holds for the arguments of a function while it runs.
 """
 
-from typing import no_type_check
+from functools import partial
+from typing import Any, cast, no_type_check
 
 from llvmlite import ir
+from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
+
+uncounted: Any = partial(cast(Any, njit), nogil=True, _nrt=False)
+"""`njit` without the GIL and without reference counts."""
 
 
 @no_type_check

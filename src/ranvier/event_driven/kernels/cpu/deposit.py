@@ -7,7 +7,6 @@ u. The third lane sums the positive ones of the latter: a bound on how far the e
 from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import (
     COLUMN,
@@ -21,6 +20,7 @@ from ranvier.event_driven.kernels.cpu.arrays import (
     Wiring,
 )
 from ranvier.event_driven.kernels.cpu.arrivals import Calendar, place, schedule
+from ranvier.event_driven.kernels.cpu.borrow import uncounted
 from ranvier.event_driven.kernels.cpu.flow import flow
 
 LANES = 4
@@ -28,7 +28,7 @@ FAST = {"contract", "nsz", "reassoc"}
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def pass_on(
     rest: float, window: float, tau_mem: float, tau_syn: float, factors: np.ndarray,
 ) -> None:  # fmt: skip
@@ -41,7 +41,7 @@ def pass_on(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
             b: int, q: int, p: int, ring: np.ndarray, factors: np.ndarray) -> None:  # fmt: skip
     """Send spike q of population p on its way through every connection that leaves p."""
@@ -79,7 +79,7 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, fastmath=FAST)
+@uncounted(fastmath=FAST)
 def _scatter(
     weight: np.ndarray, cell: np.ndarray, frac: np.ndarray, decay_mem: np.ndarray, decay_syn: np.ndarray, kernel:
     np.ndarray, offset: float, window: float, factors: np.ndarray, base: int, neurons: int, ring: np.ndarray,
@@ -101,7 +101,7 @@ def _scatter(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int,
                      q: int, c: int, ring: np.ndarray) -> None:  # fmt: skip
     """The same for neurons with time constants of their own: exponentials for every event."""
@@ -121,7 +121,7 @@ def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, c
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def gather(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
            b: int, k: int, p: int, ring: np.ndarray, sums: np.ndarray) -> None:  # fmt: skip
     """Sum what arrives in window k at every neuron of population p: `sums[0]` in I, `[1]` in u, `[2]` lifts."""
@@ -152,7 +152,7 @@ def gather(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, fastmath=FAST)
+@uncounted(fastmath=FAST)
 def _drain(cells: np.ndarray, sums: np.ndarray) -> None:
     for j in range(cells.shape[0] // LANES):
         sums[0, j] += cells[LANES * j]
@@ -161,7 +161,7 @@ def _drain(cells: np.ndarray, sums: np.ndarray) -> None:
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int, c: int,
           tau_mem: float, tau_syn: float, sums: np.ndarray) -> None:  # fmt: skip
     """One delay per sender: a whole row of weights moves at once."""
@@ -177,7 +177,7 @@ def _rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, 
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, fastmath=FAST)
+@uncounted(fastmath=FAST)
 def _add_row(
     weight: np.ndarray, decay: float, kernel: float, current: np.ndarray, u: np.ndarray, lift: np.ndarray
 ) -> None:
@@ -191,7 +191,7 @@ def _add_row(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _columns(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int, c: int,
              sums: np.ndarray) -> None:  # fmt: skip
     """One delay per receiver: what arrives at it is a range of the sender's spikes, in their order."""
@@ -215,7 +215,7 @@ def _columns(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calenda
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, fastmath=FAST)
+@uncounted(fastmath=FAST)
 def _add_column(
     weight: np.ndarray, unit: np.ndarray, k: np.ndarray, offset: np.ndarray, factor: np.ndarray, latest: int, frac:
     float, window: float, decay_syn: float, decay_mem: float, kernel: float,

@@ -11,14 +11,14 @@ for every ratio of the time constants, 1 included, without cancellation.
 import math
 from typing import no_type_check
 
-from numba import njit
+from ranvier.event_driven.kernels.cpu.borrow import uncounted
 
 SERIES = 0.1
 """Below this |x|, (e^x - 1)/x is taken from its series: ten terms are then exact to rounding."""
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def flow(s: float, tau_mem: float, tau_syn: float) -> tuple[float, float, float]:
     """`e^{-s/tau_syn}`, `e^{-s/tau_mem}` and `kappa(s)`."""
     x = s * (1.0 / tau_mem - 1.0 / tau_syn)
@@ -33,7 +33,7 @@ def flow(s: float, tau_mem: float, tau_syn: float) -> tuple[float, float, float]
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def peak_time(current: float, u: float, tau_mem: float, tau_syn: float) -> float:
     """Time of the only maximum of u(s) for `current > u` and `current > 0`; inf if u rises for ever."""
     rate = 1.0 / tau_syn - 1.0 / tau_mem
@@ -45,7 +45,7 @@ def peak_time(current: float, u: float, tau_mem: float, tau_syn: float) -> float
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def first_crossing(current: float, u: float, theta: float, tau_mem: float, tau_syn: float, span: float) -> float:
     """Earliest s in (0, span] with u(s) = theta, or -1; u(0) <= theta.
 
@@ -87,7 +87,7 @@ def first_crossing(current: float, u: float, theta: float, tau_mem: float, tau_s
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def wraps(offset: float, frac: float, window: float) -> int:
     """1 if a spike at `offset` whose delay has the rest `frac` arrives one window later than its shift says.
 

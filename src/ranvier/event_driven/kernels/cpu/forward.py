@@ -26,7 +26,7 @@ from ranvier.event_driven.kernels.cpu.arrivals import (
     open_window,
     remember,
 )
-from ranvier.event_driven.kernels.cpu.borrow import borrow
+from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
 from ranvier.event_driven.kernels.cpu.deposit import LANES, deposit, gather
 from ranvier.event_driven.kernels.cpu.flow import first_crossing, flow
 
@@ -124,7 +124,7 @@ def new_fired(wiring: Wiring) -> Fired:
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
           b: int, k: int, p: int, ring: np.ndarray, factors: np.ndarray, output: Output) -> None:  # fmt: skip
     """Send the spikes of population p in window k on their way."""
@@ -139,7 +139,7 @@ def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Train, b: int, q: int, p: int,
                      output: Output) -> None:  # fmt: skip
     """Count the events of spike q that are due after the end."""
@@ -160,7 +160,7 @@ def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Tr
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, b: int, k: int, p: int, state: State, sums: np.ndarray,
              output: Output, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
@@ -204,7 +204,7 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _aggregate(
     k: int, recorded: bool, margin: float, current: np.ndarray, u: np.ndarray, held_window: np.ndarray, decay_syn:
     np.ndarray, decay_mem: np.ndarray, kernel: np.ndarray, rise: np.ndarray, headroom: np.ndarray, theta:
@@ -229,7 +229,7 @@ def _aggregate(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def record_range(record: Record, b: int, k: int, p: int) -> tuple[int, int]:
     """Record times of population p that lie in window k: a range of columns of `record`."""
     first, last = record.time_start[p], record.time_start[p + 1]
@@ -243,7 +243,7 @@ def record_range(record: Record, b: int, k: int, p: int) -> tuple[int, int]:
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, inline="always")
+@uncounted(inline="always")
 def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, train: Train, b: int, k: int, p: int,
            j: int, found: int, due: int, done: int, state: State, output: Output, arrivals: Arrivals,
            fired: Fired) -> None:  # fmt: skip
@@ -281,7 +281,7 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _walk(
     current: float, u: float, until: float, tau_mem: float, tau_syn: float, theta: float, rho: float, refractory:
     float, end: float, arrives: np.ndarray, weights: np.ndarray, records: np.ndarray, potentials: np.ndarray,
@@ -338,7 +338,7 @@ def _walk(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def after(k: int, offset: float, duration: float, window: float) -> tuple[int, float]:
     """Window and offset of the moment `duration` ms after an offset of window k; NEVER if it is infinite."""
     passed = np.floor((offset + duration) / window)
@@ -348,7 +348,7 @@ def after(k: int, offset: float, duration: float, window: float) -> tuple[int, f
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _sort_spikes(
     offset: np.ndarray, unit: np.ndarray, slope: np.ndarray, restart: np.ndarray, begin: int, end: int,
 ) -> None:  # fmt: skip
@@ -368,7 +368,7 @@ def _sort_spikes(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _finish(wiring: Wiring, clock: Clock, train: Train, b: int, output: Output, cap: float, fired: np.ndarray) -> None:
     """Write the spikes of one sample as times, sorted and padded, and count silent neurons and guarded spikes."""
     end = (clock.windows - 1) * clock.window + clock.last

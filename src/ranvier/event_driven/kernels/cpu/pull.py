@@ -12,7 +12,6 @@ themselves, event by event (`backward.py`).
 from typing import NamedTuple, no_type_check
 
 import numpy as np
-from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import (
     GENERAL,
@@ -25,6 +24,7 @@ from ranvier.event_driven.kernels.cpu.arrays import (
     Wiring,
 )
 from ranvier.event_driven.kernels.cpu.arrivals import place
+from ranvier.event_driven.kernels.cpu.borrow import uncounted
 from ranvier.event_driven.kernels.cpu.deposit import FAST, pass_on
 from ranvier.event_driven.kernels.cpu.flow import flow
 
@@ -45,7 +45,7 @@ class Gradient(NamedTuple):
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int, p: int,
          ring: np.ndarray, factors: np.ndarray, gradient: Gradient) -> float:  # fmt: skip
     """Add up what spike q of population p receives; returns its part of dL/dt_q."""
@@ -85,7 +85,7 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, fastmath=FAST)
+@uncounted(fastmath=FAST)
 def _row(
     weight: np.ndarray, current: np.ndarray, cells: np.ndarray, passed: tuple, tau_mem: float, tau_syn: float,
 ) -> float:  # fmt: skip
@@ -102,7 +102,7 @@ def _row(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, fastmath=FAST)
+@uncounted(fastmath=FAST)
 def _scattered(
     weight: np.ndarray, current: np.ndarray, u: np.ndarray, tables: tuple, ring: np.ndarray, factors: np.ndarray,
     moment: tuple, tau_mem: float, tau_syn: float,
@@ -128,7 +128,7 @@ def _scattered(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False, fastmath=FAST)
+@uncounted(fastmath=FAST)
 def _columns(
     weight: np.ndarray, current: np.ndarray, delay: np.ndarray, tables: tuple, ring: np.ndarray, factors:
     np.ndarray, moment: tuple, tau_mem: float, tau_syn: float,
@@ -153,7 +153,7 @@ def _columns(
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int,
              c: int, ring: np.ndarray, gradient: Gradient) -> float:  # fmt: skip
     """For neurons with time constants of their own: exponentials for every event."""
@@ -172,7 +172,7 @@ def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 
 
 @no_type_check
-@njit(nogil=True, _nrt=False)
+@uncounted()
 def owe(wiring: Wiring, synapses: Synapses, membranes: Membranes, c: int, i: int, j: int, x_i: float, x_u: float,
         gradient: Gradient) -> float:  # fmt: skip
     """Book one event's adjoint (x_I, x_u at its arrival) and return dL/dt of its arrival."""

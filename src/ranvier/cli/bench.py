@@ -1,0 +1,59 @@
+"""`ranvier bench`: speed and memory, each next to a named alternative of the same run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ranvier.cli.output import output, say
+
+HELP = """Measure speed and memory, each next to a named alternative of the same run.
+
+\b
+cochlea   one second of cochlea-like input, exact kernel over a plain grid loop
+training  Yin-Yang training samples per second
+memory    peak memory against spikes, duration and delay
+
+\b
+Examples:
+  ranvier bench
+  ranvier bench cochlea --hidden 128 --hidden 256 --delay axonal --json cochlea.json
+"""
+
+NAMES = ("cochlea", "training", "memory")
+
+
+def bench(
+    name: Annotated[str, typer.Argument(help="cochlea, training or memory; default all.", show_default=False)] = "all",
+    hidden: Annotated[
+        list[int] | None, typer.Option(min=1, help="Hidden neurons (cochlea) [default: 128, 256].")
+    ] = None,
+    delay: Annotated[list[str] | None, typer.Option(help="Kinds of delays (cochlea) [default: all].")] = None,
+    samples: Annotated[Path | None, typer.Option(help="HDF5 file in the layout of SHD, as input (cochlea).")] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Repeats; medians are told.")] = 5,
+    json: Annotated[Path | None, typer.Option(help="Write the rows here as well.")] = None,
+) -> None:
+    """Run benchmarks; `HELP` is what the user reads."""
+    from ranvier.bench import cochlea, memory, training
+    from ranvier.bench.table import format_table, write_rows
+
+    kinds = delay or list(cochlea.DELAYS)
+    if name not in (*NAMES, "all") or any(kind not in cochlea.DELAYS for kind in kinds):
+        message = f"bench: choose among {', '.join(NAMES)} and delays among {', '.join(cochlea.DELAYS)}."
+        raise typer.BadParameter(message)
+    makers = {
+        "cochlea": [
+            lambda size=size, kind=kind: cochlea.measure(cochlea.Workload(size, kind, samples=samples), repeats)
+            for size in hidden or [128, 256]
+            for kind in kinds
+        ],
+        "training": [lambda kind=kind: training.measure(kind) for kind in ("none", "axonal", "dendritic", "synaptic")],
+        "memory": [lambda row=row: memory.measure(row) for row in memory.ROWS],
+    }
+    console, told = output(), []
+    for chosen in NAMES if name == "all" else (name,):
+        rows = [make() for make in makers[chosen]]
+        say(console, f"{chosen}\n{format_table(rows)}\n")
+        told += [{"benchmark": chosen, **row} for row in rows]
+    if json is not None:
+        write_rows(json, told)
