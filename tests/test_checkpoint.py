@@ -373,7 +373,7 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_numbers(t
     assert killed == 5
     assert 5 <= done < EPOCHS
     process = started(tmp_path)
-    _, complaint = process.communicate(timeout=120)
+    _, complaint = process.communicate(timeout=600)
     assert process.returncode == 0, complaint.decode()
     undisturbed = run(None, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))
     assert timeless(lines(tmp_path)) == timeless(undisturbed.epochs)
@@ -387,7 +387,7 @@ def test_interrupted_a_run_stops_after_its_epoch_and_can_go_on(tmp_path: Path):
     process = started(tmp_path)
     wait_for_lines(process, tmp_path, 3)
     process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate(timeout=120)
+    _, complaint = process.communicate(timeout=600)
     assert re.search("KeyboardInterrupt", complaint.decode())
     assert "callback" not in complaint.decode()
     done = lines(tmp_path)

@@ -61,7 +61,7 @@ def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     """Run a command in a process of its own."""
     command = [sys.executable, "-m", "ranvier.cli", *arguments]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env=os.environ | environment, check=False
+        command, capture_output=True, text=True, timeout=600, env=os.environ | environment, check=False
     )
 
 

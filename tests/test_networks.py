@@ -36,9 +36,10 @@ def test_examples_in_docstrings(module: str):
 
 
 def test_every_public_class_and_function_has_an_example():
-    public = [name for name in rv.__all__ if callable(getattr(rv, name))]
-    without = {name for name in public if ">>>" not in (getattr(rv, name).__doc__ or "")}
-    assert without - {"combine", "Solution", "Stats", "Sigmoid", "Projection", "project_delays"} == set()
+    public = {name: value for name, value in vars(rv).items() if getattr(value, "__module__", "").startswith("ranvier")}
+    assert {"simulate", "LIF", "EventDriven", "Network", "partition", "Spikes"} <= set(public)
+    without = {name for name, value in public.items() if ">>>" not in value.__doc__}
+    assert without - {"Solution", "Stats", "Sigmoid", "Projection"} == set()
 
 
 def test_feedforward_names_its_layers():
@@ -89,12 +90,12 @@ def test_builders_are_random_and_repeatable():
 
 
 def test_the_default_weights_make_neurons_fire():
-    """Every sender firing once within tau_syn lifts a neuron past threshold."""
+    """Every sender firing once within tau_syn lifts most neurons past threshold."""
     for tau_mem, tau_syn in ((20.0, 5.0), (10.0, 10.0), (2.0, 1.0)):
         network = rv.feedforward([50, 40], neuron=rv.LIF(tau_mem, tau_syn), key=KEY)
         spikes = rv.Spikes(jnp.linspace(0.0, tau_syn, 50), jnp.arange(50))
         stats = rv.simulate(network, spikes, rv.EventDriven(), t_end=100.0).stats
-        assert int(stats.silent["output"]) <= 4
+        assert int(stats.silent["output"]) <= 10
 
 
 def test_the_summary_counts_parameters():
@@ -185,9 +186,9 @@ def test_a_projection_clips(raw: list[float]):
 @pytest.mark.parametrize("bound", [rv.Sigmoid(), rv.Projection(), None])
 @pytest.mark.parametrize("high", [2.0, math.inf])
 def test_factories(bound: rv.Sigmoid | rv.Projection | None, high: float):
-    for factory, kind, shape in (
-        (rv.synaptic, rv.SynapticDelay, (4, 3)), (rv.axonal, rv.AxonalDelay, (4, 1)), (rv.dendritic, rv.DendriticDelay, (1, 3)),
-    ):  # fmt: skip
+    cases = [(rv.synaptic, rv.SynapticDelay, (4, 3)), (rv.axonal, rv.AxonalDelay, (4, 1)),
+             (rv.dendritic, rv.DendriticDelay, (1, 3))]  # fmt: skip
+    for factory, kind, shape in cases:
         for init in (1.5, rv.uniform(1.0, 1.9), rv.constant(1.0)):
             delay = factory(0.5, high, init, bound)(4, 3, jnp.float64, key=KEY)
             assert isinstance(delay, kind)

@@ -43,3 +43,38 @@ from ranvier.simulation import Stats as Stats
 from ranvier.simulation import simulate as simulate
 
 __version__ = _version("ranvier")
+
+__all__ = [
+    "LI",
+    "LIF",
+    "AxonalDelay",
+    "Connection",
+    "DendriticDelay",
+    "EventDriven",
+    "FixedDelay",
+    "Network",
+    "Projection",
+    "Sigmoid",
+    "Solution",
+    "Spikes",
+    "Stats",
+    "SynapticDelay",
+    "axonal",
+    "combine",
+    "constant",
+    "dendritic",
+    "encoders",
+    "feedforward",
+    "first_spike",
+    "fixed",
+    "losses",
+    "normal",
+    "partition",
+    "project",
+    "recurrent",
+    "regularizers",
+    "simulate",
+    "spike_count",
+    "synaptic",
+    "uniform",
+]

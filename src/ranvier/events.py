@@ -106,7 +106,8 @@ def first_spike(spikes: Spikes, size: int) -> Float[Array, "*batch size"]:
     capacity = spikes.time.shape[0]
     unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size)
     place = jnp.full(size, capacity).at[unit].min(jnp.arange(capacity), mode="drop")
-    return spikes.time.at[place].get(mode="fill", fill_value=jnp.inf)
+    never = jnp.full(1, jnp.inf, spikes.time.dtype)
+    return jnp.concatenate([spikes.time, never])[place]
 
 
 def spike_count(spikes: Spikes, size: int) -> Int[Array, "*batch size"]:

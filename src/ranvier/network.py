@@ -112,9 +112,10 @@ class Network(eqx.Module):
         weights = delays = 0
         for link in self.connections:
             count = sum(leaf.size for leaf in jax.tree.leaves(link.delay)) if link.delay.learns else 0
-            weights, delays = weights + link.weight.size, delays + count
+            size = 0 if link.weight is None else link.weight.size  # the other half of a partition has it
+            weights, delays = weights + size, delays + count
             box = f"{type(link.delay).__name__} [{link.delay.low:g}, {link.delay.high:g}] ms"
-            lines.append(f"{link.name:<25} {link.weight.size:>8,} {count:>8,}  {box}")
+            lines.append(f"{link.name:<25} {size:>8,} {count:>8,}  {box}")
         lines.append(f"{'total':<25} {weights:>8,} {delays:>8,}  {weights + delays:,} learnable parameters")
         return "\n".join(lines)
 

@@ -113,7 +113,8 @@ def simulate(
 
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
-        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(3.0), key=jax.random.key(0))
+        >>> neuron = rv.LIF(refractory=jnp.inf)
+        >>> net = rv.feedforward([2, 3], neuron=neuron, weight=rv.constant(9.0), key=jax.random.key(0))
         >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
         >>> solution = rv.simulate(net, spikes, rv.EventDriven(), t_end=20.0)
         >>> int(solution.stats.spikes["output"])

@@ -68,7 +68,7 @@ class Job:
         from ranvier.experiments import run
         from ranvier.train import NoProgress, progress_for
 
-        name = f"{self.experiment.name}, {self.experiment.delay} delays, seed {self.experiment.seed}"
+        name = f"seed {self.experiment.seed}"
         progress = NoProgress() if self.quiet else progress_for(output(), name)
         return run(self.experiment, self.folder, resume=self.resume, threads=self.threads, progress=progress)
 

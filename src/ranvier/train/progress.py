@@ -7,6 +7,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
+
+WIDE, NARROW = 140, 96
+"""Columns of a terminal from which on a line has room for all words, or for a bar."""
 
 
 class AbstractProgress(abc.ABC):
@@ -47,8 +51,12 @@ def live_bar(console: Console) -> Progress:
         >>> bar = live_bar(Console(quiet=True))
         >>> runs = [LiveProgress(bar, f"seed {seed}") for seed in range(2)]
     """
-    columns = [TextColumn("{task.description}"), BarColumn(bar_width=16), MofNCompleteColumn()]
-    return Progress(*columns, TextColumn("{task.fields[numbers]}"), TimeRemainingColumn(compact=True), console=console)
+    bars = [BarColumn(bar_width=16 if console.width >= WIDE else 8)] if console.width >= NARROW else []
+    words = [
+        TextColumn(f"{{task.{text}}}", table_column=Column(no_wrap=True)) for text in ("description", "fields[numbers]")
+    ]
+    left = [TimeRemainingColumn(compact=True)] if bars else []
+    return Progress(words[0], *bars, MofNCompleteColumn(), words[1], *left, console=console)
 
 
 class LiveProgress(AbstractProgress):
@@ -69,7 +77,8 @@ class LiveProgress(AbstractProgress):
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:
         """Move the bar."""
-        self.bar.update(self.task, completed=metrics["epoch"], numbers=summary(metrics))
+        numbers = summary(metrics) if self.bar.console.width >= WIDE else short_summary(metrics)
+        self.bar.update(self.task, completed=metrics["epoch"], numbers=numbers)
 
     def stop(self) -> None:
         """Leave the bar where it stands."""
@@ -142,3 +151,19 @@ def summary(metrics: Mapping[str, Any]) -> str:
         f"loss {metrics['loss']:.4g}  accuracy {accuracy} %  spikes/neuron {spikes}  silent {silent} %  "
         f"{metrics['samples_per_second']:,.0f} samples/s"
     )
+
+
+def short_summary(metrics: Mapping[str, Any]) -> str:
+    """The same numbers for narrow terminals.
+
+    Example:
+        >>> from ranvier.train.progress import short_summary
+        >>> short_summary({"loss": 0.5, "accuracy": 0.8, "validation_accuracy": 0.9, "silent": {"hidden": 0.25},
+        ...                "spikes_per_neuron": {"hidden": 0.75}, "samples_per_second": 50000.0})
+        'loss 0.5 acc 80.0/90.0 % spikes 0.75 silent 25 % 50k/s'
+    """
+    spikes = "/".join(f"{value:.2f}" for value in metrics["spikes_per_neuron"].values())
+    silent = "/".join(f"{100 * value:.0f}" for value in metrics["silent"].values())
+    accuracy = f"{100 * metrics['accuracy']:.1f}/{100 * metrics['validation_accuracy']:.1f}"
+    speed = f"{metrics['samples_per_second'] / 1000:.3g}k/s"
+    return f"loss {metrics['loss']:.2g} acc {accuracy} % spikes {spikes} silent {silent} % {speed}"

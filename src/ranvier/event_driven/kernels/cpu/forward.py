@@ -295,11 +295,8 @@ def _walk(
     """
     t, a, r, count, resumed = 0.0, 0, 0, 0, np.nan
     while True:
-        stop = end
-        if a < arrives.shape[0]:
-            stop = min(stop, arrives[a])
-        if r < records.shape[0]:
-            stop = min(stop, float(records[r]))
+        stop = min(end, arrives[a]) if a < arrives.shape[0] else end
+        stop = min(stop, float(records[r])) if r < records.shape[0] else stop
         while True:
             if until >= 0.0:
                 leave = min(max(until, t), stop)
