@@ -99,6 +99,15 @@ def draw(seed: int) -> Case:
     raise RuntimeError(msg)
 
 
+def repeat(case: Case, count: int) -> dict[str, rv.Spikes]:
+    """The input of a case as a batch: later samples are the first, slowed down."""
+    scale = jnp.linspace(0.5, 1.0, count)[:, None]
+    return {
+        name: rv.Spikes(train.time[None] * scale, jnp.broadcast_to(train.unit, (count, *train.unit.shape)))
+        for name, train in case.spikes.items()
+    }
+
+
 def rates(case: Case) -> list[float]:
     """Spikes per neuron of each spiking population; more than 40 if they did not fit."""
     solution = rv.simulate(case.network, case.spikes, rv.EventDriven(max_spikes=40), t_end=case.t_end, throw=False)

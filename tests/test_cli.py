@@ -248,7 +248,7 @@ def test_without_a_command_there_is_help(ranvier: Any):
             "loss must be one of relative, cross-entropy; got 'none'",
         ),
         (["train", "yin-yang", "--set", "patience=0"], "patience must be above 0, or None; got 0"),
-        (["trian"], "There are train, report, check-gradients, info."),
+        (["trian"], "There are train, report, check-gradients, bench, info."),
         (["report"], "Missing argument"),
     ],
 )

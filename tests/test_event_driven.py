@@ -23,15 +23,6 @@ def run(case: networks.Case, simulator: rv.EventDriven, **options: object) -> rv
     return rv.simulate(case.network, case.spikes, simulator, t_end=case.t_end, record=case.record, **options)
 
 
-def repeat(case: networks.Case, count: int) -> dict[str, rv.Spikes]:
-    """The input of a case as a batch: later samples are earlier ones, slowed down."""
-    scale = jnp.linspace(0.5, 1.0, count)[:, None]
-    return {
-        name: rv.Spikes(train.time[None] * scale, jnp.broadcast_to(train.unit, (count, *train.unit.shape)))
-        for name, train in case.spikes.items()
-    }
-
-
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_spikes_and_potentials_agree_with_the_oracle(chunk: int, record_property: Callable[[str, object], None]):
     """Times, order, potentials and events in flight, whatever the window."""
@@ -104,7 +95,7 @@ def test_float32_is_close_to_float64(seed: int, record_property: Callable[[str, 
 def test_results_do_not_depend_on_threads():
     """Bit for bit, gradients summed over the batch included."""
     case = networks.draw(9)
-    spikes = repeat(case, 11)
+    spikes = networks.repeat(case, 11)
     learn, fixed = rv.partition(case.network, "weight", "delay", "v_threshold", "v_reset")
 
     def loss(learn: rv.Network, threads: int) -> tuple[jnp.ndarray, rv.Solution]:
@@ -122,7 +113,7 @@ def test_results_do_not_depend_on_threads():
 @pytest.mark.parametrize("seed", [6, 9])
 def test_a_batch_is_its_samples(seed: int):
     case = networks.draw(seed)
-    spikes = repeat(case, 5)
+    spikes = networks.repeat(case, 5)
     together = rv.simulate(case.network, spikes, rv.EventDriven(), t_end=case.t_end, record=case.record)
     for n in range(5):
         one = {name: rv.Spikes(train.time[n], train.unit[n]) for name, train in spikes.items()}
@@ -135,7 +126,7 @@ def test_a_batch_is_its_samples(seed: int):
 def test_each_sample_may_have_its_own_record_times():
     case = networks.draw(0)
     times = np.sort(np.random.default_rng(0).uniform(0, case.t_end, (3, 4)))
-    spikes = repeat(case, 3)
+    spikes = networks.repeat(case, 3)
     found = rv.simulate(case.network, spikes, rv.EventDriven(), t_end=case.t_end, record={"hidden": times})
     for n in range(3):
         one = {name: rv.Spikes(train.time[n], train.unit[n]) for name, train in spikes.items()}

@@ -243,15 +243,6 @@ def test_random_networks_agree_with_central_differences(chunk: int, record_prope
     assert reasons["counted"] == COUNTED, reasons
 
 
-def batch(case: networks.Case, count: int) -> dict[str, rv.Spikes]:
-    """Several samples: the input of a case, its times scaled."""
-    scale = jnp.linspace(0.7, 1.0, count)[:, None]
-    return {
-        name: rv.Spikes(train.time[None] * scale, jnp.broadcast_to(train.unit, (count, *train.unit.shape)))
-        for name, train in case.spikes.items()
-    }
-
-
 def learnable(case: networks.Case) -> tuple[rv.Network, Callable]:
     """What learns in a case, and a loss of it and of one sample or a batch (summed)."""
     learn, fixed = rv.partition(case.network)
@@ -275,7 +266,7 @@ def assert_close(found: object, wanted: object, tolerance: float = 1e-11) -> Non
 @pytest.mark.parametrize("seed", [1, 6])
 def test_ways_to_take_a_gradient_agree(seed: int):
     case = networks.draw(seed)
-    spikes = batch(case, 3)
+    spikes = networks.repeat(case, 3)
     learn, total = learnable(case)
     plain = jax.grad(total)(learn, spikes)
     assert_close(jax.jit(jax.grad(total))(learn, spikes), plain)

@@ -52,7 +52,7 @@ class Spikes(eqx.Module):
             raise ValueError(msg)
 
     @classmethod
-    def from_ragged(cls, times: Sequence[ArrayLike], units: Sequence[ArrayLike]) -> "Spikes":
+    def from_ragged(cls, times: Sequence[ArrayLike | Sequence], units: Sequence[ArrayLike | Sequence]) -> "Spikes":
         """Sort and pad a list of spike trains, one (times, units) pair for each sample, into one batch.
 
         Args:

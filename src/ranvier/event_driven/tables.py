@@ -75,7 +75,8 @@ def connect(plan: Plan, call: Call, window: float, windows: int) -> tuple[arrays
         plan.starts(d.size for d in call.delays),
     )
     weight = np.concatenate([w.reshape(-1) for w in call.weights])
-    delay = np.concatenate([d.reshape(-1) for d in call.delays]).astype(weight.dtype)
+    bounded = [np.maximum(d.reshape(-1), low) for d, low in zip(call.delays, plan.low, strict=True)]  # rounding only
+    delay = np.concatenate(bounded).astype(weight.dtype)
     shift, frac = _split(delay, window, windows)
     decays = [np.zeros_like(delay) for _ in range(3)]
     shift_t, frac_t, weight_t = np.zeros(weight.size, np.int32), np.zeros_like(weight), np.zeros_like(weight)

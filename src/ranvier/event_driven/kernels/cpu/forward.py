@@ -155,7 +155,7 @@ def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Tr
             late = 1 if train.offset[b, q] + synapses.frac[entry] >= clock.window else 0
             k = train.window[b, q] + synapses.shift[entry] + late
             offset = float(train.offset[b, q] + synapses.frac[entry]) - late * clock.window
-            if k > final or (k == final and offset > clock.last):
+            if (k - final) * clock.window + offset > clock.last:
                 output.in_flight[b, post] += 1
 
 
