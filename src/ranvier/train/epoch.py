@@ -168,7 +168,7 @@ def _add(
     weight: Float[Array, " batch"],
 ) -> Totals:
     """Add a batch up; padding has weight zero."""
-    right = _per_sample(recipe.predict, solution) == label
+    right = _per_sample(recipe.predict, solution).astype(label.dtype) == label
     stats = solution.stats
 
     def add(sums: dict[str, Array], counts: dict[str, Int[Array, " batch"]]) -> dict[str, Array]:
