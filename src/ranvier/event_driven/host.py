@@ -43,6 +43,8 @@ def check(plan: Plan, call: Call) -> int:
         return 7
     if not all(np.all((at >= 0) & (at <= plan.t_end * (1 + 1e-6))) for at in call.records):
         return 8
+    if not all(np.all(at[:, 1:] >= at[:, :-1]) for at in call.records):
+        return 8
     return 0
 
 
