@@ -168,7 +168,7 @@ def test_leaky_integrators():
         (lambda: rv.FixedDelay(math.inf), "FixedDelay: `delay` must be finite"),
         (lambda: rv.synaptic(2.0, 1.0), "0 <= low < high.*low = 2.0, high = 1.0"),
         (lambda: rv.axonal(-1.0, 1.0), "0 <= low < high.*low = -1.0"),
-        (lambda: rv.dendritic(0.0), "without an upper bound `high` the initial delays must be given"),
+        (lambda: rv.dendritic(0.0), "without an upper bound `high` give the initial delays"),
         (lambda: rv.SynapticDelay(jnp.ones((2, 3)), math.nan, 2.0), "0 <= low < high.*low = nan"),
     ],
 )  # fmt: skip
