@@ -27,10 +27,9 @@ CHUNKS, COUNTED = 8, 25  # 200 networks that count
 MOST_EXCLUDED = 2  # per chunk: below 10 %
 MIN_SLOPE = 1e-3  # threshold units per ms
 TOLERANCE = 1e-6
-STEPS = [2.0**-8 / 4.0**stage for stage in range(7)]  # in units of a field's typical size; the last is 1e-6
-LEVELS = 5
-DIRECTIONS = 2
-GROUP = 7  # directions simulated in one call: always as many, so that JAX compiles its operations once
+STEPS = [2.0**-9 / 4.0**stage for stage in range(6)]  # in units of a field's typical size; the last is 2e-6
+LEVELS = 4
+GROUP = 7  # directions simulated in one call: always one of two numbers, so that JAX compiles its operations once
 FIELDS = ("weight", "delay", "v_threshold", "v_reset", "v_leak", "refractory")
 ROOM = 40
 
@@ -153,12 +152,12 @@ def mark(problem: Problem, one: Outcome) -> bytes:
 
 
 def probes(problem: Problem) -> dict[str, np.ndarray]:
-    """Random directions for each field, as long as its typical number."""
+    """One random direction for each field, as long as its typical number."""
     rng = np.random.default_rng([problem.case.seed, 2])
     rows = {}
     for name, part in problem.fields.items():
         values = problem.at[part]
-        rows[name] = np.zeros((DIRECTIONS if len(values) else 0, len(problem.at)))
+        rows[name] = np.zeros((min(1, len(values)), len(problem.at)))
         drawn = rng.normal(size=(len(rows[name]), len(values)))
         scale = min(1.0, norm(values) / math.sqrt(len(values))) if len(values) else 1.0
         rows[name][:, part] = max(scale, 1e-3) * drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
@@ -173,8 +172,9 @@ def quotients(problem: Problem, rows: np.ndarray) -> tuple[np.ndarray, np.ndarra
     for first in STEPS:
         left = np.flatnonzero(np.isnan(value) | ((error > 1e-8 * np.abs(value)) & (first >= STEPS[2])))
         steps = [sign * first / 2.0**level for level in range(LEVELS) for sign in (1, -1)]
-        for group in (left[n : n + GROUP] for n in range(0, len(left), GROUP)):
-            padded = np.resize(group, GROUP)
+        size = GROUP if len(left) > 2 else 2
+        for group in (left[n : n + size] for n in range(0, len(left), size)):
+            padded = np.resize(group, size)
             points = problem.at + np.asarray(steps)[None, :, None] * rows[padded, None, :]
             found = outcomes(problem, points.reshape(-1, len(problem.at)))
             for n, row in enumerate(group):

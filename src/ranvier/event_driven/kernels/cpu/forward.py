@@ -217,8 +217,8 @@ def _aggregate(
         u_next, i_next = u_now * decay_mem[j] + i_now * kernel[j], i_now * decay_syn[j]
         free = u_next if i_next >= max(u_next, 0.0) else u_now + max(max(i_now, 0.0) - u_now, 0.0) * rise[j]
         bound = max(free, u_now) + lift[j] * headroom[j]
-        room = margin * (theta[j] + abs(u_now) + lift[j])
-        if recorded or held == k or (held < k and not bound < theta[j] - room):
+        bound += margin * (abs(u_now) + lift[j])
+        if recorded or held == k or (held < k and not bound < theta[j] * (1.0 - margin)):
             flagged[count] = j
             count += 1
             continue
