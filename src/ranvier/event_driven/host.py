@@ -88,7 +88,7 @@ def forward_call(plan: Plan, call: Call) -> tuple[arrays.Output, arrays.Train, i
 
 
 def backward_call(
-    plan: Plan, call: Call, train: arrays.Train, owed: np.ndarray, seed: np.ndarray
+    plan: Plan, call: Call, train: arrays.Train, owed: np.ndarray, seed: np.ndarray, timed: bool = True
 ) -> tuple[tuple[np.ndarray, ...], ...]:
     """Gradient of one batch: per connection (weights, delays), per population (theta, rho, refractory), per input.
 
@@ -98,6 +98,7 @@ def backward_call(
         train: Spikes of the forward pass.
         owed: dL/d(spike time) by place, (batch, places).
         seed: dL/d(recorded potential), (batch, values).
+        timed: Whether the gradient of input times is wanted; zero if not.
     """
     if check(plan, call) != 0:
         return tables.nan_gradient(plan, call)
@@ -107,7 +108,7 @@ def backward_call(
     owed = owed.astype(np.float64)
 
     def work(chunk: int, samples: np.ndarray) -> None:
-        entry.backward(*ready, train, owed, seed, plan.cap, sums[chunk], samples)
+        entry.backward(*ready, train, owed, seed, plan.cap, timed, sums[chunk], samples)
 
     _share(plan, work, chunks)
     return tables.split_gradient(plan, call, ready, sums, owed)

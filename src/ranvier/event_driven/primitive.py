@@ -108,7 +108,7 @@ def _over_vmap(function: Any, leaves: tuple[Any, ...], like: list[Any], structur
     return jax.tree.map(lambda *parts: np.stack(parts).reshape(lead + np.shape(parts[0])), *results)
 
 
-def _forward_rule(plan: Plan, call: Call) -> tuple[Result, tuple[Call, Train]]:
+def _forward_rule(plan: Plan, call: Call) -> tuple[Result, tuple[Call, Train, tuple[None, ...]]]:
     """Forward pass under differentiation: refuses what has no derivative here."""
     for field, group in zip(Call._fields, call, strict=True):
         for place, leaf in enumerate(group):
@@ -116,7 +116,8 @@ def _forward_rule(plan: Plan, call: Call) -> tuple[Result, tuple[Call, Train]]:
                 raise ValueError(_refusal(plan, field, place))
     values = jax.tree.map(lambda leaf: leaf.value, call, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
     result, train = _forward(plan, values)
-    return result, (values, train)
+    timed = (None,) if any(leaf.perturbed for leaf in call.times) else ()
+    return result, (values, train, timed)
 
 
 def _refusal(plan: Plan, field: str, place: int) -> str:
@@ -132,9 +133,9 @@ def _refusal(plan: Plan, field: str, place: int) -> str:
     )
 
 
-def _backward_rule(plan: Plan, kept: tuple[Call, Train], cotangent: Result) -> tuple[Call]:
-    """Backward pass: sums over the batch for everything but the input times."""
-    call, train = kept
+def _backward_rule(plan: Plan, kept: tuple[Call, Train, tuple[None, ...]], cotangent: Result) -> tuple[Call]:
+    """Backward pass: sums over the batch for everything but the input times, which are left out unless wanted."""
+    call, train, timed = kept
     zero = jax.custom_derivatives.SymbolicZero
     batch, real = call.times[0].shape[0], jnp.dtype(plan.dtype)
     inputs = jnp.zeros((batch, sum(plan.capacities[: plan.inputs])), real)
@@ -148,7 +149,7 @@ def _backward_rule(plan: Plan, kept: tuple[Call, Train], cotangent: Result) -> t
     leaves, structure = jax.tree.flatten(arguments)
 
     def host(*given: Any) -> Any:
-        return _over_vmap(lambda one: backward_call(plan, *one), given, leaves, structure)
+        return _over_vmap(lambda one: backward_call(plan, *one, timed=bool(timed)), given, leaves, structure)
 
     found = jax.pure_callback(host, shapes, *leaves, vmap_method="expand_dims")
     gradients = dict(zip(DIFFERENTIABLE, found, strict=True))

@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 
 from ranvier.event_driven.kernels.cpu import arrays, flow, pull
+from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.plan import Plan
 
 
@@ -47,19 +48,27 @@ def membranes(plan: Plan, call: Call, window: float) -> arrays.Membranes:
         for column in columns
     ]
     tau_mem, tau_syn, theta, rho, refractory = (column.astype(np.float64) for column in flat)
-    return arrays.Membranes(tau_mem, tau_syn, theta, rho, refractory, *_window_effects(tau_mem, tau_syn, window))
+    mem, syn, gain = rates(tau_mem, tau_syn)
+    return arrays.Membranes(mem, syn, gain, theta, rho, refractory, *_window_effects(mem, syn, gain, window))
+
+
+def rates(tau_mem: Any, tau_syn: Any) -> tuple[Any, Any, Any]:
+    """The fields of `flow.Rates`."""
+    mem, syn = 1.0 / tau_mem, 1.0 / tau_syn
+    return mem, syn, np.where(mem == syn, 0.0, mem / np.where(mem == syn, 1.0, mem - syn))
 
 
 @no_type_check
 @njit(nogil=True, cache=True)
-def _window_effects(tau_mem: np.ndarray, tau_syn: np.ndarray, window: float) -> tuple[np.ndarray, ...]:
+def _window_effects(mem: np.ndarray, syn: np.ndarray, gain: np.ndarray, window: float) -> tuple[np.ndarray, ...]:
     """Decays and kernel over one window, `1 - e^{-h/tau_mem}`, and how far `lift` may understate a peak."""
-    out = np.empty((5, tau_mem.shape[0]))
-    for n in range(tau_mem.shape[0]):
-        decay_syn, decay_mem, kernel = flow.flow(window, tau_mem[n], tau_syn[n])
-        peak = flow.peak_time(1.0, 0.0, tau_mem[n], tau_syn[n])
-        highest = flow.flow(peak, tau_mem[n], tau_syn[n])[2]
-        out[:, n] = decay_mem, decay_syn, kernel, -math.expm1(-window / tau_mem[n]), 1.0
+    out = np.empty((5, mem.shape[0]))
+    for n in range(mem.shape[0]):
+        own = flow.Rates(mem[n], syn[n], gain[n])
+        decay_syn, decay_mem, kernel = flow.flow(window, own)
+        peak = flow.peak_time(1.0, 0.0, own)
+        highest = flow.flow(peak, own)[2]
+        out[:, n] = decay_mem, decay_syn, kernel, -math.expm1(-window * mem[n]), 1.0
         if peak < window:
             out[4, n] = highest / kernel
     return out[0], out[1], out[2], out[3], out[4]
@@ -79,24 +88,25 @@ def connect(plan: Plan, call: Call, window: float, windows: int) -> tuple[arrays
     delay = np.concatenate(bounded).astype(weight.dtype)
     shift, frac = _split(delay, window, windows)
     decays = [np.zeros_like(delay) for _ in range(3)]
-    shift_t, frac_t, weight_t = np.zeros(weight.size, np.int32), np.zeros_like(weight), np.zeros_like(weight)
+    lanes = np.zeros((weight.size if np.any(mode == arrays.SCATTER) else 0, LANES), weight.dtype)
+    shift_t, arriving = np.zeros(weight.size, np.int32), np.zeros((weight.size, 2), weight.dtype)
     for c in links:
         part, dense = slice(delay_start[c], delay_start[c + 1]), slice(weight_start[c], weight_start[c + 1])
         post = plan.post[c] - plan.inputs
-        if mode[c] in (arrays.SCATTER, arrays.COLUMN):
-            _rest_factors(frac[part], float(call.tau_mem[post].flat[0]), float(call.tau_syn[post].flat[0]),
-                          *(table[part] for table in decays))  # fmt: skip
+        if mode[c] == arrays.SCATTER:
+            own = flow.Rates(*map(float, rates(call.tau_mem[post].flat[0], call.tau_syn[post].flat[0])))
+            _rest_factors(frac[part], own, *(table[part] for table in decays))
+            for lane, table in enumerate(decays):
+                lanes[dense, lane] = (call.weights[c] * table[part].reshape(plan.delay_shapes[c])).reshape(-1)
         if mode[c] != arrays.ROW:
-            for table, transposed in ((shift, shift_t), (frac, frac_t)):
+            for table, transposed in ((shift, shift_t), (frac, arriving[:, 0])):
                 wide = np.broadcast_to(table[part].reshape(plan.delay_shapes[c]), call.weights[c].shape)
                 transposed[dense] = wide.T.reshape(-1)
-            weight_t[dense] = call.weights[c].T.reshape(-1)
+            arriving[dense, 1] = call.weights[c].T.reshape(-1)
     cell = _cells(plan, shift, delay_start)
     longest = np.array([shift[delay_start[c] : delay_start[c + 1]].max() for c in links], np.int64)
     wiring = _wiring(plan, mode, rows, columns, weight_start, delay_start, longest)
-    return wiring, arrays.Synapses(
-        weight, shift, frac, cell, decays[0], decays[1], decays[2], shift_t, frac_t, weight_t
-    )
+    return wiring, arrays.Synapses(weight, shift, frac, cell, *decays, lanes.reshape(-1), shift_t, arriving.reshape(-1))
 
 
 def _cells(plan: Plan, shift: np.ndarray, delay_start: np.ndarray) -> np.ndarray:
@@ -112,12 +122,10 @@ def _cells(plan: Plan, shift: np.ndarray, delay_start: np.ndarray) -> np.ndarray
 
 
 def _mode(plan: Plan, c: int) -> int:
-    rows, columns = plan.delay_shapes[c]
+    _, columns = plan.delay_shapes[c]
     if plan.mixed[plan.post[c]]:
         return arrays.GENERAL
-    if columns == 1:
-        return arrays.ROW
-    return arrays.COLUMN if rows == 1 else arrays.SCATTER
+    return arrays.ROW if columns == 1 else arrays.SCATTER
 
 
 def _wiring(plan: Plan, mode: np.ndarray, rows: np.ndarray, columns: np.ndarray, weight_start: np.ndarray,
@@ -126,7 +134,7 @@ def _wiring(plan: Plan, mode: np.ndarray, rows: np.ndarray, columns: np.ndarray,
     incoming = [[c for c in links if plan.post[c] == p] for p in range(count)]
     outgoing = [[c for c in links if plan.pre[c] == p] for p in range(count)]
     ringed = [any(mode[c] in (arrays.SCATTER, arrays.GENERAL) for c in group) for group in incoming]
-    listed = [plan.capacities[plan.pre[c]] if mode[c] in (arrays.ROW, arrays.COLUMN) else 0 for c in links]
+    listed = [plan.capacities[plan.pre[c]] if mode[c] == arrays.ROW else 0 for c in links]
     neurons = [0] * plan.inputs + list(plan.sizes[plan.inputs :])
     return arrays.Wiring(
         inputs=plan.inputs,
@@ -166,10 +174,11 @@ def _split(time: np.ndarray, window: float, windows: int) -> tuple[np.ndarray, n
 
 @no_type_check
 @njit(nogil=True, cache=True)
-def _rest_factors(frac: np.ndarray, tau_mem: float, tau_syn: float, decay_syn: np.ndarray, decay_mem: np.ndarray,
-                  kernel: np.ndarray) -> None:  # fmt: skip
+def _rest_factors(
+    frac: np.ndarray, rates: flow.Rates, decay_syn: np.ndarray, decay_mem: np.ndarray, kernel: np.ndarray
+) -> None:
     for n in range(frac.shape[0]):
-        decay_syn[n], decay_mem[n], kernel[n] = flow.flow(-float(frac[n]), tau_mem, tau_syn)
+        decay_syn[n], decay_mem[n], kernel[n] = flow.flow(-float(frac[n]), rates)
 
 
 def record(plan: Plan, call: Call, window: float, windows: int) -> arrays.Record:
@@ -231,9 +240,9 @@ def empty_output(plan: Plan, batch: int) -> arrays.Output:
 def empty_gradient(ready: Prepared) -> pull.Gradient:
     """Zeros for the sums of one chunk."""
     weights, neurons = ready.synapses.weight, ready.membranes.theta.size
-    per_synapse = np.any((ready.wiring.row_stride > 0) & (ready.wiring.column_stride > 0))
+    per_synapse = np.any(ready.wiring.column_stride > 0)
     return pull.Gradient(
-        np.zeros_like(weights), np.zeros_like(weights if per_synapse else weights[:0]),
+        np.zeros_like(ready.synapses.lanes), np.zeros_like(weights), np.zeros_like(weights if per_synapse else weights[:0]),
         np.zeros(ready.synapses.frac.size), np.zeros(neurons), np.zeros(neurons), np.zeros(neurons),
     )  # fmt: skip
 
@@ -247,14 +256,19 @@ def split_gradient(
     weights, delays = [], []
     for c, (weight, delay) in enumerate(zip(call.weights, call.delays, strict=True)):
         dense = slice(wiring.weight_start[c], wiring.weight_start[c] + weight.size)
-        weights.append(total.current[dense].reshape(weight.shape))
-        if wiring.row_stride[c] > 0 and wiring.column_stride[c] > 0:
+        part = slice(wiring.delay_start[c], wiring.delay_start[c] + delay.size)
+        x_i = total.current[dense].reshape(weight.shape)
+        if wiring.column_stride[c] > 0:
+            x_u = total.u[dense].reshape(weight.shape)
+            if wiring.mode[c] == arrays.SCATTER:
+                x_i, x_u = _from_lanes(plan, c, ready.synapses, part, total.lanes[LANES * dense.start :], x_i, x_u)
             tau_mem, tau_syn = (tau[plan.post[c] - plan.inputs] for tau in (call.tau_mem, call.tau_syn))
-            change = weights[-1] / tau_syn - total.u[dense].reshape(weight.shape) / tau_mem
-            delays.append((weight * change).astype(real))
+            change = weight * (x_i / tau_syn - x_u / tau_mem)
+            delays.append(change.sum(axis=0, keepdims=True) if delay.shape[0] == 1 else change)
         else:
-            part = slice(wiring.delay_start[c], wiring.delay_start[c] + delay.size)
-            delays.append(total.delay[part].reshape(delay.shape).astype(real))
+            delays.append(total.delay[part].reshape(delay.shape))
+        weights.append(x_i)
+    delays = [delay.astype(real) for delay in delays]
     neuron = plan.starts(plan.sizes[plan.inputs :])
     per_neuron = [
         tuple(column[neuron[p] : neuron[p + 1]].astype(real) for p in range(len(neuron) - 1))
@@ -263,6 +277,17 @@ def split_gradient(
     start = plan.starts(plan.capacities)
     times = tuple(owed[:, start[p] : start[p + 1]].astype(real) for p in range(plan.inputs))
     return tuple(weights), tuple(delays), *per_neuron, times
+
+
+def _from_lanes(
+    plan: Plan, c: int, synapses: arrays.Synapses, part: slice, lanes: np.ndarray, x_i: np.ndarray, x_u: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of x_I and x_u of a SCATTER connection: those given and those of its lanes; see `pull.Gradient`."""
+    sums = lanes[: LANES * x_i.size].reshape(*x_i.shape, LANES)
+    tables = (synapses.decay_syn, synapses.decay_mem, synapses.kernel)
+    syn, mem, kernel = (table[part].reshape(plan.delay_shapes[c]) for table in tables)
+    x_i = x_i + syn * sums[..., 0] + mem * sums[..., 1] + kernel * sums[..., 2]
+    return x_i, x_u + mem * sums[..., 3]
 
 
 def _add(parts: tuple[np.ndarray, ...]) -> np.ndarray:

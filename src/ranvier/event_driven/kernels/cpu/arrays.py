@@ -6,13 +6,16 @@ populations are laid end to end (`neuron_start`), and so are the spikes that eac
 entry of synapse (i, j) is `delay_start + i row_stride + j column_stride`).
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, no_type_check
 
 import numpy as np
 
-SCATTER, ROW, COLUMN, GENERAL = range(4)
-"""How a connection is delivered: a ring of windows, one delay per sender (or one for all), one delay per receiver,
-or (per-neuron time constants) a ring with exponentials for every event."""
+from ranvier.event_driven.kernels.cpu.borrow import uncounted
+from ranvier.event_driven.kernels.cpu.flow import Rates
+
+SCATTER, ROW, GENERAL = range(3)
+"""How a connection is delivered: event by event into a ring of windows, a whole row at once (one delay per sender, or
+one for all), or (per-neuron time constants) into the ring with exponentials for every event."""
 
 
 class Wiring(NamedTuple):
@@ -42,11 +45,12 @@ class Wiring(NamedTuple):
 
 
 class Synapses(NamedTuple):
-    """Weights and delays, flat. A delay is `shift` windows plus `frac` ms; the last three follow from `frac`.
+    """Weights and delays, flat. A delay is `shift` windows plus `frac` ms.
 
     `cell` says where in a ring the target's cell is, counted from the emission window's first; `decay_syn =
-    e^{frac/tau_syn}`, `decay_mem = e^{frac/tau_mem}`, `kernel = kappa(-frac)`; `shift_t`, `frac_t` and `weight_t` are
-    transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous.
+    e^{frac/tau_syn}`, `decay_mem = e^{frac/tau_mem}`, `kernel = kappa(-frac)`, and `lanes`, four per weight, is
+    (weight decay_syn, weight decay_mem, weight kernel, 0); `shift_t` and `arriving` (pairs of `frac`
+    and weight) are transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous.
     """
 
     weight: np.ndarray
@@ -56,16 +60,17 @@ class Synapses(NamedTuple):
     decay_syn: np.ndarray
     decay_mem: np.ndarray
     kernel: np.ndarray
+    lanes: np.ndarray
     shift_t: np.ndarray
-    frac_t: np.ndarray
-    weight_t: np.ndarray
+    arriving: np.ndarray
 
 
 class Membranes(NamedTuple):
-    """Per neuron, float64: constants, threshold and reset relative to rest, and what one window does to a state."""
+    """Per neuron, float64: `flow.Rates`, threshold and reset relative to rest, and what one window does to a state."""
 
-    tau_mem: np.ndarray
-    tau_syn: np.ndarray
+    rate_mem: np.ndarray
+    rate_syn: np.ndarray
+    gain: np.ndarray
     theta: np.ndarray
     rho: np.ndarray
     refractory: np.ndarray
@@ -121,3 +126,10 @@ class Record(NamedTuple):
     offset: np.ndarray
     time_start: np.ndarray
     value_start: np.ndarray
+
+
+@no_type_check
+@uncounted(inline="always")
+def rates_of(membranes: Membranes, n: int) -> Rates:
+    """Rates of neuron n."""
+    return Rates(membranes.rate_mem[n], membranes.rate_syn[n], membranes.gain[n])

@@ -10,47 +10,48 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 from numba import njit
 
-from ranvier.event_driven.kernels.cpu.arrays import COLUMN, ROW, Clock, Synapses, Train, Wiring
+from ranvier.event_driven.kernels.cpu.arrays import ROW, Clock, Synapses, Train, Wiring
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
 from ranvier.event_driven.kernels.cpu.flow import wraps
+from ranvier.event_driven.kernels.cpu.lanes import lowest_bit
 
 GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
 """Steps of Shell's sort (Ciura's): as quick as insertion for a few arrivals, harmless for thousands."""
+
+
+TAG = 40
+SPIKE_OF = (1 << TAG) - 1
+"""A tag is a connection, shifted by TAG, and a spike: `tag & SPIKE_OF`."""
 
 
 class Calendar(NamedTuple):
     """Where to look for spikes by window.
 
     `first` (populations, windows + 2): first spike of a window. `head` (connections, windows) and `link`: lists of
-    the spikes of a ROW connection that arrive in a window, -1 at the end. `factor` (nodes, 4): what a COLUMN
-    connection needs of each of its spikes. For the others, per sender: `recent`, a bit for each of the latest 64
-    groups of windows in which it fired, newest lowest; `latest`, its last spike so far, and `before`, for each
-    spike, the sender's spike before it, -1 at the end. `hits`, room for one look-up. `group`: log2 of the windows in
-    a group.
+    the spikes of a ROW connection that arrive in a window, -1 at the end. For the others, per sender: `recent`, a
+    bit for each of the latest 64 groups of windows in which it fired, newest lowest; `latest`, its last spike so far,
+    and `before`, for each spike, the sender's spike before it, -1 at the end. Room for one look-up: `hits`, the same
+    as `words` of eight, and `senders`. `group`: log2 of the windows in a group.
     """
 
     first: np.ndarray
     head: np.ndarray
     link: np.ndarray
-    factor: np.ndarray
     recent: np.ndarray
     latest: np.ndarray
     before: np.ndarray
     hits: np.ndarray
+    words: np.ndarray
+    senders: np.ndarray
     group: np.ndarray
 
 
 class Arrivals(NamedTuple):
-    """Arrivals at one neuron in one window: offset (ms), weight, and where the weight, the delay and the spike are.
-
-    `entry` is the place of the delay's gradient, or -1 for one delay per synapse.
-    """
+    """Arrivals at one neuron in one window: offset (ms), weight, and which spike through which connection (`tag`)."""
 
     offset: np.ndarray
     weight: np.ndarray
-    slot: np.ndarray
-    entry: np.ndarray
-    spike: np.ndarray
+    tag: np.ndarray
 
 
 @no_type_check
@@ -61,15 +62,16 @@ def new_calendar(wiring: Wiring, clock: Clock) -> Calendar:
     for c in range(wiring.pre.shape[0]):
         nodes = max(nodes, wiring.link_start[c] + wiring.capacity[wiring.pre[c]])
     group = 0
-    while (clock.span >> group) + 2 > 62:
+    while ((clock.span - 1) >> group) + (1 if group > 0 else 0) > 63:
         group += 1
     places = wiring.spike_start[-1] + wiring.capacity[-1]
+    words = np.zeros(wiring.size.max() // 8 + 1, np.uint64)
     return Calendar(
         np.zeros((wiring.size.shape[0], clock.windows + 2), np.int64),
         np.full((wiring.pre.shape[0], clock.windows), -1, np.int64),
-        np.full(nodes, -1, np.int64), np.zeros((nodes, 4)), np.zeros(senders, np.uint64),
-        np.full(senders, -1, np.int64), np.full(places, -1, np.int64), np.zeros(senders + 8, np.uint8),
-        np.full(1, group, np.int64),
+        np.full(nodes, -1, np.int64), np.zeros(senders, np.uint64), np.full(senders, -1, np.int64),
+        np.full(places, -1, np.int64), words.view(np.uint8), words,
+        np.zeros(8 * words.shape[0], np.uintp), np.full(1, group, np.int64),
     )  # fmt: skip
 
 
@@ -83,8 +85,7 @@ def new_arrivals(wiring: Wiring) -> Arrivals:
         for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
             total += wiring.capacity[wiring.pre[wiring.in_list[at]]]
         room = max(room, total)
-    return Arrivals(np.zeros(room), np.zeros(room), np.zeros(room, np.int64), np.zeros(room, np.int64),
-                    np.zeros(room, np.int64))  # fmt: skip
+    return Arrivals(np.zeros(room), np.zeros(room), np.zeros(room, np.int64))
 
 
 @no_type_check
@@ -161,103 +162,110 @@ def schedule(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calenda
 
 
 @no_type_check
-@uncounted(inline="always")
-def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int,
-            p: int, j: int, arrivals: Arrivals) -> int:  # fmt: skip
-    """All arrivals at neuron j of population p in window k, in time order; returns their number."""
+@uncounted()
+def collect_rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int,
+                 p: int, rows: Arrivals) -> int:  # fmt: skip
+    """What arrives by ROW connections in window k, in time order: the same at all of population p, weights apart."""
     found = 0
     for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
         c = wiring.in_list[at]
-        pre, start, mode = wiring.pre[c], wiring.delay_start[c], wiring.mode[c]
-        rows, columns = wiring.row_stride[c], wiring.column_stride[c]
-        first = found
-        if mode == ROW:
+        if wiring.mode[c] == ROW:
             q = calendar.head[c, k]
             while q >= 0:
-                i = train.unit[b, q]
-                _, arrivals.offset[found] = place(clock, synapses, train, b, q, start + i * rows)
-                arrivals.spike[found], arrivals.slot[found] = q, i
+                entry = wiring.delay_start[c] + train.unit[b, q] * wiring.row_stride[c]
+                _, rows.offset[found] = place(clock, synapses, train, b, q, entry)
+                rows.tag[found] = (c << TAG) | q
                 found += 1
-                q = calendar.link[wiring.link_start[c] + q - wiring.spike_start[pre]]
-        elif mode == COLUMN:
-            latest = k - synapses.shift[start + j]
-            if latest >= 0:
-                for q in range(calendar.first[pre, max(latest - 1, 0)], calendar.first[pre, latest + 1]):
-                    arrives, offset = place(clock, synapses, train, b, q, start + j)
-                    if arrives == k:
-                        arrivals.offset[found], arrivals.spike[found] = offset, q
-                        arrivals.slot[found] = train.unit[b, q]
-                        found += 1
-        else:
-            row, senders = wiring.weight_start[c] + j * wiring.size[pre], wiring.sender_start[pre]
-            part, dense = slice(senders, senders + wiring.size[pre]), slice(row, row + wiring.size[pre])
+                q = calendar.link[wiring.link_start[c] + q - wiring.spike_start[wiring.pre[c]]]
+    _sort(rows.offset, rows.weight, rows.tag, found)
+    return found
+
+
+@no_type_check
+@uncounted(inline="always")
+def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int,
+            p: int, j: int, rows: Arrivals, count: int, arrivals: Arrivals) -> int:  # fmt: skip
+    """All arrivals at neuron j of population p in window k, in time order, those of `rows` included; their number."""
+    for a in range(count):
+        q, c = rows.tag[a] & SPIKE_OF, rows.tag[a] >> TAG
+        arrivals.offset[a], arrivals.tag[a] = rows.offset[a], rows.tag[a]
+        arrivals.weight[a] = synapses.weight[wiring.weight_start[c] + train.unit[b, q] * wiring.size[p] + j]
+    found = count
+    for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
+        c = wiring.in_list[at]
+        if wiring.mode[c] != ROW:
+            size, senders = wiring.size[wiring.pre[c]], wiring.sender_start[wiring.pre[c]]
+            row = wiring.weight_start[c] + j * size
+            part, dense = slice(senders, senders + size), slice(row, row + size)
+            hits = _mark(calendar.recent[part], synapses.shift_t[dense], calendar.hits, calendar.words,
+                         calendar.senders, k, calendar.group[0])  # fmt: skip
             found = _look_up(
-                calendar.recent[part], synapses.shift_t[dense], synapses.frac_t[dense], calendar.hits, k,
-                calendar.group[0], calendar.latest[part], calendar.before, train.window[b], train.offset[b],
-                clock.window, found, arrivals.offset, arrivals.spike, arrivals.slot,
+                calendar.senders, hits, synapses.shift_t[dense], synapses.arriving[2 * row : 2 * (row + size)], k,
+                calendar.latest[part], calendar.before, train.window[b], train.offset[b], clock.window, c, found,
+                arrivals.offset, arrivals.weight, arrivals.tag,
             )  # fmt: skip
-        shared = rows == 0 or columns == 0
-        for a in range(first, found):
-            i = arrivals.slot[a]
-            arrivals.slot[a] = wiring.weight_start[c] + i * wiring.size[p] + j
-            if mode == ROW:
-                arrivals.weight[a] = synapses.weight[arrivals.slot[a]]
-            else:
-                arrivals.weight[a] = synapses.weight_t[wiring.weight_start[c] + j * wiring.size[pre] + i]
-            arrivals.entry[a] = start + i * rows + j * columns if shared else -1
-    _sort(arrivals.offset, arrivals.weight, arrivals.slot, arrivals.entry, arrivals.spike, found)
+    if found > count:
+        _sort(arrivals.offset, arrivals.weight, arrivals.tag, found)
     return found
 
 
 @no_type_check
 @uncounted()
 def _mark(
-    recent: np.ndarray, shift: np.ndarray, hits: np.ndarray, k: int, group: int,
-) -> None:  # fmt: skip
-    """Which senders fired in a group of windows from which a spike could arrive in window k."""
-    now = k >> group
-    for i in range(shift.shape[0]):
-        age = np.uint64(now - ((k - shift[i] - 1) >> group)) & np.uint64(63)
-        hits[i] = np.uint8(((recent[i] << np.uint64(1)) >> age) & np.uint64(3))
-
-
-@no_type_check
-@uncounted()
-def _look_up(
-    recent: np.ndarray, shift: np.ndarray, frac: np.ndarray, hits: np.ndarray, k: int, group: int, latest:
-    np.ndarray, before: np.ndarray, window: np.ndarray, offset: np.ndarray, length: float, found: int, offsets:
-    np.ndarray, spikes: np.ndarray, senders: np.ndarray,
-) -> int:  # fmt: skip
-    """Spikes that arrive in window k: a quick look at all senders, then the one rule for the few that are left."""
-    _mark(recent, shift, hits, k, group)
-    for i in range(shift.shape[0]):
-        if hits[i] == 0:
-            continue
-        q = latest[i]
-        while q >= 0:
-            late = k - window[q] - shift[i]
-            if late > 1:
-                break
-            if late >= 0 and wraps(offset[q], frac[i], length) == late:
-                offsets[found] = float(offset[q] + frac[i]) - late * length
-                spikes[found], senders[found] = q, i
-                found += 1
-            q = before[q]
+    recent: np.ndarray, shift: np.ndarray, hits: np.ndarray, words: np.ndarray, senders: np.ndarray, k: int, group: int
+) -> int:
+    """List senders that fired in a group of windows from which a spike could arrive in window k; their number."""
+    count, now = shift.shape[0], k >> group
+    for i in range(count):
+        age = now - ((k - shift[i] - 1) >> group)
+        hits[i] = np.uint8((recent[i] >> np.uint64(max(age, 1) - 1)) & np.uint64(3))
+    hits[count : (count // 8 + 1) * 8] = 0
+    found = 0
+    for w in range(count // 8 + 1):
+        word = words[np.uintp(w)]
+        while word != 0:
+            place = lowest_bit(word) >> 3
+            word &= ~(np.uint64(255) << np.uint64(8 * place))
+            senders[np.uintp(found)] = 8 * w + place
+            found += 1
     return found
 
 
 @no_type_check
 @uncounted()
-def _sort(
-    offset: np.ndarray, weight: np.ndarray, slot: np.ndarray, entry: np.ndarray, spike: np.ndarray, count: int,
-) -> None:  # fmt: skip
+def _look_up(
+    senders: np.ndarray, hits: int, shift: np.ndarray, arriving: np.ndarray, k: int, latest: np.ndarray, before:
+    np.ndarray, window: np.ndarray, offset: np.ndarray, length: float, c: int, found: int, offsets: np.ndarray,
+    weights: np.ndarray, tags: np.ndarray,
+) -> int:  # fmt: skip
+    """Spikes of the listed senders that arrive in window k, by the one rule."""
+    for hit in range(hits):
+        i = senders[np.uintp(hit)]
+        emitted, frac, weight = k - shift[i], arriving[2 * i], arriving[2 * i + np.uintp(1)]
+        q = latest[i]
+        while q >= 0:
+            at = np.uintp(q)
+            late = emitted - window[at]
+            if late > 1:
+                break
+            if late >= 0 and wraps(offset[at], frac, length) == late:
+                place = np.uintp(found)
+                offsets[place] = float(offset[at] + frac) - late * length
+                weights[place], tags[place] = weight, (c << TAG) | q
+                found += 1
+            q = before[at]
+    return found
+
+
+@no_type_check
+@uncounted()
+def _sort(offset: np.ndarray, weight: np.ndarray, tag: np.ndarray, count: int) -> None:
     """Shell's sort by offset; arrivals of one instant keep no particular order, and need none."""
     for gap in GAPS:
         for a in range(gap, count):
-            this = offset[a], weight[a], slot[a], entry[a], spike[a]
+            this = offset[a], weight[a], tag[a]
             b = a
             while b >= gap and offset[b - gap] > this[0]:
-                offset[b], weight[b], slot[b] = offset[b - gap], weight[b - gap], slot[b - gap]
-                entry[b], spike[b] = entry[b - gap], spike[b - gap]
+                offset[b], weight[b], tag[b] = offset[b - gap], weight[b - gap], tag[b - gap]
                 b -= gap
-            offset[b], weight[b], slot[b], entry[b], spike[b] = this
+            offset[b], weight[b], tag[b] = this

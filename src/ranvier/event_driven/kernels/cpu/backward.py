@@ -15,20 +15,33 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 from numba import njit
 
-from ranvier.event_driven.kernels.cpu.arrays import ROW, Clock, Membranes, Record, Synapses, Train, Wiring
+from ranvier.event_driven.kernels.cpu.arrays import (
+    ROW,
+    Clock,
+    Membranes,
+    Record,
+    Synapses,
+    Train,
+    Wiring,
+    rates_of,
+)
 from ranvier.event_driven.kernels.cpu.arrivals import (
+    SPIKE_OF,
+    TAG,
     Arrivals,
     Calendar,
     clear,
     close_window,
     collect,
+    collect_rows,
     new_arrivals,
     new_calendar,
     remember,
     schedule,
 )
 from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
-from ranvier.event_driven.kernels.cpu.flow import flow
+from ranvier.event_driven.kernels.cpu.deposit import Room, new_room
+from ranvier.event_driven.kernels.cpu.flow import Rates, flow
 from ranvier.event_driven.kernels.cpu.forward import after, record_range
 from ranvier.event_driven.kernels.cpu.pull import Gradient, pull
 
@@ -62,7 +75,7 @@ class Boundaries(NamedTuple):
 @no_type_check
 @njit(nogil=True)
 def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-                 owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient,
+                 owed: np.ndarray, seed: np.ndarray, cap: float, timed: bool, gradient: Gradient,
                  samples: np.ndarray) -> None:  # fmt: skip
     """Add the gradient of the given samples to `gradient`.
 
@@ -76,6 +89,7 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
         owed: dL/d(spike time), (batch, places): direct terms on entry; on return complete, inputs included.
         seed: dL/d(recorded potential), (batch, values).
         cap: Largest 1/V' to use at a spike (inf: no guard).
+        timed: Whether dL/d(input time) is wanted; if not, `owed` of inputs is incomplete.
         gradient: Sums to add to.
         samples: Which samples.
     """
@@ -85,27 +99,24 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
     arrivals = new_arrivals(wiring)
     boundaries = _new_boundaries(wiring, clock, record)
     ring = np.zeros(2 * clock.span * neurons * 2, synapses.weight.dtype)
-    _differentiate(wiring, synapses, membranes, clock, record, train, owed, seed, cap, gradient, samples, adjoint,
-                   calendar, arrivals, boundaries, (ring, np.zeros((2, 3), synapses.weight.dtype)))  # fmt: skip
+    _differentiate(wiring, synapses, membranes, clock, record, train, owed, seed, cap, timed, gradient, samples,
+                   adjoint, calendar, new_arrivals(wiring), arrivals, boundaries, ring,
+                   new_room(wiring, synapses))  # fmt: skip
 
 
 @no_type_check
 @njit(nogil=True)
 def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-                   owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient, samples: np.ndarray,
-                   adjoint: Adjoint, calendar: Calendar, arrivals: Arrivals, boundaries: Boundaries,
-                   scratch: tuple[np.ndarray, np.ndarray]) -> None:  # fmt: skip
+                   owed: np.ndarray, seed: np.ndarray, cap: float, timed: bool, gradient: Gradient,
+                   samples: np.ndarray, adjoint: Adjoint, calendar: Calendar, rows: Arrivals,
+                   arrivals: Arrivals, boundaries: Boundaries, ring: np.ndarray, room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, gradient = borrow(record), borrow(train), borrow(gradient)
-    adjoint, calendar, arrivals, boundaries = (
-        borrow(adjoint),
-        borrow(calendar),
-        borrow(arrivals),
-        borrow(boundaries),
-    )
-    owed, seed = borrow((owed, seed))
-    ring, factors = borrow(scratch)
+    adjoint, calendar, boundaries = borrow(adjoint), borrow(calendar), borrow(boundaries)
+    rows, arrivals = borrow(rows), borrow(arrivals)
+    owed, seed, ring = borrow((owed, seed, ring))
+    room = borrow(room)
     for b in samples:
         ring[:] = 0
         adjoint.current[:] = 0.0
@@ -121,11 +132,11 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
             for p in range(wiring.size.shape[0] - 1, -1, -1):
                 if p >= wiring.inputs:
                     _retreat(wiring, synapses, membranes, clock, record, calendar, train, owed, seed, cap, gradient, b,
-                             k, p, adjoint, boundaries, arrivals, ring,
-                             factors)  # fmt: skip
+                             k, p, adjoint, boundaries, rows, arrivals, ring, room)  # fmt: skip
                     continue
                 for q in range(calendar.first[p, k], calendar.first[p, k + 1]):
-                    owed[b, q] += pull(wiring, synapses, membranes, clock, train, b, q, p, ring, factors, gradient)
+                    owed[b, q] += pull(wiring, synapses, membranes, clock, train, b, q, p, timed, ring, room,
+                                       gradient)  # fmt: skip
             close_window(wiring, calendar, train, b, k)
 
 
@@ -177,8 +188,8 @@ def _replay(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
 @uncounted()
 def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient,
-             b: int, k: int, p: int, adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals,
-             ring: np.ndarray, factors: np.ndarray) -> None:  # fmt: skip
+             b: int, k: int, p: int, adjoint: Adjoint, boundaries: Boundaries, rows: Arrivals,
+             arrivals: Arrivals, ring: np.ndarray, room: Room) -> None:  # fmt: skip
     """Take every neuron of population p back through window k."""
     start, size = wiring.neuron_start[p], wiring.size[p]
     interrupted = _find_boundaries(wiring, membranes, clock, record, calendar, train, b, k, p, boundaries)
@@ -197,12 +208,12 @@ def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
         adjoint.u[n] = p_u * membranes.decay_mem[n]
     if not interrupted:
         return
+    count = collect_rows(wiring, synapses, clock, calendar, train, b, k, p, rows)
     for j in range(size):
         if boundaries.head[j] >= 0:
-            found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, arrivals)
+            found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, arrivals)
             _exact(wiring, synapses, membranes, clock, train, owed, seed, cap, gradient, b, k, p, j, found, adjoint,
-                   boundaries, arrivals, ring,
-                             factors)  # fmt: skip
+                   boundaries, arrivals, ring, room)  # fmt: skip
 
 
 @no_type_check
@@ -256,10 +267,10 @@ def _insert(boundaries: Boundaries, count: int, j: int, offset: float, kind: int
 def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, owed: np.ndarray,
            seed: np.ndarray, cap: float, gradient: Gradient, b: int, k: int, p: int, j: int, found: int,
            adjoint: Adjoint, boundaries: Boundaries, arrivals: Arrivals, ring: np.ndarray,
-           factors: np.ndarray) -> None:  # fmt: skip
+           room: Room) -> None:  # fmt: skip
     """Take one neuron back through one window: from boundary to boundary, and in between from event to event."""
     n = wiring.neuron_start[p] + j
-    tau_mem, tau_syn = membranes.tau_mem[n], membranes.tau_syn[n]
+    rates = rates_of(membranes, n)
     t = clock.last if k == clock.windows - 1 else clock.window
     left, at = found, boundaries.head[j]
     while left > 0 and arrivals.offset[left - 1] > t:
@@ -267,15 +278,17 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
     while True:
         to = boundaries.offset[at] if at >= 0 else 0.0
         adjoint.current[n], adjoint.u[n], left = _events(
-            adjoint.current[n], adjoint.u[n], tau_mem, tau_syn, t, to, left, arrivals.offset, arrivals.weight,
-            arrivals.slot, arrivals.entry, arrivals.spike, gradient.current, gradient.u, gradient.delay, owed[b],
+            adjoint.current[n], adjoint.u[n], rates, t, to, left, arrivals.offset, arrivals.weight, arrivals.tag,
+            wiring.weight_start, wiring.delay_start, wiring.row_stride, wiring.column_stride, wiring.size[p], j,
+            train.unit[b], gradient.current, gradient.u, gradient.delay, owed[b],
         )  # fmt: skip
         t = to
         if at < 0:
             return
         kind, index = boundaries.kind[at], boundaries.place[at]
         if kind == SPIKE:
-            owed[b, index] += pull(wiring, synapses, membranes, clock, train, b, index, p, ring, factors, gradient)
+            owed[b, index] += pull(wiring, synapses, membranes, clock, train, b, index, p, True, ring, room,
+                                    gradient)  # fmt: skip
             _spike(membranes, train, owed, cap, gradient, b, index, n, adjoint)
         elif kind == RESTART:
             adjoint.restart[n], adjoint.u[n], adjoint.held[n] = adjoint.u[n], 0.0, True
@@ -289,27 +302,30 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 @no_type_check
 @uncounted()
 def _events(
-    p_i: float, p_u: float, tau_mem: float, tau_syn: float, t: float, to: float, left: int, offset: np.ndarray,
-    weight: np.ndarray, slot: np.ndarray, entry: np.ndarray, spike: np.ndarray, into_weight: np.ndarray, into_u:
-    np.ndarray, into_delay: np.ndarray, owed: np.ndarray,
+    p_i: float, p_u: float, rates: Rates, t: float, to: float, left: int, offset: np.ndarray, weight: np.ndarray,
+    tag: np.ndarray, weight_start: np.ndarray, delay_start: np.ndarray, row_stride: np.ndarray, column_stride:
+    np.ndarray, size: int, j: int, unit: np.ndarray, into_weight: np.ndarray, into_u: np.ndarray, into_delay:
+    np.ndarray, owed: np.ndarray,
 ) -> tuple[float, float, int]:  # fmt: skip
     """Back from offset t to offset `to`, booking what every arrival on the way owes; see `pull.py`."""
     while True:
         here = offset[left - 1] if left > 0 and offset[left - 1] >= to else to
-        decay_syn, decay_mem, kernel = flow(t - here, tau_mem, tau_syn)
+        decay_syn, decay_mem, kernel = flow(t - here, rates)
         p_i = p_i * decay_syn + p_u * kernel
         p_u *= decay_mem
         t = here
         if left == 0 or offset[left - 1] < to:
             return p_i, p_u, left
         left -= 1
-        due = weight[left] * (p_i / tau_syn - p_u / tau_mem)
-        into_weight[slot[left]] += p_i
-        if entry[left] < 0:
-            into_u[slot[left]] += p_u
+        due = weight[left] * (p_i * rates.syn - p_u * rates.mem)
+        q, c = tag[left] & SPIKE_OF, tag[left] >> TAG
+        slot = weight_start[c] + unit[q] * size + j
+        into_weight[slot] += p_i
+        if column_stride[c] > 0:
+            into_u[slot] += p_u
         else:
-            into_delay[entry[left]] += due
-        owed[spike[left]] += due
+            into_delay[delay_start[c] + unit[q] * row_stride[c]] += due
+        owed[q] += due
 
 
 @no_type_check

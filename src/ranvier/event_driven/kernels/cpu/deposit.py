@@ -1,15 +1,20 @@
 """Forward: what the arrivals of a window add to a neuron's state at the window's end, summed over many of them.
 
 An event of weight w, at offset o of a window of length h, leaves `w e^{-(h-o)/tau_syn}` in I and `w kappa(h-o)` in
-u. The third lane sums the positive ones of the latter: a bound on how far the events can lift u inside the window.
+u. A third number sums the positive ones of the latter: a bound on how far the events can lift u inside the window.
+With o = offset + frac (- h if late) and r = h - offset (+ h if late), all of it follows from what belongs to the
+synapse (`Synapses.lanes`) and what belongs to the spike:
+
+    e^{-(h-o)/tau_syn} = e^{frac/tau_syn} e^{-r/tau_syn}
+    kappa(h-o) = e^{frac/tau_mem} kappa(r) + kappa(-frac) e^{-r/tau_syn}
 """
 
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 import numpy as np
+from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import (
-    COLUMN,
     GENERAL,
     ROW,
     SCATTER,
@@ -18,32 +23,58 @@ from ranvier.event_driven.kernels.cpu.arrays import (
     Synapses,
     Train,
     Wiring,
+    rates_of,
 )
 from ranvier.event_driven.kernels.cpu.arrivals import Calendar, place, schedule
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
-from ranvier.event_driven.kernels.cpu.flow import flow
+from ranvier.event_driven.kernels.cpu.flow import Rates, flow
+from ranvier.event_driven.kernels.cpu.lanes import LANES, scatter
 
-LANES = 4
 FAST = {"contract", "nsz", "reassoc"}
+
+
+class Room(NamedTuple):
+    """Room for the events of one spike: their `index` and its factors (see `lanes.py`), in time and late."""
+
+    index: np.ndarray
+    factors: np.ndarray
+    gains: np.ndarray
+
+
+@no_type_check
+@njit(nogil=True)
+def new_room(wiring: Wiring, synapses: Synapses) -> Room:
+    """Room for one thread."""
+    real = synapses.weight.dtype
+    return Room(np.zeros(wiring.size.max(), np.uint32), np.zeros(2 * LANES, real), np.zeros(2 * LANES, real))
 
 
 @no_type_check
 @uncounted()
-def pass_on(
-    rest: float, window: float, tau_mem: float, tau_syn: float, factors: np.ndarray,
-) -> None:  # fmt: skip
-    """Decays and kernel over the `rest` of a window, and over one window more: rows (syn, mem, kernel) of `factors`.
+def locate(
+    cell: np.ndarray, frac: np.ndarray, offset: float, window: float, base: int, neurons: int, index: np.ndarray
+) -> None:
+    """Cell and lateness (`flow.wraps`) of every event of a spike at `offset` of the window that starts at `base`."""
+    window = frac.dtype.type(window)
+    first, after = np.int32(LANES * base), np.int32(LANES * neurons + 1)
+    for j in range(cell.shape[0]):
+        index[j] = np.int32(LANES) * cell[j] + first + (after if offset + frac[j] >= window else np.int32(0))
 
-    Kept in an array of the weights' dtype, from which the inner loops pick without converting.
-    """
-    factors[0, 0], factors[0, 1], factors[0, 2] = flow(rest, tau_mem, tau_syn)
-    factors[1, 0], factors[1, 1], factors[1, 2] = flow(rest + window, tau_mem, tau_syn)
+
+@no_type_check
+@uncounted()
+def set_factors(rest: float, window: float, rates: Rates, factors: np.ndarray) -> None:
+    """Of a spike `rest` before its window's end: (syn, kernel, syn, mem) over the rest, and over a window more."""
+    for late in range(2):
+        syn, mem, kernel = flow(rest + late * window, rates)
+        at = LANES * late
+        factors[at], factors[at + 1], factors[at + 2], factors[at + 3] = syn, kernel, syn, mem
 
 
 @no_type_check
 @uncounted(inline="always")
 def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
-            b: int, q: int, p: int, ring: np.ndarray, factors: np.ndarray) -> None:  # fmt: skip
+            b: int, q: int, p: int, ring: np.ndarray, room: Room) -> None:  # fmt: skip
     """Send spike q of population p on its way through every connection that leaves p."""
     i = train.unit[b, q]
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
@@ -51,53 +82,17 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
         mode = wiring.mode[c]
         if mode == ROW:
             schedule(wiring, synapses, clock, calendar, train, b, q, c)
-        elif mode == COLUMN:
-            node = wiring.link_start[c] + q - wiring.spike_start[p]
-            to = wiring.neuron_start[wiring.post[c]]
-            rest = clock.window - train.offset[b, q]
-            near = flow(rest, membranes.tau_mem[to], membranes.tau_syn[to])
-            far = flow(rest + clock.window, membranes.tau_mem[to], membranes.tau_syn[to])
-            calendar.factor[node, 0], calendar.factor[node, 1] = near[0], near[2]
-            calendar.factor[node, 2], calendar.factor[node, 3] = far[0], far[2]
         elif mode == SCATTER:
             post = wiring.post[c]
-            size = wiring.size[post]
-            start = wiring.delay_start[c] + i * size
-            to = wiring.neuron_start[post]
-            rest = clock.window - train.offset[b, q]
-            pass_on(rest, clock.window, membranes.tau_mem[to], membranes.tau_syn[to], factors)
-            row = wiring.weight_start[c] + i * size
-            neurons = membranes.theta.shape[0]
-            _scatter(
-                synapses.weight[row : row + size], synapses.cell[start : start + size],
-                synapses.frac[start : start + size], synapses.decay_mem[start : start + size],
-                synapses.decay_syn[start : start + size], synapses.kernel[start : start + size],
-                train.offset[b, q], clock.window, factors, (train.window[b, q] % clock.span) * neurons, neurons, ring,
-            )  # fmt: skip
+            size, to, neurons = wiring.size[post], wiring.neuron_start[post], membranes.theta.shape[0]
+            start = wiring.delay_start[c] + i * wiring.row_stride[c]
+            row = LANES * (wiring.weight_start[c] + i * size)
+            set_factors(clock.window - train.offset[b, q], clock.window, rates_of(membranes, to), room.factors)
+            locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
+                   clock.window, (train.window[b, q] % clock.span) * neurons, neurons, room.index)  # fmt: skip
+            scatter(ring, room.index, synapses.lanes[row : row + LANES * size], room.factors, size)
         elif mode == GENERAL:
             _scatter_general(wiring, synapses, membranes, clock, train, b, q, c, ring)
-
-
-@no_type_check
-@uncounted(fastmath=FAST)
-def _scatter(
-    weight: np.ndarray, cell: np.ndarray, frac: np.ndarray, decay_mem: np.ndarray, decay_syn: np.ndarray, kernel:
-    np.ndarray, offset: float, window: float, factors: np.ndarray, base: int, neurons: int, ring: np.ndarray,
-) -> None:  # fmt: skip
-    """The inner loop of the forward pass: one spike into the ring, one delay per synapse.
-
-    `late` is `flow.wraps` without a branch: half of them would be mispredicted.
-    """
-    per_window, zero = weight.dtype.type(1.0 / window), weight.dtype.type(0)
-    for j in range(weight.shape[0]):
-        late = np.int64((offset + frac[j]) * per_window)
-        at = np.uintp(LANES * (base + cell[j] + neurons * late))
-        syn, passed = factors[np.uintp(late), 0], factors[np.uintp(late), 2]
-        w = weight[j]
-        lift = w * (decay_mem[j] * passed + kernel[j] * syn)
-        ring[at] += w * decay_syn[j] * syn
-        ring[at + np.uintp(1)] += lift
-        ring[at + np.uintp(2)] += max(lift, zero)
 
 
 @no_type_check
@@ -113,7 +108,7 @@ def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, c
     for j in range(wiring.size[post]):
         k, offset = place(clock, synapses, train, b, q, start + j * wiring.column_stride[c])
         to = wiring.neuron_start[post] + j
-        decay, _, kernel = flow(clock.window - offset, membranes.tau_mem[to], membranes.tau_syn[to])
+        decay, _, kernel = flow(clock.window - offset, rates_of(membranes, to))
         at = LANES * ((k - first) * neurons + to)
         ring[at] += synapses.weight[row + j] * decay
         ring[at + 1] += synapses.weight[row + j] * kernel
@@ -129,23 +124,8 @@ def gather(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
     sums[:, :size] = 0.0
     for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
         c = wiring.in_list[at]
-        mode = wiring.mode[c]
-        if mode == ROW:
-            _rows(
-                wiring,
-                synapses,
-                clock,
-                calendar,
-                train,
-                b,
-                k,
-                c,
-                membranes.tau_mem[to],
-                membranes.tau_syn[to],
-                sums,
-            )
-        elif mode == COLUMN:
-            _columns(wiring, synapses, clock, calendar, train, b, k, c, sums)
+        if wiring.mode[c] == ROW:
+            _rows(wiring, synapses, clock, calendar, train, b, k, c, rates_of(membranes, to), sums)
     if wiring.ringed[p]:
         at = LANES * ((k % clock.span) * membranes.theta.shape[0] + to)
         _drain(ring[at : at + LANES * size], sums)
@@ -163,14 +143,14 @@ def _drain(cells: np.ndarray, sums: np.ndarray) -> None:
 @no_type_check
 @uncounted()
 def _rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int, c: int,
-          tau_mem: float, tau_syn: float, sums: np.ndarray) -> None:  # fmt: skip
+          rates: Rates, sums: np.ndarray) -> None:  # fmt: skip
     """One delay per sender: a whole row of weights moves at once."""
     size, pre = wiring.size[wiring.post[c]], wiring.pre[c]
     q = calendar.head[c, k]
     while q >= 0:
         i = train.unit[b, q]
         _, offset = place(clock, synapses, train, b, q, wiring.delay_start[c] + i * wiring.row_stride[c])
-        decay, _, kernel = flow(clock.window - offset, tau_mem, tau_syn)
+        decay, _, kernel = flow(clock.window - offset, rates)
         row = wiring.weight_start[c] + i * size
         _add_row(synapses.weight[row : row + size], decay, kernel, sums[0], sums[1], sums[2])
         q = calendar.link[wiring.link_start[c] + q - wiring.spike_start[pre]]
@@ -188,48 +168,3 @@ def _add_row(
         gain = weight[j] * kernel
         u[j] += gain
         lift[j] += max(gain, zero)
-
-
-@no_type_check
-@uncounted()
-def _columns(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int, c: int,
-             sums: np.ndarray) -> None:  # fmt: skip
-    """One delay per receiver: what arrives at it is a range of the sender's spikes, in their order."""
-    pre = wiring.pre[c]
-    node = wiring.link_start[c] - wiring.spike_start[pre]
-    for j in range(wiring.size[wiring.post[c]]):
-        entry = wiring.delay_start[c] + j
-        latest = k - synapses.shift[entry]
-        if latest < 0:
-            continue
-        low, high = calendar.first[pre, max(latest - 1, 0)], calendar.first[pre, latest + 1]
-        row = wiring.weight_start[c] + j * wiring.size[pre]
-        current, u, lift = _add_column(
-            synapses.weight_t[row : row + wiring.size[pre]], train.unit[b, low:high], train.window[b, low:high],
-            train.offset[b, low:high], calendar.factor[node + low : node + high], latest, synapses.frac[entry],
-            clock.window, synapses.decay_syn[entry], synapses.decay_mem[entry], synapses.kernel[entry],
-        )  # fmt: skip
-        sums[0, j] += current
-        sums[1, j] += u
-        sums[2, j] += lift
-
-
-@no_type_check
-@uncounted(fastmath=FAST)
-def _add_column(
-    weight: np.ndarray, unit: np.ndarray, k: np.ndarray, offset: np.ndarray, factor: np.ndarray, latest: int, frac:
-    float, window: float, decay_syn: float, decay_mem: float, kernel: float,
-) -> tuple[float, float, float]:  # fmt: skip
-    """Sum the spikes that reach one neuron in the window whose undelayed spikes are those of window `latest`."""
-    per_window = weight.dtype.type(1.0 / window)
-    current = u = lift = 0.0
-    for n in range(unit.shape[0]):
-        late = np.int64((offset[n] + frac) * per_window)
-        if k[n] + late == latest:
-            w = weight[unit[n]]
-            syn, rest = factor[n, 2 * late], factor[n, 2 * late + 1]
-            gain = w * (decay_mem * rest + kernel * syn)
-            current += w * decay_syn * syn
-            u += gain
-            lift += max(gain, 0.0)
-    return current, u, lift

@@ -9,81 +9,108 @@ for every ratio of the time constants, 1 included, without cancellation.
 """
 
 import math
-from typing import no_type_check
+from typing import NamedTuple, no_type_check
 
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
 
 SERIES = 0.1
 """Below this |x|, (e^x - 1)/x is taken from its series: ten terms are then exact to rounding."""
 
+NEAR = 1e-6
+"""A step of Halley's method this short, in time constants and beside the curve's own scale, is exact to rounding."""
+
+
+class Rates(NamedTuple):
+    """Of one neuron, in 1/ms: 1/tau_mem and 1/tau_syn; and mem/(mem - syn), or 0 where these are equal."""
+
+    mem: float
+    syn: float
+    gain: float
+
 
 @no_type_check
 @uncounted()
-def flow(s: float, tau_mem: float, tau_syn: float) -> tuple[float, float, float]:
+def flow(s: float, rates: Rates) -> tuple[float, float, float]:
     """`e^{-s/tau_syn}`, `e^{-s/tau_mem}` and `kappa(s)`."""
-    x = s * (1.0 / tau_mem - 1.0 / tau_syn)
-    decay_mem = math.exp(-s / tau_mem)
+    x = s * (rates.mem - rates.syn)
+    decay_mem = math.exp(-s * rates.mem)
     if abs(x) < SERIES:
         phi = 1 / 5040 + x * (1 / 40320 + x * (1 / 362880 + x * (1 / 3628800)))
         phi = 1 / 6 + x * (1 / 24 + x * (1 / 120 + x * (1 / 720 + x * phi)))
         phi = 1.0 + x * (1 / 2 + x * phi)
-        return decay_mem * (1.0 + x * phi), decay_mem, s / tau_mem * decay_mem * phi
-    decay_syn = math.exp(-s / tau_syn)
-    return decay_syn, decay_mem, s / tau_mem * (decay_syn - decay_mem) / x
+        return decay_mem * (1.0 + x * phi), decay_mem, s * rates.mem * decay_mem * phi
+    decay_syn = math.exp(-s * rates.syn)
+    return decay_syn, decay_mem, rates.gain * (decay_syn - decay_mem)
 
 
 @no_type_check
 @uncounted()
-def peak_time(current: float, u: float, tau_mem: float, tau_syn: float) -> float:
+def peak_time(current: float, u: float, rates: Rates) -> float:
     """Time of the only maximum of u(s) for `current > u` and `current > 0`; inf if u rises for ever."""
-    rate = 1.0 / tau_syn - 1.0 / tau_mem
-    z = (1.0 - u / current) * tau_syn * rate
+    drop = (1.0 - u / current) / rates.syn
+    z = drop * (rates.syn - rates.mem)
     if z >= 1.0:
         return math.inf
-    stretch = 1.0 if z == 0.0 else -math.log1p(-z) / z
-    return tau_syn * (1.0 - u / current) * stretch
+    return drop if z == 0.0 else -drop * math.log1p(-z) / z
 
 
 @no_type_check
 @uncounted()
-def first_crossing(current: float, u: float, theta: float, tau_mem: float, tau_syn: float, span: float) -> float:
-    """Earliest s in (0, span] with u(s) = theta, or -1; u(0) <= theta.
+def leap(current: float, u: float, theta: float, rates: Rates, span: float) -> tuple[float, float, float]:
+    """Advance by `span`, or to the first crossing before: its time s in (0, span] (else -1), current and u there.
 
-    A crossing needs a current above theta. Then u has at most one maximum, so the sign at the earlier of that
-    maximum and `span` decides, and up to there u rises and is concave: Newton from a quadratic guess, kept in its
-    bracket, converges.
+    u(0) <= theta. A crossing needs a current above theta. Then u has at most one maximum: if u ends below theta while
+    it still rises there is none; if it has come down, the maximum decides.
     """
+    decay_syn, decay_mem, kernel = flow(span, rates)
+    current_end, u_end = current * decay_syn, u * decay_mem + current * kernel
     if not current > theta or span <= 0.0:
-        return -1.0
-    if u + (current - u) * span / tau_mem < theta:
-        return -1.0
-    high = min(span, peak_time(current, u, tau_mem, tau_syn))
-    _, decay_mem, kappa = flow(high, tau_mem, tau_syn)
-    if u * decay_mem + current * kappa < theta:
-        return -1.0
-    low = 0.0
-    gap = theta - u
-    rise = (current - u) / tau_mem
-    bend = (-current / tau_syn - rise) / tau_mem
-    under = rise * rise + 2.0 * bend * gap
-    s = 2.0 * gap / (rise + math.sqrt(under)) if under > 0.0 else high
+        return -1.0, current_end, u_end
+    high = span
+    if u_end < theta:
+        if current_end >= u_end or u + (current - u) * span * rates.mem < theta:
+            return -1.0, current_end, u_end
+        high = min(span, peak_time(current, u, rates))
+        _, decay_mem, kernel = flow(high, rates)
+        if u * decay_mem + current * kernel < theta:
+            return -1.0, current_end, u_end
+    s, current_end = _crossing(current, u, theta, rates, high)
+    return s, current_end, theta
+
+
+@no_type_check
+@uncounted()
+def _crossing(current: float, u: float, theta: float, rates: Rates, high: float) -> tuple[float, float]:
+    """The s in (0, high] with u(s) = theta, u rising and concave up to it, and the current there.
+
+    Halley's method from a quadratic guess, kept in its bracket; Newton's where the curve is too bent for it.
+    """
+    low, gap, slope = 0.0, theta - u, (current - u) * rates.mem
+    bend = (-current * rates.syn - slope) * rates.mem
+    under = slope * slope + 2.0 * bend * gap
+    s = 2.0 * gap / (slope + math.sqrt(under)) if under > 0.0 else high
     if not low <= s <= high:
         s = 0.5 * high
     for _ in range(100):
-        decay_syn, decay_mem, kappa = flow(s, tau_mem, tau_syn)
-        value = u * decay_mem + current * kappa
-        slope = (current * decay_syn - value) / tau_mem
-        if value < theta:
+        decay_syn, decay_mem, kernel = flow(s, rates)
+        here = current * decay_syn
+        value = u * decay_mem + current * kernel
+        gap, slope = theta - value, (here - value) * rates.mem
+        bend = (-here * rates.syn - slope) * rates.mem
+        if gap > 0.0:
             low = s
         else:
             high = s
-        step = s + (theta - value) / slope if slope > 0.0 else 0.5 * (low + high)
-        if not low <= step <= high:
-            step = 0.5 * (low + high)
-        if abs(step - s) <= 4e-16 * span:
-            return step
-        s = step
-    return s
+        curve = 0.5 * gap * bend / (slope * slope)
+        step = gap / slope / (1.0 + curve if abs(curve) < 0.5 else 1.0) if slope > 0.0 else math.inf
+        exact = abs(step) * (rates.mem + rates.syn) <= NEAR and abs(curve) <= NEAR
+        if not low <= s + step <= high:
+            exact, step = exact and abs(step) <= 1e-15 * high, 0.5 * (low + high) - s
+        s += step
+        if exact or abs(step) <= 4e-16 * high:
+            passed = step * rates.syn
+            return s, here * (1.0 - passed + 0.5 * passed * passed)
+    return s, current * math.exp(-s * rates.syn)
 
 
 @no_type_check

@@ -15,20 +15,31 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 from numba import njit
 
-from ranvier.event_driven.kernels.cpu.arrays import Clock, Membranes, Output, Record, Synapses, Train, Wiring
+from ranvier.event_driven.kernels.cpu.arrays import (
+    Clock,
+    Membranes,
+    Output,
+    Record,
+    Synapses,
+    Train,
+    Wiring,
+    rates_of,
+)
 from ranvier.event_driven.kernels.cpu.arrivals import (
     Arrivals,
     Calendar,
     clear,
     collect,
+    collect_rows,
     new_arrivals,
     new_calendar,
     open_window,
     remember,
 )
 from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
-from ranvier.event_driven.kernels.cpu.deposit import LANES, deposit, gather
-from ranvier.event_driven.kernels.cpu.flow import first_crossing, flow
+from ranvier.event_driven.kernels.cpu.deposit import Room, deposit, gather, new_room
+from ranvier.event_driven.kernels.cpu.flow import Rates, leap
+from ranvier.event_driven.kernels.cpu.lanes import LANES
 
 NEVER = np.int64(2) ** 62
 
@@ -76,20 +87,22 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
     arrivals = new_arrivals(wiring)
     ring = np.zeros(2 * clock.span * neurons * LANES, synapses.weight.dtype)
     sums = np.zeros((3, wiring.size.max()), synapses.weight.dtype)
-    _simulate(wiring, synapses, membranes, clock, record, train, output, cap, samples, state, calendar, arrivals,
-              new_fired(wiring), (ring, sums, np.zeros((2, 3), synapses.weight.dtype)))  # fmt: skip
+    _simulate(wiring, synapses, membranes, clock, record, train, output, cap, samples, state, calendar,
+              new_arrivals(wiring), arrivals, new_fired(wiring), (ring, sums), new_room(wiring, synapses))  # fmt: skip
 
 
 @no_type_check
 @njit(nogil=True)
 def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-              output: Output, cap: float, samples: np.ndarray, state: State, calendar: Calendar, arrivals: Arrivals,
-              fired: Fired, scratch: tuple[np.ndarray, ...]) -> None:  # fmt: skip
+              output: Output, cap: float, samples: np.ndarray, state: State, calendar: Calendar, rows: Arrivals,
+              arrivals: Arrivals, fired: Fired, scratch: tuple[np.ndarray, np.ndarray], room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, output = borrow(record), borrow(train), borrow(output)
-    state, calendar, arrivals, fired = borrow(state), borrow(calendar), borrow(arrivals), borrow(fired)
-    ring, sums, factors = borrow(scratch)
+    state, calendar, fired = borrow(state), borrow(calendar), borrow(fired)
+    rows, arrivals = borrow(rows), borrow(arrivals)
+    ring, sums = borrow(scratch)
+    room = borrow(room)
     for b in samples:
         state.current[:] = 0.0
         state.u[:] = 0.0
@@ -107,8 +120,8 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
                 if p >= wiring.inputs:
                     gather(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, sums)
                     _advance(wiring, synapses, membranes, clock, record, calendar, train, b, k, p, state, sums, output,
-                             arrivals, fired)  # fmt: skip
-                _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, factors, output)
+                             rows, arrivals, fired)  # fmt: skip
+                _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, room, output)
         output.broken[b] = not np.isfinite(state.current.sum() + state.u.sum())
         _finish(wiring, clock, train, b, output, cap, fired.flagged)
 
@@ -126,12 +139,12 @@ def new_fired(wiring: Wiring) -> Fired:
 @no_type_check
 @uncounted(inline="always")
 def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
-          b: int, k: int, p: int, ring: np.ndarray, factors: np.ndarray, output: Output) -> None:  # fmt: skip
+          b: int, k: int, p: int, ring: np.ndarray, room: Room, output: Output) -> None:  # fmt: skip
     """Send the spikes of population p in window k on their way."""
     q = calendar.first[p, k]
     end = wiring.spike_start[p] + train.total[b, p]
     while q < end and train.window[b, q] == k:
-        deposit(wiring, synapses, membranes, clock, calendar, train, b, q, p, ring, factors)
+        deposit(wiring, synapses, membranes, clock, calendar, train, b, q, p, ring, room)
         _count_in_flight(wiring, synapses, clock, train, b, q, p, output)
         remember(wiring, calendar, train, b, p, q, 0)
         q += 1
@@ -163,7 +176,7 @@ def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Tr
 @uncounted()
 def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, b: int, k: int, p: int, state: State, sums: np.ndarray,
-             output: Output, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
+             output: Output, rows: Arrivals, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
     """Take every neuron of population p through window k, and put its spikes of this window in time order."""
     start, size = wiring.neuron_start[p], wiring.size[p]
     begin = wiring.spike_start[p] + train.total[b, p]
@@ -175,9 +188,10 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
         membranes.headroom[part], membranes.theta[part], sums[0], sums[1], sums[2], fired.flagged,
     )  # fmt: skip
     output.exact[b] += flagged
+    count = collect_rows(wiring, synapses, clock, calendar, train, b, k, p, rows) if flagged > 0 else 0
     for at in range(flagged):
         j = fired.flagged[at]
-        found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, arrivals)
+        found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, arrivals)
         _exact(
             wiring,
             membranes,
@@ -254,8 +268,8 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
         until = state.held_offset[n] if state.held_window[n] == k else np.inf
     place = output.voltage[b, record.value_start[p] + j :]
     state.current[n], state.u[n], until, resumed, count = _walk(
-        state.current[n], state.u[n], until, membranes.tau_mem[n], membranes.tau_syn[n], membranes.theta[n],
-        membranes.rho[n], membranes.refractory[n],
+        state.current[n], state.u[n], until, rates_of(membranes, n), membranes.theta[n], membranes.rho[n],
+        membranes.refractory[n],
         clock.last if k == clock.windows - 1 else clock.window,
         arrivals.offset[:found], arrivals.weight, record.offset[b, due:done],
         place[(due - record.time_start[p]) * wiring.size[p] :], wiring.size[p],
@@ -283,9 +297,9 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
 @no_type_check
 @uncounted()
 def _walk(
-    current: float, u: float, until: float, tau_mem: float, tau_syn: float, theta: float, rho: float, refractory:
-    float, end: float, arrives: np.ndarray, weights: np.ndarray, records: np.ndarray, potentials: np.ndarray,
-    stride: int, spike_offset: np.ndarray, spike_slope: np.ndarray, spike_restart: np.ndarray,
+    current: float, u: float, until: float, rates: Rates, theta: float, rho: float, refractory: float, end: float,
+    arrives: np.ndarray, weights: np.ndarray, records: np.ndarray, potentials: np.ndarray, stride: int, spike_offset:
+    np.ndarray, spike_slope: np.ndarray, spike_restart: np.ndarray,
 ) -> tuple[float, float, float, float, int]:  # fmt: skip
     """One neuron through one window: from arrival to arrival, every crossing, reset and restart on the way.
 
@@ -300,25 +314,22 @@ def _walk(
         while True:
             if until >= 0.0:
                 leave = min(max(until, t), stop)
-                current *= math.exp((t - leave) / tau_syn)
+                current *= math.exp((t - leave) * rates.syn)
                 t = leave
                 if until > stop:
                     break
                 until = -1.0
                 if count == 0:
-                    resumed = (current - rho) / tau_mem
+                    resumed = (current - rho) * rates.mem
                 else:
-                    spike_restart[count - 1] = (current - rho) / tau_mem
-            s = first_crossing(current, u, theta, tau_mem, tau_syn, stop - t)
-            decay_syn, decay_mem, kernel = flow(stop - t if s < 0.0 else s, tau_mem, tau_syn)
-            u = u * decay_mem + current * kernel
-            current *= decay_syn
+                    spike_restart[count - 1] = (current - rho) * rates.mem
+            s, current, u = leap(current, u, theta, rates, stop - t)
             if s < 0.0:
                 break
             t += s
             u = rho
-            spike_offset[count], spike_slope[count] = t, (current - theta) / tau_mem
-            spike_restart[count] = (current - rho) / tau_mem if refractory == 0.0 else 0.0
+            spike_offset[count], spike_slope[count] = t, (current - theta) * rates.mem
+            spike_restart[count] = (current - rho) * rates.mem if refractory == 0.0 else 0.0
             count += 1
             hold = refractory if count < spike_offset.shape[0] else np.inf
             if hold > 0.0:
