@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ranvier.event_driven import packing, tables
 from ranvier.event_driven.host import backward_call, forward_call
-from ranvier.event_driven.kernels.cpu.arrays import Train
 from ranvier.event_driven.plan import Plan
-from ranvier.event_driven.tables import Call
+from ranvier.event_driven.tables import Call, train_shapes
 
 DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "times")
 
@@ -41,14 +41,22 @@ class Result(NamedTuple):
     status: Any
 
 
+class Packed(NamedTuple):
+    """A tree of arrays as two; see `packing`."""
+
+    real: Any
+    whole: Any
+
+
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def event_driven(plan: Plan, call: Call) -> Result:
     """Simulate one batch of input spikes; see the module."""
     return _forward(plan, call)[0]
 
 
-def _forward(plan: Plan, call: Call) -> tuple[Result, Train]:
-    batch, places, count = call.times[0].shape[0], sum(plan.capacities), len(plan.populations)
+def _forward(plan: Plan, call: Call) -> tuple[Result, Packed, Packed]:
+    """The result, and what the backward pass needs: the call and the spikes."""
+    batch, count = call.times[0].shape[0], len(plan.populations)
     real, whole = jnp.dtype(plan.dtype), jnp.dtype(jnp.int32)
     cut, recorded = _cuts(plan)
 
@@ -57,20 +65,21 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, Train]:
 
     rooms = [plan.capacities[p] for p, _ in cut]
     counts: Any = shaped((count,), whole)
-    shapes = Result(
+    result = Result(
         tuple(shaped((room,), real) for room in rooms),
         tuple(shaped((room,), whole) for room in rooms),
         tuple(shaped((plan.records[p], plan.sizes[p + plan.inputs]), real) for p, _ in recorded),
         silent=counts, guarded=counts, dropped=counts, in_flight=counts, spikes=counts,
         exact=shaped((), whole), status=jax.ShapeDtypeStruct((), whole),
     )  # fmt: skip
-    kept = (shaped((places,), whole), shaped((places,), real), shaped((places,), whole), shaped((places,), real),
-            shaped((places,), real), counts)  # fmt: skip
+    lengths = packing.sizes(train_shapes(plan, batch))
+    train = Packed(*(jax.ShapeDtypeStruct((n,), kind) for n, kind in zip(lengths, (real, whole), strict=True)))
+    given, like = Packed(*packing.pack(call, real)), packing.shapes(call)
 
-    def host(*leaves: Any) -> tuple[Result, Train]:
-        return _over_vmap(partial(_host_forward, plan), leaves, jax.tree.leaves(call), jax.tree.structure(call))
+    def host(*arrays: Any) -> tuple[Result, Packed]:
+        return _over_vmap(lambda one: _host_forward(plan, packing.unpack(like, *one)), arrays)
 
-    return jax.pure_callback(host, (shapes, Train(*kept)), *jax.tree.leaves(call), vmap_method="expand_dims")
+    return *jax.pure_callback(host, (result, train), *given, vmap_method="expand_dims"), given
 
 
 def _cuts(plan: Plan) -> tuple[list[tuple[int, slice]], list[tuple[int, slice]]]:
@@ -82,8 +91,10 @@ def _cuts(plan: Plan) -> tuple[list[tuple[int, slice]], list[tuple[int, slice]]]
     return cut, recorded
 
 
-def _host_forward(plan: Plan, call: Call) -> tuple[Result, Train]:
-    output, train, status = forward_call(plan, call)
+def _host_forward(plan: Plan, call: Call) -> tuple[Result, Packed]:
+    kept = Packed(*tables.train_room(plan, call.times[0].shape[0]))
+    train = packing.unpack(train_shapes(plan, call.times[0].shape[0]), *kept)
+    output, status = forward_call(plan, call, train)
     cut, recorded = _cuts(plan)
     result = Result(
         tuple(output.time[:, part] for _, part in cut),
@@ -93,31 +104,40 @@ def _host_forward(plan: Plan, call: Call) -> tuple[Result, Train]:
         ),
         output.silent, output.guarded, output.dropped, output.in_flight, train.total, output.exact, np.int32(status),
     )  # fmt: skip
-    return result, train
+    return result, kept
 
 
-def _over_vmap(function: Any, leaves: tuple[Any, ...], like: list[Any], structure: Any) -> Any:
-    """Call `function` once for every element of the axes that `vmap` put in front of the arguments."""
-    arrays = [np.asarray(leaf) for leaf in leaves]
-    extra = arrays[0].ndim - like[0].ndim
-    if extra == 0:
-        return function(jax.tree.unflatten(structure, arrays))
-    lead = np.broadcast_shapes(*(array.shape[:extra] for array in arrays))
-    whole = [np.broadcast_to(array, lead + array.shape[extra:]).reshape(-1, *array.shape[extra:]) for array in arrays]
-    results = [function(jax.tree.unflatten(structure, [a[at] for a in whole])) for at in range(math.prod(lead))]
+def _over_vmap(function: Any, given: tuple[Any, ...]) -> Any:
+    """Call `function` once for every element of the axes that `vmap` put in front of the (flat) arguments."""
+    arrays = [np.asarray(array) for array in given]
+    if arrays[0].ndim == 1:
+        return function(arrays)
+    lead = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
+    whole = [np.broadcast_to(array, (*lead, array.shape[-1])).reshape(-1, array.shape[-1]) for array in arrays]
+    results = [function([array[at] for array in whole]) for at in range(math.prod(lead))]
     return jax.tree.map(lambda *parts: np.stack(parts).reshape(lead + np.shape(parts[0])), *results)
 
 
-def _forward_rule(plan: Plan, call: Call) -> tuple[Result, tuple[Call, Train, tuple[None, ...]]]:
+class Kept(NamedTuple):
+    """What the backward pass needs: the call (for its shapes), the same packed, the spikes, and `(None,)` or `()`:
+    whether the gradient of input times is wanted."""
+
+    call: Call
+    given: Packed
+    train: Packed
+    timed: tuple[None, ...]
+
+
+def _forward_rule(plan: Plan, call: Call) -> tuple[Result, Kept]:
     """Forward pass under differentiation: refuses what has no derivative here."""
     for field, group in zip(Call._fields, call, strict=True):
         for place, leaf in enumerate(group):
             if leaf.perturbed and field not in DIFFERENTIABLE:
                 raise ValueError(_refusal(plan, field, place))
     values = jax.tree.map(lambda leaf: leaf.value, call, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
-    result, train = _forward(plan, values)
+    result, train, given = _forward(plan, values)
     timed = (None,) if any(leaf.perturbed for leaf in call.times) else ()
-    return result, (values, train, timed)
+    return result, Kept(values, given, train, timed)
 
 
 def _refusal(plan: Plan, field: str, place: int) -> str:
@@ -133,9 +153,9 @@ def _refusal(plan: Plan, field: str, place: int) -> str:
     )
 
 
-def _backward_rule(plan: Plan, kept: tuple[Call, Train, tuple[None, ...]], cotangent: Result) -> tuple[Call]:
+def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
     """Backward pass: sums over the batch for everything but the input times, which are left out unless wanted."""
-    call, train, timed = kept
+    call, timed = kept.call, bool(kept.timed)
     zero = jax.custom_derivatives.SymbolicZero
     batch, real = call.times[0].shape[0], jnp.dtype(plan.dtype)
     inputs = jnp.zeros((batch, sum(plan.capacities[: plan.inputs])), real)
@@ -143,18 +163,24 @@ def _backward_rule(plan: Plan, kept: tuple[Call, Train, tuple[None, ...]], cotan
     owed = jnp.concatenate([inputs, *direct], axis=1)
     seeds = [jnp.zeros(part.shape, real) if isinstance(part, zero) else part for part in cotangent.voltages]
     seed = jnp.concatenate([jnp.zeros((batch, 0), real), *(part.reshape(batch, -1) for part in seeds)], axis=1)
-    arguments = (call, train, owed, seed)
     groups = tuple(getattr(call, field) for field in DIFFERENTIABLE)
-    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, real), groups)
-    leaves, structure = jax.tree.flatten(arguments)
+    found_shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, real), groups)
+    likes = (packing.shapes(call), train_shapes(plan, batch), packing.shapes((owed, seed)))
 
     def host(*given: Any) -> Any:
-        return _over_vmap(lambda one: backward_call(plan, *one, timed=bool(timed)), given, leaves, structure)
+        return _over_vmap(lambda one: _host_backward(plan, likes, timed, one), given)
 
-    found = jax.pure_callback(host, shapes, *leaves, vmap_method="expand_dims")
+    packed = (*kept.given, *kept.train, packing.pack((owed, seed), real)[0])
+    found = jax.pure_callback(host, found_shapes, *packed, vmap_method="expand_dims")
     gradients = dict(zip(DIFFERENTIABLE, found, strict=True))
     nothing = {field: tuple(_no_gradient(leaf) for leaf in getattr(call, field)) for field in Call._fields}
     return (Call(**(nothing | gradients)),)
+
+
+def _host_backward(plan: Plan, likes: tuple[Any, Any, Any], timed: bool, given: list[np.ndarray]) -> Any:
+    call, train = packing.unpack(likes[0], *given[:2]), packing.unpack(likes[1], *given[2:4])
+    owed, seed = packing.unpack(likes[2], given[4], given[4])
+    return backward_call(plan, call, train, owed, seed, timed)
 
 
 def _no_gradient(leaf: Array) -> Array | np.ndarray:

@@ -1,11 +1,14 @@
-"""From the numbers of a call to the kernel's arrays, and from the kernel's sums to gradients. NumPy and Numba only."""
+"""From the numbers of a call to the kernel's arrays, and from the kernel's sums to gradients."""
 
 import math
+from functools import cache
 from typing import Any, NamedTuple, no_type_check
 
+import jax
 import numpy as np
 from numba import njit
 
+from ranvier.event_driven import packing
 from ranvier.event_driven.kernels.cpu import arrays, flow, pull
 from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.plan import Plan
@@ -30,13 +33,12 @@ class Call(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """The kernel's arrays for one call."""
+    """The kernel's arrays for one network: what does not depend on inputs and records."""
 
     wiring: arrays.Wiring
     synapses: arrays.Synapses
     membranes: arrays.Membranes
     clock: arrays.Clock
-    record: arrays.Record
 
 
 def membranes(plan: Plan, call: Call, window: float) -> arrays.Membranes:
@@ -106,7 +108,9 @@ def connect(plan: Plan, call: Call, window: float, windows: int) -> tuple[arrays
     cell = _cells(plan, shift, delay_start)
     longest = np.array([shift[delay_start[c] : delay_start[c + 1]].max() for c in links], np.int64)
     wiring = _wiring(plan, mode, rows, columns, weight_start, delay_start, longest)
-    return wiring, arrays.Synapses(weight, shift, frac, cell, *decays, lanes.reshape(-1), shift_t, arriving.reshape(-1))
+    return wiring, arrays.Synapses(
+        weight, shift, frac, cell, decays[0], decays[1], decays[2], lanes.reshape(-1), shift_t, arriving.reshape(-1)
+    )
 
 
 def _cells(plan: Plan, shift: np.ndarray, delay_start: np.ndarray) -> np.ndarray:
@@ -184,7 +188,6 @@ def _rest_factors(
 def record(plan: Plan, call: Call, window: float, windows: int) -> arrays.Record:
     """Record times as windows and offsets."""
     batch = call.times[0].shape[0]
-    lists = [np.zeros((batch, 0))] * (len(plan.populations) - len(call.records))
     counts = [0] * plan.inputs + list(plan.records)
     chosen = iter(call.records)
     lists = [next(chosen).astype(np.float64) if count else np.zeros((batch, 0)) for count in counts]
@@ -202,14 +205,27 @@ def record(plan: Plan, call: Call, window: float, windows: int) -> arrays.Record
     )
 
 
+@cache
+def train_shapes(plan: Plan, batch: int) -> arrays.Train:
+    """Shapes and dtypes of the spikes of a batch; a tree for `packing`."""
+    real, whole = np.dtype(plan.dtype), np.dtype(np.int32)
+    shapes: list[Any] = [
+        jax.ShapeDtypeStruct((batch, sum(plan.capacities)), kind) for kind in (whole, real, whole, real, real)
+    ]
+    shapes.append(jax.ShapeDtypeStruct((batch, len(plan.populations)), whole))
+    return arrays.Train._make(shapes)
+
+
 def empty_train(plan: Plan, batch: int) -> arrays.Train:
     """Room for the spikes of a batch."""
-    places = (batch, sum(plan.capacities))
-    real = np.dtype(plan.dtype)
-    return arrays.Train(
-        np.zeros(places, np.int32), np.zeros(places, real), np.zeros(places, np.int32), np.zeros(places, real),
-        np.zeros(places, real), np.zeros((batch, len(plan.populations)), np.int32),
-    )  # fmt: skip
+    shapes = train_shapes(plan, batch)
+    return packing.unpack(shapes, *train_room(plan, batch))
+
+
+def train_room(plan: Plan, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """The two arrays that the spikes of a batch pack into."""
+    real, whole = packing.sizes(train_shapes(plan, batch))
+    return np.zeros(real, plan.dtype), np.zeros(whole, np.int32)
 
 
 def load_inputs(plan: Plan, call: Call, window: float, windows: int, train: arrays.Train) -> None:
@@ -242,8 +258,9 @@ def empty_gradient(ready: Prepared) -> pull.Gradient:
     weights, neurons = ready.synapses.weight, ready.membranes.theta.size
     per_synapse = np.any(ready.wiring.column_stride > 0)
     return pull.Gradient(
-        np.zeros_like(ready.synapses.lanes), np.zeros_like(weights), np.zeros_like(weights if per_synapse else weights[:0]),
-        np.zeros(ready.synapses.frac.size), np.zeros(neurons), np.zeros(neurons), np.zeros(neurons),
+        np.zeros_like(ready.synapses.lanes), np.zeros_like(weights),
+        np.zeros_like(weights if per_synapse else weights[:0]), np.zeros(ready.synapses.frac.size), np.zeros(neurons),
+        np.zeros(neurons), np.zeros(neurons),
     )  # fmt: skip
 
 

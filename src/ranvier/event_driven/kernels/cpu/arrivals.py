@@ -13,7 +13,7 @@ from numba import njit
 from ranvier.event_driven.kernels.cpu.arrays import ROW, Clock, Synapses, Train, Wiring
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
 from ranvier.event_driven.kernels.cpu.flow import wraps
-from ranvier.event_driven.kernels.cpu.lanes import lowest_bit
+from ranvier.event_driven.kernels.cpu.lanes import lowest_bit, prefetch
 
 GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
 """Steps of Shell's sort (Ciura's): as quick as insertion for a few arrivals, harmless for thousands."""
@@ -197,12 +197,13 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
             size, senders = wiring.size[wiring.pre[c]], wiring.sender_start[wiring.pre[c]]
             row = wiring.weight_start[c] + j * size
             part, dense = slice(senders, senders + size), slice(row, row + size)
-            hits = _mark(calendar.recent[part], synapses.shift_t[dense], calendar.hits, calendar.words,
-                         calendar.senders, k, calendar.group[0])  # fmt: skip
+            arriving = synapses.arriving[2 * row : 2 * (row + size)]
+            _mark(calendar.recent[part], synapses.shift_t[dense], calendar.hits, k, calendar.group[0])
+            hits = _list(calendar.words, size, arriving, calendar.senders)
             found = _look_up(
-                calendar.senders, hits, synapses.shift_t[dense], synapses.arriving[2 * row : 2 * (row + size)], k,
-                calendar.latest[part], calendar.before, train.window[b], train.offset[b], clock.window, c, found,
-                arrivals.offset, arrivals.weight, arrivals.tag,
+                calendar.senders, hits, synapses.shift_t[dense], arriving, k, calendar.latest[part], calendar.before,
+                train.window[b], train.offset[b], clock.window, c, found, arrivals.offset, arrivals.weight,
+                arrivals.tag,
             )  # fmt: skip
     if found > count:
         _sort(arrivals.offset, arrivals.weight, arrivals.tag, found)
@@ -211,22 +212,33 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
 
 @no_type_check
 @uncounted()
-def _mark(
-    recent: np.ndarray, shift: np.ndarray, hits: np.ndarray, words: np.ndarray, senders: np.ndarray, k: int, group: int
-) -> int:
-    """List senders that fired in a group of windows from which a spike could arrive in window k; their number."""
-    count, now = shift.shape[0], k >> group
-    for i in range(count):
-        age = now - ((k - shift[i] - 1) >> group)
-        hits[i] = np.uint8((recent[i] >> np.uint64(max(age, 1) - 1)) & np.uint64(3))
+def _mark(recent: np.ndarray, shift: np.ndarray, hits: np.ndarray, k: int, group: int) -> None:
+    """Which senders fired in one of the two groups of windows from which a spike could arrive in window k."""
+    count, three = shift.shape[0], np.uint64(3)
+    if group == 0:
+        for i in range(count):
+            hits[i] = np.uint8((recent[i] >> np.uint64(shift[i])) & three)
+    else:
+        now = k >> group
+        for i in range(count):
+            age = now - ((k - shift[i] - 1) >> group)
+            hits[i] = np.uint8((recent[i] >> np.uint64(max(age, 1) - 1)) & three)
     hits[count : (count // 8 + 1) * 8] = 0
+
+
+@no_type_check
+@uncounted()
+def _list(words: np.ndarray, count: int, arriving: np.ndarray, senders: np.ndarray) -> int:
+    """Write the marked senders into `senders`, and ask for what will be read of each; their number."""
     found = 0
     for w in range(count // 8 + 1):
         word = words[np.uintp(w)]
         while word != 0:
             place = lowest_bit(word) >> 3
             word &= ~(np.uint64(255) << np.uint64(8 * place))
-            senders[np.uintp(found)] = 8 * w + place
+            i = np.uintp(8 * w + place)
+            prefetch(arriving, 2 * i)
+            senders[np.uintp(found)] = i
             found += 1
     return found
 

@@ -34,9 +34,9 @@ FAST = {"contract", "nsz", "reassoc"}
 
 
 class Room(NamedTuple):
-    """Room for the events of one spike: their `index` and its factors (see `lanes.py`), in time and late."""
+    """Room for the events of one spike: where they go (`events`), and its factors, in time and late; see `lanes.py`."""
 
-    index: np.ndarray
+    events: np.ndarray
     factors: np.ndarray
     gains: np.ndarray
 
@@ -89,8 +89,8 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
             row = LANES * (wiring.weight_start[c] + i * size)
             set_factors(clock.window - train.offset[b, q], clock.window, rates_of(membranes, to), room.factors)
             locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
-                   clock.window, (train.window[b, q] % clock.span) * neurons, neurons, room.index)  # fmt: skip
-            scatter(ring, room.index, synapses.lanes[row : row + LANES * size], room.factors, size)
+                   clock.window, (train.window[b, q] % clock.span) * neurons, neurons, room.events)  # fmt: skip
+            scatter(ring, room.events, synapses.lanes[row : row + LANES * size], room.factors, size)
         elif mode == GENERAL:
             _scatter_general(wiring, synapses, membranes, clock, train, b, q, c, ring)
 

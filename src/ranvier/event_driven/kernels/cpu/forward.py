@@ -95,7 +95,8 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
 @njit(nogil=True)
 def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
               output: Output, cap: float, samples: np.ndarray, state: State, calendar: Calendar, rows: Arrivals,
-              arrivals: Arrivals, fired: Fired, scratch: tuple[np.ndarray, np.ndarray], room: Room) -> None:  # fmt: skip
+              arrivals: Arrivals, fired: Fired, scratch: tuple[np.ndarray, np.ndarray],
+              room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, output = borrow(record), borrow(train), borrow(output)

@@ -77,12 +77,12 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
             continue
         set_factors(clock.window - train.offset[b, q], clock.window, rates, room.factors)
         locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
-               clock.window, first * neurons, neurons, room.index)  # fmt: skip
+               clock.window, first * neurons, neurons, room.events)  # fmt: skip
         lanes = slice(LANES * row, LANES * (row + size))
-        gather(ring, room.index, gradient.lanes[lanes], room.factors, size)
+        gather(ring, room.events, gradient.lanes[lanes], room.factors, size)
         if timed:
             _set_gains(room.factors, rates, room.gains)
-            total += weigh(ring, room.index, synapses.lanes[lanes], room.gains, size)
+            total += weigh(ring, room.events, synapses.lanes[lanes], room.gains, size)
     return total
 
 
