@@ -153,6 +153,8 @@ def follow_parent() -> None:
     def watch() -> None:
         while os.getppid() == int(parent):
             time.sleep(1.0)
-        os.kill(os.getpid(), signal.SIGINT)
+        while True:  # one interrupt may fall into an import, which may swallow it
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(5.0)
 
     threading.Thread(target=watch, daemon=True).start()

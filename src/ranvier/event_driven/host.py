@@ -92,11 +92,14 @@ def _build(plan: Plan, call: Call) -> Prepared:
     taus = [float(tau.min()) for tau in (*call.tau_mem, *call.tau_syn)]
     window = window_length(plan.longest_window, min(taus), plan.dtype)
     windows = max(1, math.ceil(plan.t_end / window))
-    wiring, synapses = tables.connect(plan, call, window, windows)
-    span = int(wiring.max_shift.max(initial=0)) + 2
+    wiring, membranes = tables.wiring(plan), tables.membranes(plan, call)
+    synapses = tables.synapses(plan, wiring, call)
+    delay = np.concatenate([delay.reshape(-1) for delay in call.delays])
+    entry.tabulate(wiring, membranes, delay, np.array(plan.low), window, windows, synapses)
+    span = int(synapses.longest.max(initial=0)) + 2
     margin = 1e-10 if plan.dtype == "float64" else 1e-5
     clock = arrays.Clock(window, windows, plan.t_end - (windows - 1) * window, span, margin)
-    return Prepared(wiring, synapses, tables.membranes(plan, call, window), clock)
+    return Prepared(wiring, synapses, membranes, clock)
 
 
 def forward_call(plan: Plan, call: Call, train: arrays.Train) -> tuple[arrays.Output, int]:
@@ -136,11 +139,11 @@ def backward_call(
         return tables.nan_gradient(plan, call)
     record = tables.record(plan, call, ready.clock.window, ready.clock.windows)
     chunks = _chunks(owed.shape[0])
-    sums = [tables.empty_gradient(ready) for _ in chunks]
+    sums, parts = tables.empty_gradients(ready, len(chunks))
     owed = owed.astype(np.float64)
 
     def work(chunk: int, samples: np.ndarray) -> None:
-        entry.backward(*ready, record, train, owed, seed, plan.cap, timed, sums[chunk], samples)
+        entry.backward(*ready, record, train, owed, seed, plan.cap, timed, parts[chunk], samples)
 
     _share(plan, work, chunks)
     return tables.split_gradient(plan, call, ready, sums, owed)

@@ -1,15 +1,13 @@
 """From the numbers of a call to the kernel's arrays, and from the kernel's sums to gradients."""
 
-import math
 from functools import cache
-from typing import Any, NamedTuple, no_type_check
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from numba import njit
 
 from ranvier.event_driven import packing
-from ranvier.event_driven.kernels.cpu import arrays, flow, pull
+from ranvier.event_driven.kernels.cpu import arrays, pull
 from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.plan import Plan
 
@@ -41,88 +39,33 @@ class Prepared(NamedTuple):
     clock: arrays.Clock
 
 
-def membranes(plan: Plan, call: Call, window: float) -> arrays.Membranes:
-    """Constants of every neuron, and what one window does to its state."""
+def membranes(plan: Plan, call: Call) -> arrays.Membranes:
+    """Constants of every neuron; what a window does to them is for the kernel to fill."""
     columns = (call.tau_mem, call.tau_syn, call.theta, call.rho, call.refractory)
     sizes = plan.sizes[plan.inputs :]
-    flat = [
-        np.concatenate([np.broadcast_to(part, (size,)) for part, size in zip(column, sizes, strict=True)])
-        for column in columns
-    ]
-    tau_mem, tau_syn, theta, rho, refractory = (column.astype(np.float64) for column in flat)
-    mem, syn, gain = rates(tau_mem, tau_syn)
-    return arrays.Membranes(mem, syn, gain, theta, rho, refractory, *_window_effects(mem, syn, gain, window))
+    room = np.empty((11, sum(sizes)))
+    for row, column in zip((0, 1, 3, 4, 5), columns, strict=True):
+        start = 0
+        for part, size in zip(column, sizes, strict=True):
+            room[row, start : start + size] = part
+            start += size
+    np.divide(1.0, room[:2], out=room[:2])
+    gap = room[0] - room[1]
+    room[2] = np.where(gap == 0.0, 0.0, room[0] / np.where(gap == 0.0, 1.0, gap))
+    return arrays.Membranes(*room)
 
 
-def rates(tau_mem: Any, tau_syn: Any) -> tuple[Any, Any, Any]:
-    """The fields of `flow.Rates`."""
-    mem, syn = 1.0 / tau_mem, 1.0 / tau_syn
-    return mem, syn, np.where(mem == syn, 0.0, mem / np.where(mem == syn, 1.0, mem - syn))
-
-
-@no_type_check
-@njit(nogil=True, cache=True)
-def _window_effects(mem: np.ndarray, syn: np.ndarray, gain: np.ndarray, window: float) -> tuple[np.ndarray, ...]:
-    """Decays and kernel over one window, `1 - e^{-h/tau_mem}`, and how far `lift` may understate a peak."""
-    out = np.empty((5, mem.shape[0]))
-    for n in range(mem.shape[0]):
-        own = flow.Rates(mem[n], syn[n], gain[n])
-        decay_syn, decay_mem, kernel = flow.flow(window, own)
-        peak = flow.peak_time(1.0, 0.0, own)
-        highest = flow.flow(peak, own)[2]
-        out[:, n] = decay_mem, decay_syn, kernel, -math.expm1(-window * mem[n]), 1.0
-        if peak < window:
-            out[4, n] = highest / kernel
-    return out[0], out[1], out[2], out[3], out[4]
-
-
-def connect(plan: Plan, call: Call, window: float, windows: int) -> tuple[arrays.Wiring, arrays.Synapses]:
-    """Wiring, and weights and delays laid end to end, delays split once into windows and rest."""
-    links = range(len(plan.links))
-    mode = np.array([_mode(plan, c) for c in links], np.int64)
-    rows, columns = np.array(plan.delay_shapes, np.int64).reshape(-1, 2).T
-    weight_start, delay_start = (
-        plan.starts(w.size for w in call.weights),
-        plan.starts(d.size for d in call.delays),
-    )
+def synapses(plan: Plan, wiring: arrays.Wiring, call: Call) -> arrays.Synapses:
+    """Weights end to end, and room for what the kernel makes of them and of the delays."""
     weight = np.concatenate([w.reshape(-1) for w in call.weights])
-    bounded = [np.maximum(d.reshape(-1), low) for d, low in zip(call.delays, plan.low, strict=True)]  # rounding only
-    delay = np.concatenate(bounded).astype(weight.dtype)
-    shift, frac = _split(delay, window, windows)
-    decays = [np.zeros_like(delay) for _ in range(3)]
-    lanes = np.zeros((weight.size if np.any(mode == arrays.SCATTER) else 0, LANES), weight.dtype)
-    shift_t, arriving = np.zeros(weight.size, np.int32), np.zeros((weight.size, 2), weight.dtype)
-    for c in links:
-        part, dense = slice(delay_start[c], delay_start[c + 1]), slice(weight_start[c], weight_start[c + 1])
-        post = plan.post[c] - plan.inputs
-        if mode[c] == arrays.SCATTER:
-            own = flow.Rates(*map(float, rates(call.tau_mem[post].flat[0], call.tau_syn[post].flat[0])))
-            _rest_factors(frac[part], own, *(table[part] for table in decays))
-            for lane, table in enumerate(decays):
-                lanes[dense, lane] = (call.weights[c] * table[part].reshape(plan.delay_shapes[c])).reshape(-1)
-        if mode[c] != arrays.ROW:
-            for table, transposed in ((shift, shift_t), (frac, arriving[:, 0])):
-                wide = np.broadcast_to(table[part].reshape(plan.delay_shapes[c]), call.weights[c].shape)
-                transposed[dense] = wide.T.reshape(-1)
-            arriving[dense, 1] = call.weights[c].T.reshape(-1)
-    cell = _cells(plan, shift, delay_start)
-    longest = np.array([shift[delay_start[c] : delay_start[c + 1]].max() for c in links], np.int64)
-    wiring = _wiring(plan, mode, rows, columns, weight_start, delay_start, longest)
-    return wiring, arrays.Synapses(
-        weight, shift, frac, cell, decays[0], decays[1], decays[2], lanes.reshape(-1), shift_t, arriving.reshape(-1)
-    )
-
-
-def _cells(plan: Plan, shift: np.ndarray, delay_start: np.ndarray) -> np.ndarray:
-    """Where in a ring each delay's target is, relative to the emission window's first cell."""
-    neurons = [0] * plan.inputs + list(plan.sizes[plan.inputs :])
-    start = plan.starts(neurons)
-    cell = shift * np.int32(start[-1])
-    for c, (rows, columns) in enumerate(plan.delay_shapes):
-        if columns > 1:
-            target = np.tile(np.arange(columns, dtype=np.int32), rows)
-            cell[delay_start[c] : delay_start[c + 1]] += target + np.int32(start[plan.post[c]])
-    return cell
+    real, delays = weight.dtype, int(wiring.delay_start[-1])
+    scattered = weight.size if np.any(wiring.mode == arrays.SCATTER) else 0
+    turned = weight.size if np.any(wiring.mode != arrays.ROW) else 0
+    whole, part = np.empty((2, delays), np.int32), np.zeros((4, delays), real)
+    return arrays.Synapses(
+        weight, whole[0], part[0], whole[1], part[1], part[2], part[3], np.zeros(LANES * scattered, real),
+        np.empty(turned, np.int32), np.empty(2 * turned, real), np.zeros(len(plan.links), np.int64),
+    )  # fmt: skip
 
 
 def _mode(plan: Plan, c: int) -> int:
@@ -132,9 +75,12 @@ def _mode(plan: Plan, c: int) -> int:
     return arrays.ROW if columns == 1 else arrays.SCATTER
 
 
-def _wiring(plan: Plan, mode: np.ndarray, rows: np.ndarray, columns: np.ndarray, weight_start: np.ndarray,
-            delay_start: np.ndarray, longest: np.ndarray) -> arrays.Wiring:  # fmt: skip
+@cache
+def wiring(plan: Plan) -> arrays.Wiring:
+    """Who is joined to whom."""
     links, count = range(len(plan.links)), len(plan.populations)
+    mode = np.array([_mode(plan, c) for c in links], np.int64)
+    rows, columns = np.array(plan.delay_shapes, np.int64).reshape(-1, 2).T
     incoming = [[c for c in links if plan.post[c] == p] for p in range(count)]
     outgoing = [[c for c in links if plan.pre[c] == p] for p in range(count)]
     ringed = [any(mode[c] in (arrays.SCATTER, arrays.GENERAL) for c in group) for group in incoming]
@@ -152,16 +98,15 @@ def _wiring(plan: Plan, mode: np.ndarray, rows: np.ndarray, columns: np.ndarray,
         mode=mode,
         row_stride=np.where(rows > 1, columns, 0),
         column_stride=np.where(columns > 1, 1, 0),
-        weight_start=weight_start[:-1],
-        delay_start=delay_start[:-1],
+        weight_start=plan.starts(plan.sizes[plan.pre[c]] * plan.sizes[plan.post[c]] for c in links),
+        delay_start=plan.starts(rows * columns),
         link_start=plan.starts(listed)[:-1],
-        max_shift=longest,
         in_first=plan.starts(len(group) for group in incoming),
         in_list=np.array([c for group in incoming for c in group] or [0], np.int64),
         out_first=plan.starts(len(group) for group in outgoing),
         out_list=np.array([c for group in outgoing for c in group] or [0], np.int64),
         ringed=np.array(ringed),
-        spiking=np.array(plan.spiking),
+        mixed=np.array(plan.mixed),
     )
 
 
@@ -176,18 +121,11 @@ def _split(time: np.ndarray, window: float, windows: int) -> tuple[np.ndarray, n
     return k.astype(np.int32), np.minimum(rest, most).astype(time.dtype)
 
 
-@no_type_check
-@njit(nogil=True, cache=True)
-def _rest_factors(
-    frac: np.ndarray, rates: flow.Rates, decay_syn: np.ndarray, decay_mem: np.ndarray, kernel: np.ndarray
-) -> None:
-    for n in range(frac.shape[0]):
-        decay_syn[n], decay_mem[n], kernel[n] = flow.flow(-float(frac[n]), rates)
-
-
 def record(plan: Plan, call: Call, window: float, windows: int) -> arrays.Record:
     """Record times as windows and offsets."""
     batch = call.times[0].shape[0]
+    if not call.records:
+        return _no_record(batch, len(plan.populations))
     counts = [0] * plan.inputs + list(plan.records)
     chosen = iter(call.records)
     lists = [next(chosen).astype(np.float64) if count else np.zeros((batch, 0)) for count in counts]
@@ -203,6 +141,12 @@ def record(plan: Plan, call: Call, window: float, windows: int) -> arrays.Record
         plan.starts(counts),
         plan.starts(sizes),
     )
+
+
+@cache
+def _no_record(batch: int, populations: int) -> arrays.Record:
+    nothing = np.zeros(populations + 1, np.int64)
+    return arrays.Record(np.zeros((batch, 0), np.int32), np.zeros((batch, 0)), nothing, nothing)
 
 
 @cache
@@ -253,22 +197,22 @@ def empty_output(plan: Plan, batch: int) -> arrays.Output:
     )  # fmt: skip
 
 
-def empty_gradient(ready: Prepared) -> pull.Gradient:
-    """Zeros for the sums of one chunk."""
-    weights, neurons = ready.synapses.weight, ready.membranes.theta.size
-    per_synapse = np.any(ready.wiring.column_stride > 0)
-    return pull.Gradient(
-        np.zeros_like(ready.synapses.lanes), np.zeros_like(weights),
-        np.zeros_like(weights if per_synapse else weights[:0]), np.zeros(ready.synapses.frac.size), np.zeros(neurons),
-        np.zeros(neurons), np.zeros(neurons),
-    )  # fmt: skip
+def empty_gradients(ready: Prepared, chunks: int) -> tuple[pull.Gradient, list[pull.Gradient]]:
+    """Zeros for the sums of every chunk: all of them, (chunks, ...), and chunk by chunk."""
+    synapses, neurons, real = ready.synapses, ready.membranes.theta.size, ready.synapses.weight.dtype
+    weights = synapses.weight.size
+    per_synapse = weights if np.any(ready.wiring.column_stride > 0) else 0
+    lengths = [(synapses.lanes.size, real), (weights, real), (per_synapse, real), (synapses.frac.size, np.float64)]
+    lengths += [(neurons, np.dtype(np.float64))] * 3
+    whole = pull.Gradient(*(np.zeros((chunks, length), kind) for length, kind in lengths))
+    return whole, [pull.Gradient(*(field[chunk] for field in whole)) for chunk in range(chunks)]
 
 
 def split_gradient(
-    plan: Plan, call: Call, ready: Prepared, sums: list[pull.Gradient], owed: np.ndarray
+    plan: Plan, call: Call, ready: Prepared, sums: pull.Gradient, owed: np.ndarray
 ) -> tuple[tuple[np.ndarray, ...], ...]:
     """Add the chunks up in their order and cut the result into the shapes of the call."""
-    total = pull.Gradient(*(_add(parts) for parts in zip(*sums, strict=True)))
+    total = pull.Gradient(*(np.add.reduce(chunks) for chunks in sums))
     wiring, real = ready.wiring, np.dtype(plan.dtype)
     weights, delays = [], []
     for c, (weight, delay) in enumerate(zip(call.weights, call.delays, strict=True)):
@@ -305,13 +249,6 @@ def _from_lanes(
     syn, mem, kernel = (table[part].reshape(plan.delay_shapes[c]) for table in tables)
     x_i = x_i + syn * sums[..., 0] + mem * sums[..., 1] + kernel * sums[..., 2]
     return x_i, x_u + mem * sums[..., 3]
-
-
-def _add(parts: tuple[np.ndarray, ...]) -> np.ndarray:
-    total = parts[0]
-    for part in parts[1:]:
-        total += part
-    return total
 
 
 def nan_gradient(plan: Plan, call: Call) -> tuple[tuple[np.ndarray, ...], ...]:

@@ -35,13 +35,12 @@ class Wiring(NamedTuple):
     weight_start: np.ndarray
     delay_start: np.ndarray
     link_start: np.ndarray
-    max_shift: np.ndarray
     in_first: np.ndarray
     in_list: np.ndarray
     out_first: np.ndarray
     out_list: np.ndarray
     ringed: np.ndarray
-    spiking: np.ndarray
+    mixed: np.ndarray
 
 
 class Synapses(NamedTuple):
@@ -49,8 +48,9 @@ class Synapses(NamedTuple):
 
     `cell` says where in a ring the target's cell is, counted from the emission window's first; `decay_syn =
     e^{frac/tau_syn}`, `decay_mem = e^{frac/tau_mem}`, `kernel = kappa(-frac)`, and `lanes`, four per weight, is
-    (weight decay_syn, weight decay_mem, weight kernel, 0); `shift_t` and `arriving` (pairs of `frac`
-    and weight) are transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous.
+    (weight decay_syn, weight decay_mem, weight kernel, 0). `shift_t` and `arriving` (pairs of `frac` and weight) are
+    transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous. `longest`:
+    largest shift of each connection.
     """
 
     weight: np.ndarray
@@ -63,6 +63,7 @@ class Synapses(NamedTuple):
     lanes: np.ndarray
     shift_t: np.ndarray
     arriving: np.ndarray
+    longest: np.ndarray
 
 
 class Membranes(NamedTuple):

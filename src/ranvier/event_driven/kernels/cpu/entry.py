@@ -1,4 +1,4 @@
-"""The two functions that a caller sees, compiled once per machine and kept on disk.
+"""The three functions that a caller sees, compiled once per machine and kept on disk.
 
 Numba renews its cache when the file of the compiled function changes, but not when a file that it calls does. A digest
 of all of this package's sources, closed over, becomes part of the cache's key.
@@ -13,6 +13,7 @@ from numba import njit
 
 from ranvier.event_driven.kernels.cpu.backward import run_backward
 from ranvier.event_driven.kernels.cpu.forward import run_forward
+from ranvier.event_driven.kernels.cpu.tabulate import run_tabulate
 
 
 def _digest() -> str:
@@ -20,8 +21,8 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _compile(digest: str) -> tuple[Callable[..., None], Callable[..., None]]:
-    """The two kernels; `digest` is used only to be part of the cache's key."""
+def _compile(digest: str) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
+    """The three kernels; `digest` is used only to be part of the cache's key."""
 
     @no_type_check
     @njit(nogil=True, cache=True)
@@ -35,7 +36,13 @@ def _compile(digest: str) -> tuple[Callable[..., None], Callable[..., None]]:
         if len(digest) > 0:
             run_backward(*arguments)
 
-    return forward, backward
+    @no_type_check
+    @njit(nogil=True, cache=True)
+    def tabulate(*arguments: object) -> None:
+        if len(digest) > 0:
+            run_tabulate(*arguments)
+
+    return forward, backward, tabulate
 
 
-forward, backward = _compile(_digest())
+forward, backward, tabulate = _compile(_digest())

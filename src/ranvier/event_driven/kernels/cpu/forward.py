@@ -161,7 +161,7 @@ def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Tr
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
         post = wiring.post[c]
-        if train.window[b, q] + wiring.max_shift[c] + 1 < final:
+        if train.window[b, q] + synapses.longest[c] + 1 < final:
             continue
         row = wiring.delay_start[c] + train.unit[b, q] * wiring.row_stride[c]
         for j in range(wiring.size[post]):
@@ -182,35 +182,23 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
     start, size = wiring.neuron_start[p], wiring.size[p]
     begin = wiring.spike_start[p] + train.total[b, p]
     due, done = record_range(record, b, k, p)
-    part = slice(start, start + size)
-    flagged = _aggregate(
-        k, due < done, clock.margin, state.current[part], state.u[part], state.held_window[part],
-        membranes.decay_syn[part], membranes.decay_mem[part], membranes.kernel[part], membranes.rise[part],
-        membranes.headroom[part], membranes.theta[part], sums[0], sums[1], sums[2], fired.flagged,
-    )  # fmt: skip
+    flagged, group = 0, 1 if wiring.mixed[p] else size
+    for first in range(0, size, group):
+        n, own = start + first, slice(first, first + group)
+        part = slice(n, n + group)
+        flagged = _aggregate(
+            k, due < done, clock.margin, state.current[part], state.u[part], state.held_window[part],
+            membranes.decay_syn[n], membranes.decay_mem[n], membranes.kernel[n], membranes.rise[n],
+            membranes.headroom[n], membranes.theta[part], sums[0, own], sums[1, own], sums[2, own], first, flagged,
+            fired.flagged,
+        )  # fmt: skip
     output.exact[b] += flagged
     count = collect_rows(wiring, synapses, clock, calendar, train, b, k, p, rows) if flagged > 0 else 0
     for at in range(flagged):
         j = fired.flagged[at]
         found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, arrivals)
-        _exact(
-            wiring,
-            membranes,
-            clock,
-            record,
-            train,
-            b,
-            k,
-            p,
-            j,
-            found,
-            due,
-            done,
-            state,
-            output,
-            arrivals,
-            fired,
-        )
+        _exact(wiring, membranes, clock, record, train, b, k, p, j, found, due, done, state, output, arrivals,
+               fired)  # fmt: skip
     end = wiring.spike_start[p] + train.total[b, p]
     if end > begin:
         _sort_spikes(train.offset[b], train.unit[b], train.slope[b], train.restart[b], begin, end)
@@ -222,19 +210,21 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 @uncounted()
 def _aggregate(
     k: int, recorded: bool, margin: float, current: np.ndarray, u: np.ndarray, held_window: np.ndarray, decay_syn:
-    np.ndarray, decay_mem: np.ndarray, kernel: np.ndarray, rise: np.ndarray, headroom: np.ndarray, theta:
-    np.ndarray, sum_current: np.ndarray, sum_u: np.ndarray, lift: np.ndarray, flagged: np.ndarray,
+    float, decay_mem: float, kernel: float, rise: float, headroom: float, theta: np.ndarray, sum_current: np.ndarray,
+    sum_u: np.ndarray, lift: np.ndarray, first: int, count: int, flagged: np.ndarray,
 ) -> int:  # fmt: skip
-    """Advance all neurons that cannot reach threshold; list and count the others, left where they are."""
-    count = 0
+    """Advance neurons of the same time constants that cannot reach threshold.
+
+    The others are left where they are, and appended to the `count` numbers of `flagged`; returns the new count.
+    """
     for j in range(current.shape[0]):
         i_now, u_now, held = current[j], u[j], held_window[j]
-        u_next, i_next = u_now * decay_mem[j] + i_now * kernel[j], i_now * decay_syn[j]
-        free = u_next if i_next >= max(u_next, 0.0) else u_now + max(max(i_now, 0.0) - u_now, 0.0) * rise[j]
-        bound = max(free, u_now) + lift[j] * headroom[j]
+        u_next, i_next = u_now * decay_mem + i_now * kernel, i_now * decay_syn
+        free = u_next if i_next >= max(u_next, 0.0) else u_now + max(max(i_now, 0.0) - u_now, 0.0) * rise
+        bound = max(free, u_now) + lift[j] * headroom
         bound += margin * (abs(u_now) + lift[j])
         if recorded or held == k or (held < k and not bound < theta[j] * (1.0 - margin)):
-            flagged[count] = j
+            flagged[count] = first + j
             count += 1
             continue
         current[j] = i_next + sum_current[j]

@@ -70,7 +70,7 @@ class _Loop:
 
 @no_type_check
 @intrinsic
-def scatter(typing_context, ring, index, lanes, factors, count):
+def scatter(typing_context: Any, ring: Any, index: Any, lanes: Any, factors: Any, count: Any) -> Any:
     """For every event, with (a, b, c, 0) its lanes times its factors: cell += (a, b + c, max(b + c, 0), 0)."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -90,7 +90,7 @@ def scatter(typing_context, ring, index, lanes, factors, count):
 
 @no_type_check
 @intrinsic
-def gather(typing_context, ring, index, sums, factors, count):
+def gather(typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, count: Any) -> Any:
     """For every event, with (p, q) in its cell: sums += (p, q, q, q) times its factors."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -109,7 +109,7 @@ def gather(typing_context, ring, index, sums, factors, count):
 
 @no_type_check
 @intrinsic
-def weigh(typing_context, ring, index, lanes, factors, count):
+def weigh(typing_context: Any, ring: Any, index: Any, lanes: Any, factors: Any, count: Any) -> Any:
     """Sum over events, with (p, q) in its cell: (p, q, q, q) times its lanes times its factors, all lanes added."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -131,7 +131,7 @@ def weigh(typing_context, ring, index, lanes, factors, count):
 
 @no_type_check
 @intrinsic
-def lowest_bit(typing_context, word):
+def lowest_bit(typing_context: Any, word: Any) -> Any:
     """Place of the lowest set bit of a 64-bit word that is not zero."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -142,7 +142,7 @@ def lowest_bit(typing_context, word):
 
 @no_type_check
 @intrinsic
-def prefetch(typing_context, array, place):
+def prefetch(typing_context: Any, array: Any, place: Any) -> Any:
     """Ask for an element that will be read soon."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
