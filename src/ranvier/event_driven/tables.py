@@ -99,7 +99,7 @@ def wiring(plan: Plan) -> arrays.Wiring:
         row_stride=np.where(rows > 1, columns, 0),
         column_stride=np.where(columns > 1, 1, 0),
         weight_start=plan.starts(plan.sizes[plan.pre[c]] * plan.sizes[plan.post[c]] for c in links),
-        delay_start=plan.starts(rows * columns),
+        delay_start=plan.starts((rows * columns).tolist()),
         link_start=plan.starts(listed)[:-1],
         in_first=plan.starts(len(group) for group in incoming),
         in_list=np.array([c for group in incoming for c in group] or [0], np.int64),
