@@ -150,7 +150,7 @@ def backward_call(
 
 
 def _chunks(batch: int) -> list[np.ndarray]:
-    return [np.arange(part, batch, min(CHUNKS, batch)) for part in range(min(CHUNKS, batch))]
+    return np.array_split(np.arange(batch), min(CHUNKS, batch))
 
 
 def _share(plan: Plan, work: Callable[[int, np.ndarray], None], chunks: list[np.ndarray]) -> None:

@@ -220,8 +220,9 @@ def _aggregate(
     for j in range(current.shape[0]):
         i_now, u_now, held = current[j], u[j], held_window[j]
         u_next, i_next = u_now * decay_mem + i_now * kernel, i_now * decay_syn
-        free = u_next if i_next >= max(u_next, 0.0) else u_now + max(max(i_now, 0.0) - u_now, 0.0) * rise
-        bound = max(free, u_now) + lift[j] * headroom
+        free = u_now + max(max(i_now, 0.0) - u_now, 0.0) * rise
+        rises = 1.0 if i_next >= max(u_next, 0.0) else 0.0  # as a number: a branch would be mispredicted half the time
+        bound = max(free + rises * (u_next - free), u_now) + lift[j] * headroom
         bound += margin * (abs(u_now) + lift[j])
         if recorded or held == k or (held < k and not bound < theta[j] * (1.0 - margin)):
             flagged[count] = first + j

@@ -51,7 +51,7 @@ class Gradient(NamedTuple):
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int, p: int,
          timed: bool, ring: np.ndarray, room: Room, gradient: Gradient) -> float:  # fmt: skip
     """Add up what spike q of population p receives; returns its part of dL/dt_q, if that is wanted (`timed`)."""
