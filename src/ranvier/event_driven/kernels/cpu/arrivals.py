@@ -108,7 +108,7 @@ def clear(wiring: Wiring, calendar: Calendar) -> None:
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def open_window(calendar: Calendar, k: int) -> None:
     """Forward: make room for the spikes of window k."""
     group = calendar.group[0]
@@ -129,7 +129,7 @@ def remember(wiring: Wiring, calendar: Calendar, train: Train, b: int, p: int, q
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def close_window(wiring: Wiring, calendar: Calendar, train: Train, b: int, k: int) -> None:
     """Backward: forget the spikes of window k, and look one group of windows further back where one has passed."""
     group = calendar.group[0]
@@ -149,7 +149,7 @@ def close_window(wiring: Wiring, calendar: Calendar, train: Train, b: int, k: in
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def schedule(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, q: int,
              c: int) -> None:  # fmt: skip
     """Put spike q into the list of the window in which the ROW connection c delivers it."""
@@ -162,7 +162,7 @@ def schedule(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calenda
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def collect_rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int,
                  p: int, rows: Arrivals) -> int:  # fmt: skip
     """What arrives by ROW connections in window k, in time order: the same at all of population p, weights apart."""

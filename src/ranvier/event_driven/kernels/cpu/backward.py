@@ -185,7 +185,7 @@ def _replay(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient,
              b: int, k: int, p: int, adjoint: Adjoint, boundaries: Boundaries, rows: Arrivals,
@@ -217,7 +217,7 @@ def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def _find_boundaries(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, calendar: Calendar,
                      train: Train, b: int, k: int, p: int, boundaries: Boundaries) -> bool:  # fmt: skip
     """List the boundaries of each neuron of population p in window k, latest first; False if there are none."""

@@ -16,7 +16,9 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 uncounted: Any = partial(cast(Any, njit), nogil=True, error_model="numpy", _nrt=False)
-"""`njit` without the GIL, without reference counts, and without a branch at every division."""
+"""`njit` without the GIL, without reference counts, and without a branch at every division.
+
+What takes whole named tuples is inlined (`inline="always"`): to pass some sixty arrays by value costs 0.2 us a call."""
 
 
 @no_type_check

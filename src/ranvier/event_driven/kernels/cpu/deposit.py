@@ -96,7 +96,7 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int,
                      q: int, c: int, ring: np.ndarray) -> None:  # fmt: skip
     """The same for neurons with time constants of their own: exponentials for every event."""
@@ -116,7 +116,7 @@ def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, c
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def gather(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
            b: int, k: int, p: int, ring: np.ndarray, sums: np.ndarray) -> None:  # fmt: skip
     """Sum what arrives in window k at every neuron of population p: `sums[0]` in I, `[1]` in u, `[2]` lifts."""
@@ -141,7 +141,7 @@ def _drain(cells: np.ndarray, sums: np.ndarray) -> None:
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def _rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int, c: int,
           rates: Rates, sums: np.ndarray) -> None:  # fmt: skip
     """One delay per sender: a whole row of weights moves at once."""

@@ -174,7 +174,7 @@ def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Tr
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, b: int, k: int, p: int, state: State, sums: np.ndarray,
              output: Output, rows: Arrivals, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
@@ -235,7 +235,7 @@ def _aggregate(
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def record_range(record: Record, b: int, k: int, p: int) -> tuple[int, int]:
     """Record times of population p that lie in window k: a range of columns of `record`."""
     first, last = record.time_start[p], record.time_start[p + 1]
@@ -368,7 +368,7 @@ def _sort_spikes(
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def _finish(wiring: Wiring, clock: Clock, train: Train, b: int, output: Output, cap: float, fired: np.ndarray) -> None:
     """Write the spikes of one sample as times, sorted and padded, and count silent neurons and guarded spikes."""
     end = (clock.windows - 1) * clock.window + clock.last

@@ -115,7 +115,7 @@ def _row(
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int,
              c: int, ring: np.ndarray, gradient: Gradient) -> float:  # fmt: skip
     """For neurons with time constants of their own: exponentials for every event."""
@@ -134,7 +134,7 @@ def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 
 
 @no_type_check
-@uncounted()
+@uncounted(inline="always")
 def owe(wiring: Wiring, synapses: Synapses, membranes: Membranes, c: int, i: int, j: int, x_i: float, x_u: float,
         gradient: Gradient) -> float:  # fmt: skip
     """Book one event's adjoint (x_I, x_u at its arrival) and return dL/dt of its arrival."""
