@@ -1,0 +1,95 @@
+"""Pieces of the CPU kernel, each against plain NumPy or SciPy."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from numba import njit
+from scipy.optimize import brentq
+
+from ranvier.event_driven import packing
+from ranvier.event_driven.kernels.cpu import flow, lanes
+
+leap = njit(lambda current, u, theta, mem, syn, gain, span: flow.leap(
+    current, u, theta, flow.Rates(mem, syn, gain), span))  # fmt: skip
+scatter = njit(lambda ring, index, table, factors, n: lanes.scatter(ring, index, table, factors, n))
+gather = njit(lambda ring, index, sums, factors, n: lanes.gather(ring, index, sums, factors, n))
+weigh = njit(lambda ring, index, table, factors, n: lanes.weigh(ring, index, table, factors, n))
+
+
+def potential(s: np.ndarray | float, current: float, u: float, tau_mem: float, tau_syn: float) -> np.ndarray:
+    """Two exponentials, or their limit."""
+    if tau_mem == tau_syn:
+        return (u + current * s / tau_mem) * np.exp(-s / tau_mem)
+    gain = current * tau_syn / (tau_syn - tau_mem)
+    return u * np.exp(-s / tau_mem) + gain * (np.exp(-s / tau_syn) - np.exp(-s / tau_mem))
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0, 4.0, 2.7])
+def test_a_leap_ends_at_the_first_crossing(ratio: float):
+    """The first sign change on a fine grid, refined by bisection; where there is none, the state at the end."""
+    rng = np.random.default_rng(round(10 * ratio))
+    crossed = 0
+    for _ in range(2000):
+        tau_syn, u, span = rng.uniform(1, 15), rng.uniform(-1, 1), rng.uniform(0, 10)
+        tau_mem, current = ratio * tau_syn, rng.uniform(-2, 12) * rng.uniform(0, 1) ** 2
+        mem, syn = 1 / tau_mem, 1 / tau_syn
+        s, current_end, u_end = leap(current, u, 1.0, mem, syn, 0.0 if mem == syn else mem / (mem - syn), span)
+        grid = np.linspace(0, span, 100)
+        above = np.flatnonzero(potential(grid, current, u, tau_mem, tau_syn) >= 1.0)
+        if len(above):
+            bracket = grid[above[0] - 1], grid[above[0]]
+            wanted = brentq(lambda at, *rest: potential(at, *rest) - 1.0, *bracket, xtol=1e-15, rtol=1e-15,
+                            args=(current, u, tau_mem, tau_syn))  # fmt: skip
+            slope = (current * np.exp(-wanted / tau_syn) - 1.0) / tau_mem
+            assert s == pytest.approx(wanted, abs=1e-13 / slope)
+            assert (current_end, u_end) == (pytest.approx(current * np.exp(-s / tau_syn), rel=1e-12), 1.0)
+            crossed += 1
+        elif s >= 0.0:  # between two points of the grid
+            assert potential(s, current, u, tau_mem, tau_syn) == pytest.approx(1.0, abs=1e-12)
+        else:
+            assert u_end == pytest.approx(potential(span, current, u, tau_mem, tau_syn), rel=1e-11, abs=1e-12)
+            assert current_end == pytest.approx(current * np.exp(-span / tau_syn), rel=1e-12)
+    assert 100 < crossed < 1900
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lanes_agree_with_loops(dtype: type):
+    """Among 40 events in 9 cells, some meet in a cell."""
+    rng = np.random.default_rng(0)
+    count, cells = 40, 9
+    cell, late = rng.integers(0, cells, count), rng.integers(0, 2, count)
+    index = (4 * cell + late).astype(np.uint32)
+    table, factors = rng.normal(size=(count, 4)).astype(dtype), rng.normal(size=(2, 4)).astype(dtype)
+    table[:, 3] = 0.0
+    ring, sums = rng.normal(size=(cells, 4)).astype(dtype), rng.normal(size=(count, 4)).astype(dtype)
+    pairs = rng.normal(size=(cells, 2)).astype(dtype)
+    wanted, added, total = ring.copy(), sums.copy(), 0.0
+    for n in range(count):
+        a, b, c, _ = table[n] * factors[late[n]]
+        wanted[cell[n]] += np.array([a, b + c, max(b + c, 0.0), 0.0], dtype)
+        spread = pairs[cell[n]][[0, 1, 1, 1]]
+        added[n] += spread * factors[late[n]]
+        total += float(np.sum(spread * table[n] * factors[late[n]]))
+    exact = 1e-5 if dtype is np.float32 else 1e-13
+    weighed = weigh(pairs.reshape(-1), index, table.reshape(-1), factors.reshape(-1), count)
+    scatter(ring.reshape(-1), index, table.reshape(-1), factors.reshape(-1), count)
+    gather(pairs.reshape(-1), index, sums.reshape(-1), factors.reshape(-1), count)
+    np.testing.assert_allclose(ring, wanted, atol=exact)
+    np.testing.assert_allclose(sums, added, atol=exact)
+    assert weighed == pytest.approx(total, abs=100 * exact)
+
+
+def test_what_is_packed_is_unpacked():
+    tree = {
+        "a": jnp.arange(6.0).reshape(2, 3),
+        "b": (jnp.arange(4, dtype=jnp.int32), jnp.zeros((0, 2))),
+        "c": jnp.ones(()),
+    }
+    packed = packing.pack(tree, tree["a"].dtype)
+    assert packing.sizes(tree) == tuple(part.size for part in packed) == (7, 4)
+    back = packing.unpack(packing.shapes(tree), *(np.asarray(part) for part in packed))
+    assert jax.tree.structure(back) == jax.tree.structure(tree)
+    for one, other in zip(jax.tree.leaves(back), jax.tree.leaves(tree), strict=True):
+        assert one.shape == other.shape
+        assert np.array_equal(one, np.asarray(other))
