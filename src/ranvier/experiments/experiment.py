@@ -73,7 +73,7 @@ class Experiment:
     delay_mean: float = 0.5
     delay_std: float = 0.06
     weight_lr: float = 0.02
-    delay_lr: float = 0.01
+    delay_lr: float = 0.02
     schedule: str = "cosine"
     decay: float = 0.001
     decay_epochs: int = 20
