@@ -56,7 +56,9 @@ def initial_state(network: Network, recipe: Recipe) -> State:
     network = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), network)
     learn: Any = partition(network, *recipe.learn)[0]
     recovery = () if recipe.recovery is None else recipe.recovery.init(network)
-    return State(network, recipe.optimiser.init(learn), recovery)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes types, also where its user forbids that
+        optimiser = recipe.optimiser.init(learn)
+    return State(network, optimiser, recovery)
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=1)
