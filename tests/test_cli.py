@@ -95,7 +95,8 @@ def test_a_run_leaves_everything_a_person_wants(finished: Path):
         "bumped",
     }
     assert wanted | {"guarded", "samples_per_second", "learning_rate"} <= set(lines[0])
-    assert lines[0]["learning_rate"] == pytest.approx({"weight": 0.04, "delay": 0.01})
+    rate = 0.02 * (0.001 + 0.999 * 0.5 * (1.0 + math.cos(math.pi * 9 / 20)))  # after 9 of 20 steps of the cosine
+    assert lines[0]["learning_rate"] == pytest.approx({"weight": rate, "delay": rate})
     result = json.loads((finished / "metrics.json").read_text())
     assert 0.2 < result["test_accuracy"] < 1
     best = lines[result["best_epoch"] - 1]
