@@ -16,6 +16,7 @@ import numpy as np
 
 from ranvier.event_driven import tables
 from ranvier.event_driven.kernels.cpu import arrays, entry
+from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.plan import Plan, window_length
 from ranvier.event_driven.tables import Call, Prepared
 
@@ -79,8 +80,7 @@ def prepare(plan: Plan, call: Call) -> tuple[int, Prepared | None]:
     """
     numbers = [array for group in call[: Call._fields.index("times")] for array in group]
     for last in _latest:
-        pairs = zip(numbers, last.numbers, strict=False)
-        if last.plan == plan and all(np.array_equal(new, old) for new, old in pairs):
+        if last.plan == plan and all(map(np.array_equal, numbers, last.numbers)):
             return last.status, last.ready
     status = check_numbers(plan, call)
     ready = _build(plan, call) if status == 0 else None
@@ -97,6 +97,12 @@ def _build(plan: Plan, call: Call) -> Prepared:
     delay = np.concatenate([delay.reshape(-1) for delay in call.delays])
     entry.tabulate(wiring, membranes, delay, np.array(plan.low), window, windows, synapses)
     span = int(synapses.longest.max(initial=0)) + 2
+    if 2 * span * membranes.theta.size * LANES >= 2**31:
+        msg = (
+            f"{membranes.theta.size} neurons with delays of up to {span - 2} windows of {window} ms do not "
+            "fit a ring of 2^31 numbers; use a longer window, shorter delays, or fewer neurons."
+        )
+        raise ValueError(msg)
     margin = 1e-10 if plan.dtype == "float64" else 1e-5
     clock = arrays.Clock(window, windows, plan.t_end - (windows - 1) * window, span, margin)
     return Prepared(wiring, synapses, membranes, clock)

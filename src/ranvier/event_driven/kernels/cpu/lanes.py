@@ -6,6 +6,8 @@ LLVM because Numba, which turns loops into vectors across iterations only, leave
 are neighbours, its cells are not.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, no_type_check
 
 from llvmlite import ir
@@ -20,7 +22,7 @@ CROSS = (3, 2, 1, 3)  # (I, m, k, 0) as (0, k, m, 0)
 
 
 class _Loop:
-    """The pieces that the loops share: arrays of one element type, read and written four at a time."""
+    """What the loops share: `data` (ring, index, table, factors, count), of one element type, four at a time."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
         self.builder = builder
@@ -54,18 +56,21 @@ class _Loop:
         mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(pattern))
         return self.builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
-    def event(self, index: Any, j: Any, width: int) -> tuple[Any, Any]:
-        """Where event j's cell of so many numbers starts, and where its factors do."""
-        packed = self.builder.load(self.builder.gep(index, [j]))
-        packed = self.builder.zext(packed, ir.IntType(64))
-        late = self.builder.and_(packed, ir.Constant(packed.type, 1))
-        cell = self.builder.and_(packed, ir.Constant(packed.type, -LANES))
-        cell = self.builder.lshr(cell, ir.Constant(cell.type, 1 if width == LANES // 2 else 0))
-        return cell, self.builder.mul(late, ir.Constant(late.type, LANES))
+    @contextmanager
+    def events(self, width: int) -> Iterator[tuple[Any, Any, Any]]:
+        """Over all events: where the event's cell of `width` numbers starts, its synapse's lanes, and its factors."""
+        builder, wide = self.builder, ir.IntType(64)
+        _, index, _, factors, count = self.data
+        with cgutils.for_range(builder, count) as each:
+            packed = builder.zext(builder.load(builder.gep(index, [each.index])), wide)
+            late = builder.and_(packed, wide(1))
+            cell = builder.lshr(builder.and_(packed, wide(-LANES)), wide(LANES // width - 1))
+            gains = self.load(factors, builder.mul(late, wide(LANES)))
+            yield cell, builder.mul(each.index, each.index.type(LANES)), gains
 
-    def fourfold(self, j: Any) -> Any:
-        """Where the four numbers of synapse j start."""
-        return self.builder.mul(j, ir.Constant(j.type, LANES))
+    def spread(self, cell: Any) -> Any:
+        """The pair (p, q) in a cell as (p, q, q, q)."""
+        return self.shuffle(self.load(self.data[0], cell, 2), SPREAD)
 
 
 @no_type_check
@@ -75,11 +80,10 @@ def scatter(typing_context: Any, ring: Any, index: Any, lanes: Any, factors: Any
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loop = _Loop(context, builder, signature, arguments)
-        cells, events, table, gains, length = loop.data
+        cells, table = loop.data[0], loop.data[2]
         lowest = loop.constant(float("-inf"), float("-inf"), 0.0, 0.0)
-        with cgutils.for_range(builder, length) as each:
-            cell, late = loop.event(events, each.index, LANES)
-            gain = builder.fmul(loop.load(table, loop.fourfold(each.index)), loop.load(gains, late))
+        with loop.events(LANES) as (cell, place, factor):
+            gain = builder.fmul(loop.load(table, place), factor)
             gain = builder.fadd(gain, loop.shuffle(gain, CROSS))
             gain = builder.select(builder.fcmp_ordered(">", gain, lowest), gain, lowest)
             loop.store(builder.fadd(loop.load(cells, cell), gain), cells, cell)
@@ -95,12 +99,9 @@ def gather(typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, 
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loop = _Loop(context, builder, signature, arguments)
-        cells, events, into, gains, length = loop.data
-        with cgutils.for_range(builder, length) as each:
-            cell, late = loop.event(events, each.index, LANES // 2)
-            pair = loop.shuffle(loop.load(cells, cell, 2), SPREAD)
-            place = loop.fourfold(each.index)
-            gain = builder.fmul(pair, loop.load(gains, late), flags=REASSOCIATE)
+        into = loop.data[2]
+        with loop.events(LANES // 2) as (cell, place, factor):
+            gain = builder.fmul(loop.spread(cell), factor, flags=REASSOCIATE)
             loop.store(builder.fadd(loop.load(into, place), gain, flags=REASSOCIATE), into, place)
         return context.get_dummy_value()
 
@@ -114,13 +115,10 @@ def weigh(typing_context: Any, ring: Any, index: Any, lanes: Any, factors: Any, 
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loop = _Loop(context, builder, signature, arguments)
-        cells, events, table, gains, length = loop.data
         total = cgutils.alloca_once_value(builder, loop.constant(0.0, 0.0, 0.0, 0.0))
-        with cgutils.for_range(builder, length) as each:
-            cell, late = loop.event(events, each.index, LANES // 2)
-            pair = loop.shuffle(loop.load(cells, cell, 2), SPREAD)
-            gain = builder.fmul(loop.load(table, loop.fourfold(each.index)), loop.load(gains, late))
-            gain = builder.fmul(pair, gain, flags=REASSOCIATE)
+        with loop.events(LANES // 2) as (cell, place, factor):
+            gain = builder.fmul(loop.load(loop.data[2], place), factor)
+            gain = builder.fmul(loop.spread(cell), gain, flags=REASSOCIATE)
             builder.store(builder.fadd(builder.load(total), gain, flags=REASSOCIATE), total)
         parts = builder.load(total)
         lane = [builder.extract_element(parts, ir.Constant(ir.IntType(32), at)) for at in range(LANES)]
