@@ -54,7 +54,7 @@ def _passes(
     walls: tuple[list[float], list[float]] = ([], [])
     for _ in range(30):
         start = time.perf_counter()
-        train = tables.empty_train(plan, batch)
+        train, _ = tables.empty_train(plan, batch)
         output, _ = host.forward_call(plan, call, train)
         middle = time.perf_counter()
         host.backward_call(plan, call, train, np.isfinite(output.time).astype(plan.dtype), output.voltage, False)

@@ -92,8 +92,7 @@ def _cuts(plan: Plan) -> tuple[list[tuple[int, slice]], list[tuple[int, slice]]]
 
 
 def _host_forward(plan: Plan, call: Call) -> tuple[Result, Packed]:
-    kept = Packed(*tables.train_room(plan, call.times[0].shape[0]))
-    train = packing.unpack(train_shapes(plan, call.times[0].shape[0]), *kept)
+    train, kept = tables.empty_train(plan, call.times[0].shape[0])
     output, status = forward_call(plan, call, train)
     cut, recorded = _cuts(plan)
     result = Result(
@@ -104,7 +103,7 @@ def _host_forward(plan: Plan, call: Call) -> tuple[Result, Packed]:
         ),
         output.silent, output.guarded, output.dropped, output.in_flight, train.total, output.exact, np.int32(status),
     )  # fmt: skip
-    return result, kept
+    return result, Packed(*kept)
 
 
 def _over_vmap(function: Any, given: tuple[Any, ...]) -> Any:

@@ -160,16 +160,12 @@ def train_shapes(plan: Plan, batch: int) -> arrays.Train:
     return arrays.Train._make(shapes)
 
 
-def empty_train(plan: Plan, batch: int) -> arrays.Train:
-    """Room for the spikes of a batch."""
+def empty_train(plan: Plan, batch: int) -> tuple[arrays.Train, tuple[np.ndarray, np.ndarray]]:
+    """Room for the spikes of a batch, and the two arrays that hold all of it; see `packing`."""
     shapes = train_shapes(plan, batch)
-    return packing.unpack(shapes, *train_room(plan, batch))
-
-
-def train_room(plan: Plan, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """The two arrays that the spikes of a batch pack into."""
-    real, whole = packing.sizes(train_shapes(plan, batch))
-    return np.zeros(real, plan.dtype), np.zeros(whole, np.int32)
+    real, whole = packing.sizes(shapes)
+    packed = np.zeros(real, plan.dtype), np.zeros(whole, np.int32)
+    return packing.unpack(shapes, *packed), packed
 
 
 def load_inputs(plan: Plan, call: Call, window: float, windows: int, train: arrays.Train) -> None:

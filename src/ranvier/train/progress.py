@@ -144,9 +144,7 @@ def summary(metrics: Mapping[str, Any]) -> str:
         ...          "spikes_per_neuron": {"hidden": 0.75}, "samples_per_second": 50000.0})
         'loss 0.5  accuracy 80.0/90.0 %  spikes/neuron 0.75  silent 25.0 %  50,000 samples/s'
     """
-    spikes = "/".join(f"{value:.2f}" for value in metrics["spikes_per_neuron"].values())
-    silent = "/".join(f"{100 * value:.1f}" for value in metrics["silent"].values())
-    accuracy = f"{100 * metrics['accuracy']:.1f}/{100 * metrics['validation_accuracy']:.1f}"
+    accuracy, spikes, silent = _shares(metrics, 1)
     return (
         f"loss {metrics['loss']:.4g}  accuracy {accuracy} %  spikes/neuron {spikes}  silent {silent} %  "
         f"{metrics['samples_per_second']:,.0f} samples/s"
@@ -162,8 +160,13 @@ def short_summary(metrics: Mapping[str, Any]) -> str:
         ...                "spikes_per_neuron": {"hidden": 0.75}, "samples_per_second": 50000.0})
         'loss 0.5 acc 80.0/90.0 % spikes 0.75 silent 25 % 50k/s'
     """
-    spikes = "/".join(f"{value:.2f}" for value in metrics["spikes_per_neuron"].values())
-    silent = "/".join(f"{100 * value:.0f}" for value in metrics["silent"].values())
-    accuracy = f"{100 * metrics['accuracy']:.1f}/{100 * metrics['validation_accuracy']:.1f}"
+    accuracy, spikes, silent = _shares(metrics, 0)
     speed = f"{metrics['samples_per_second'] / 1000:.3g}k/s"
     return f"loss {metrics['loss']:.2g} acc {accuracy} % spikes {spikes} silent {silent} % {speed}"
+
+
+def _shares(metrics: Mapping[str, Any], digits: int) -> tuple[str, str, str]:
+    """Accuracies (%), spikes per neuron, and shares of silent neurons (%, so many digits) of all populations."""
+    accuracy = f"{100 * metrics['accuracy']:.1f}/{100 * metrics['validation_accuracy']:.1f}"
+    spikes = "/".join(f"{value:.2f}" for value in metrics["spikes_per_neuron"].values())
+    return accuracy, spikes, "/".join(f"{100 * value:.{digits}f}" for value in metrics["silent"].values())
