@@ -14,7 +14,10 @@ leap = njit(lambda current, u, theta, mem, syn, gain, span: flow.leap(
     current, u, theta, flow.Rates(mem, syn, gain), span))  # fmt: skip
 scatter = njit(lambda ring, index, table, factors, n: lanes.scatter(ring, index, table, factors, n))
 gather = njit(lambda ring, index, sums, factors, n: lanes.gather(ring, index, sums, factors, n))
-weigh = njit(lambda ring, index, table, factors, n: lanes.weigh(ring, index, table, factors, n))
+both = njit(lambda ring, index, sums, factors, n, table, gains: lanes.gather_and_weigh(
+    ring, index, sums, factors, n, table, gains))  # fmt: skip
+rank = njit(lambda values, place, count: lanes.rank(values, place, count))
+marked = njit(lambda array, first: lanes.marked(array, first))
 
 
 def potential(s: np.ndarray | float, current: float, u: float, tau_mem: float, tau_syn: float) -> np.ndarray:
@@ -60,7 +63,7 @@ def test_lanes_agree_with_loops(dtype: type):
     count, cells = 40, 9
     cell, late = rng.integers(0, cells, count), rng.integers(0, 2, count)
     index = (4 * cell + late).astype(np.uint32)
-    table, factors = rng.normal(size=(count, 4)).astype(dtype), rng.normal(size=(2, 4)).astype(dtype)
+    table, factors, gains = (rng.normal(size=(size, 4)).astype(dtype) for size in (count, 2, 2))
     table[:, 3] = 0.0
     ring, sums = rng.normal(size=(cells, 4)).astype(dtype), rng.normal(size=(count, 4)).astype(dtype)
     pairs = rng.normal(size=(cells, 2)).astype(dtype)
@@ -70,14 +73,32 @@ def test_lanes_agree_with_loops(dtype: type):
         wanted[cell[n]] += np.array([a, b + c, max(b + c, 0.0), 0.0], dtype)
         spread = pairs[cell[n]][[0, 1, 1, 1]]
         added[n] += spread * factors[late[n]]
-        total += float(np.sum(spread * table[n] * factors[late[n]]))
+        total += float(np.sum(spread * table[n] * gains[late[n]]))
     exact = 1e-5 if dtype is np.float32 else 1e-13
-    weighed = weigh(pairs.reshape(-1), index, table.reshape(-1), factors.reshape(-1), count)
+    again = sums.copy()
+    weighed = both(pairs.reshape(-1), index, again.reshape(-1), factors.reshape(-1), count, table.reshape(-1),
+                   gains.reshape(-1))  # fmt: skip
     scatter(ring.reshape(-1), index, table.reshape(-1), factors.reshape(-1), count)
     gather(pairs.reshape(-1), index, sums.reshape(-1), factors.reshape(-1), count)
     np.testing.assert_allclose(ring, wanted, atol=exact)
     np.testing.assert_allclose(sums, added, atol=exact)
+    np.testing.assert_allclose(again, added, atol=exact)
     assert weighed == pytest.approx(total, abs=100 * exact)
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 40])
+def test_ranks_are_those_of_a_stable_sort(count: int):
+    values = np.full((count + lanes.WIDTH - 1) // lanes.WIDTH * lanes.WIDTH, np.inf)
+    values[:count] = np.random.default_rng(count).integers(0, 1 + count // 2, count)  # some are equal
+    order = np.argsort(values[:count], kind="stable")
+    assert [rank(values, place, count) for place in order] == list(range(count))
+
+
+def test_marked_bytes_are_the_bits_of_a_word():
+    array = np.zeros(2 * lanes.BITS, np.uint8)
+    array[[64, 65, 100, 127]] = [3, 1, 255, 2]
+    assert marked(array, 0) == 0
+    assert marked(array, 64) == sum(1 << bit for bit in (0, 1, 36, 63))
 
 
 def test_what_is_packed_is_unpacked():

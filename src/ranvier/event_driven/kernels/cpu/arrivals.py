@@ -13,11 +13,13 @@ from numba import njit
 from ranvier.event_driven.kernels.cpu.arrays import ROW, Clock, Synapses, Train, Wiring
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
 from ranvier.event_driven.kernels.cpu.flow import wraps
-from ranvier.event_driven.kernels.cpu.lanes import lowest_bit, prefetch
+from ranvier.event_driven.kernels.cpu.lanes import BITS, WIDTH, lowest_bit, marked, prefetch, rank
 
 GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
-"""Steps of Shell's sort (Ciura's): as quick as insertion for a few arrivals, harmless for thousands."""
+"""Steps of Shell's sort (Ciura's)."""
 
+FEW = 96
+"""Up to so many arrivals are put in order by counting, for each, those before it: no branch to mispredict."""
 
 TAG = 40
 SPIKE_OF = (1 << TAG) - 1
@@ -30,8 +32,8 @@ class Calendar(NamedTuple):
     `first` (populations, windows + 2): first spike of a window. `head` (connections, windows) and `link`: lists of
     the spikes of a ROW connection that arrive in a window, -1 at the end. For the others, per sender: `recent`, a
     bit for each of the latest 64 groups of windows in which it fired, newest lowest; `latest`, its last spike so far,
-    and `before`, for each spike, the sender's spike before it, -1 at the end. Room for one look-up: `hits`, the same
-    as `words` of eight, and `senders`. `group`: log2 of the windows in a group.
+    and `before`, for each spike, the sender's spike before it, -1 at the end. Room for one look-up: `hits` and
+    `senders`. `group`: log2 of the windows in a group.
     """
 
     first: np.ndarray
@@ -41,17 +43,20 @@ class Calendar(NamedTuple):
     latest: np.ndarray
     before: np.ndarray
     hits: np.ndarray
-    words: np.ndarray
     senders: np.ndarray
     group: np.ndarray
 
 
 class Arrivals(NamedTuple):
-    """Arrivals at one neuron in one window: offset (ms), weight, and which spike through which connection (`tag`)."""
+    """Arrivals at one neuron in one window: offset (ms), weight, and which spike through which connection (`tag`).
+
+    `slot` is for the backward pass: the place of the synapse among all weights.
+    """
 
     offset: np.ndarray
     weight: np.ndarray
     tag: np.ndarray
+    slot: np.ndarray
 
 
 @no_type_check
@@ -65,27 +70,27 @@ def new_calendar(wiring: Wiring, clock: Clock) -> Calendar:
     while ((clock.span - 1) >> group) + (1 if group > 0 else 0) > 63:
         group += 1
     places = wiring.spike_start[-1] + wiring.capacity[-1]
-    words = np.zeros(wiring.size.max() // 8 + 1, np.uint64)
+    room = (wiring.size.max() // BITS + 1) * BITS
     return Calendar(
         np.zeros((wiring.size.shape[0], clock.windows + 2), np.int64),
         np.full((wiring.pre.shape[0], clock.windows), -1, np.int64),
         np.full(nodes, -1, np.int64), np.zeros(senders, np.uint64), np.full(senders, -1, np.int64),
-        np.full(places, -1, np.int64), words.view(np.uint8), words,
-        np.zeros(8 * words.shape[0], np.uintp), np.full(1, group, np.int64),
+        np.full(places, -1, np.int64), np.zeros(room, np.uint8), np.zeros(room, np.uintp), np.full(1, group, np.int64),
     )  # fmt: skip
 
 
 @no_type_check
 @njit(nogil=True)
 def new_arrivals(wiring: Wiring) -> Arrivals:
-    """Room for every spike of every sender of one population."""
+    """Room for every spike of every sender of one population, and for one vector more."""
     room = 1
     for p in range(wiring.inputs, wiring.size.shape[0]):
         total = 0
         for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
             total += wiring.capacity[wiring.pre[wiring.in_list[at]]]
         room = max(room, total)
-    return Arrivals(np.zeros(room), np.zeros(room), np.zeros(room, np.int64))
+    room += WIDTH
+    return Arrivals(np.zeros(room), np.zeros(room), np.zeros(room, np.int64), np.zeros(room, np.int64))
 
 
 @no_type_check
@@ -184,12 +189,8 @@ def collect_rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Cal
 @no_type_check
 @uncounted(inline="always")
 def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int,
-            p: int, j: int, rows: Arrivals, count: int, arrivals: Arrivals) -> int:  # fmt: skip
+            p: int, j: int, rows: Arrivals, count: int, loose: Arrivals, arrivals: Arrivals) -> int:  # fmt: skip
     """All arrivals at neuron j of population p in window k, in time order, those of `rows` included; their number."""
-    for a in range(count):
-        q, c = rows.tag[a] & SPIKE_OF, rows.tag[a] >> TAG
-        arrivals.offset[a], arrivals.tag[a] = rows.offset[a], rows.tag[a]
-        arrivals.weight[a] = synapses.weight[wiring.weight_start[c] + train.unit[b, q] * wiring.size[p] + j]
     found = count
     for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
         c = wiring.in_list[at]
@@ -199,14 +200,18 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
             part, dense = slice(senders, senders + size), slice(row, row + size)
             arriving = synapses.arriving[2 * row : 2 * (row + size)]
             _mark(calendar.recent[part], synapses.shift_t[dense], calendar.hits, k, calendar.group[0])
-            hits = _list(calendar.words, size, arriving, calendar.senders)
+            hits = _list(calendar.hits, size, arriving, calendar.senders)
             found = _look_up(
                 calendar.senders, hits, synapses.shift_t[dense], arriving, k, calendar.latest[part], calendar.before,
-                train.window[b], train.offset[b], clock.window, c, found, arrivals.offset, arrivals.weight,
-                arrivals.tag,
+                train.window[b], train.offset[b], clock.window, c, found, loose.offset, loose.weight, loose.tag,
             )  # fmt: skip
+    into = loose if found > count else arrivals
+    for a in range(count):
+        q, c = rows.tag[a] & SPIKE_OF, rows.tag[a] >> TAG
+        into.offset[a], into.tag[a] = rows.offset[a], rows.tag[a]
+        into.weight[a] = synapses.weight[wiring.weight_start[c] + train.unit[b, q] * wiring.size[p] + j]
     if found > count:
-        _sort(arrivals.offset, arrivals.weight, arrivals.tag, found)
+        _order(loose.offset, loose.weight, loose.tag, found, arrivals.offset, arrivals.weight, arrivals.tag)
     return found
 
 
@@ -223,20 +228,19 @@ def _mark(recent: np.ndarray, shift: np.ndarray, hits: np.ndarray, k: int, group
         for i in range(count):
             age = now - ((k - shift[i] - 1) >> group)
             hits[i] = np.uint8((recent[i] >> np.uint64(max(age, 1) - 1)) & three)
-    hits[count : (count // 8 + 1) * 8] = 0
+    hits[count : (count // BITS + 1) * BITS] = 0
 
 
 @no_type_check
 @uncounted()
-def _list(words: np.ndarray, count: int, arriving: np.ndarray, senders: np.ndarray) -> int:
+def _list(hits: np.ndarray, count: int, arriving: np.ndarray, senders: np.ndarray) -> int:
     """Write the marked senders into `senders`, and ask for what will be read of each; their number."""
     found = 0
-    for w in range(count // 8 + 1):
-        word = words[np.uintp(w)]
+    for first in range(0, count, BITS):
+        word = marked(hits, first)
         while word != 0:
-            place = lowest_bit(word) >> 3
-            word &= ~(np.uint64(255) << np.uint64(8 * place))
-            i = np.uintp(8 * w + place)
+            i = np.uintp(first + lowest_bit(word))
+            word &= word - np.uint64(1)
             prefetch(arriving, 2 * i)
             senders[np.uintp(found)] = i
             found += 1
@@ -250,29 +254,49 @@ def _look_up(
     np.ndarray, window: np.ndarray, offset: np.ndarray, length: float, c: int, found: int, offsets: np.ndarray,
     weights: np.ndarray, tags: np.ndarray,
 ) -> int:  # fmt: skip
-    """Spikes of the listed senders that arrive in window k, by the one rule."""
+    """Spikes of the listed senders that arrive in window k, by the one rule.
+
+    Every candidate is written down, and overwritten by the next if it is none: half of them are, in no order that a
+    processor could predict.
+    """
     for hit in range(hits):
         i = senders[np.uintp(hit)]
         emitted, frac, weight = k - shift[i], arriving[2 * i], arriving[2 * i + np.uintp(1)]
         q = latest[i]
         while q >= 0:
-            at = np.uintp(q)
+            at, place = np.uintp(q), np.uintp(found)
             late = emitted - window[at]
             if late > 1:
                 break
-            if late >= 0 and wraps(offset[at], frac, length) == late:
-                place = np.uintp(found)
-                offsets[place] = float(offset[at] + frac) - late * length
-                weights[place], tags[place] = weight, (c << TAG) | q
-                found += 1
+            offsets[place] = float(offset[at] + frac) - late * length
+            weights[place], tags[place] = weight, (c << TAG) | q
+            found += 1 if wraps(offset[at], frac, length) == late else 0
             q = before[at]
     return found
 
 
 @no_type_check
 @uncounted()
+def _order(
+    offset: np.ndarray, weight: np.ndarray, tag: np.ndarray, count: int, offsets: np.ndarray, weights: np.ndarray,
+    tags: np.ndarray,
+) -> None:  # fmt: skip
+    """Copy arrivals in order of their offsets; those of one instant keep no particular order, and need none."""
+    if count > FEW:
+        for a in range(count):
+            offsets[a], weights[a], tags[a] = offset[a], weight[a], tag[a]
+        _sort(offsets, weights, tags, count)
+        return
+    offset[count : count + WIDTH] = np.inf
+    for a in range(count):
+        place = np.uintp(rank(offset, a, count))
+        offsets[place], weights[place], tags[place] = offset[a], weight[a], tag[a]
+
+
+@no_type_check
+@uncounted()
 def _sort(offset: np.ndarray, weight: np.ndarray, tag: np.ndarray, count: int) -> None:
-    """Shell's sort by offset; arrivals of one instant keep no particular order, and need none."""
+    """Shell's sort by offset."""
     for gap in GAPS:
         for a in range(gap, count):
             this = offset[a], weight[a], tag[a]

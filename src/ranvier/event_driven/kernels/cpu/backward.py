@@ -43,6 +43,7 @@ from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
 from ranvier.event_driven.kernels.cpu.deposit import Room, new_room
 from ranvier.event_driven.kernels.cpu.flow import Rates, flow
 from ranvier.event_driven.kernels.cpu.forward import after, record_range
+from ranvier.event_driven.kernels.cpu.lanes import prefetch
 from ranvier.event_driven.kernels.cpu.pull import Gradient, pull
 
 SPIKE, RESTART, RECORDED = range(3)
@@ -100,7 +101,7 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
     boundaries = _new_boundaries(wiring, clock, record)
     ring = np.zeros(2 * clock.span * neurons * 2, synapses.weight.dtype)
     _differentiate(wiring, synapses, membranes, clock, record, train, owed, seed, cap, timed, gradient, samples,
-                   adjoint, calendar, new_arrivals(wiring), arrivals, boundaries, ring,
+                   adjoint, calendar, new_arrivals(wiring), new_arrivals(wiring), arrivals, boundaries, ring,
                    new_room(wiring, synapses))  # fmt: skip
 
 
@@ -109,12 +110,13 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
 def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
                    owed: np.ndarray, seed: np.ndarray, cap: float, timed: bool, gradient: Gradient,
                    samples: np.ndarray, adjoint: Adjoint, calendar: Calendar, rows: Arrivals,
-                   arrivals: Arrivals, boundaries: Boundaries, ring: np.ndarray, room: Room) -> None:  # fmt: skip
+                   loose: Arrivals, arrivals: Arrivals, boundaries: Boundaries, ring: np.ndarray,
+                   room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, gradient = borrow(record), borrow(train), borrow(gradient)
     adjoint, calendar, boundaries = borrow(adjoint), borrow(calendar), borrow(boundaries)
-    rows, arrivals = borrow(rows), borrow(arrivals)
+    rows, loose, arrivals = borrow(rows), borrow(loose), borrow(arrivals)
     owed, seed, ring = borrow((owed, seed, ring))
     room = borrow(room)
     for b in samples:
@@ -132,7 +134,7 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
             for p in range(wiring.size.shape[0] - 1, -1, -1):
                 if p >= wiring.inputs:
                     _retreat(wiring, synapses, membranes, clock, record, calendar, train, owed, seed, cap, gradient, b,
-                             k, p, adjoint, boundaries, rows, arrivals, ring, room)  # fmt: skip
+                             k, p, adjoint, boundaries, rows, loose, arrivals, ring, room)  # fmt: skip
                     continue
                 for q in range(calendar.first[p, k], calendar.first[p, k + 1]):
                     owed[b, q] += pull(wiring, synapses, membranes, clock, train, b, q, p, timed, ring, room,
@@ -189,7 +191,7 @@ def _replay(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
 def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient,
              b: int, k: int, p: int, adjoint: Adjoint, boundaries: Boundaries, rows: Arrivals,
-             arrivals: Arrivals, ring: np.ndarray, room: Room) -> None:  # fmt: skip
+             loose: Arrivals, arrivals: Arrivals, ring: np.ndarray, room: Room) -> None:  # fmt: skip
     """Take every neuron of population p back through window k."""
     start, size = wiring.neuron_start[p], wiring.size[p]
     interrupted = _find_boundaries(wiring, membranes, clock, record, calendar, train, b, k, p, boundaries)
@@ -211,7 +213,7 @@ def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
     count = collect_rows(wiring, synapses, clock, calendar, train, b, k, p, rows)
     for j in range(size):
         if boundaries.head[j] >= 0:
-            found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, arrivals)
+            found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, loose, arrivals)
             _exact(wiring, synapses, membranes, clock, train, owed, seed, cap, gradient, b, k, p, j, found, adjoint,
                    boundaries, arrivals, ring, room)  # fmt: skip
 
@@ -273,14 +275,16 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
     rates = rates_of(membranes, n)
     t = clock.last if k == clock.windows - 1 else clock.window
     left, at = found, boundaries.head[j]
+    _find_sums(arrivals.tag[:found], wiring.weight_start, wiring.size[p], j, train.unit[b], gradient.current,
+               gradient.u, arrivals.slot)  # fmt: skip
     while left > 0 and arrivals.offset[left - 1] > t:
         left -= 1
     while True:
         to = boundaries.offset[at] if at >= 0 else 0.0
         adjoint.current[n], adjoint.u[n], left = _events(
             adjoint.current[n], adjoint.u[n], rates, t, to, left, arrivals.offset, arrivals.weight, arrivals.tag,
-            wiring.weight_start, wiring.delay_start, wiring.row_stride, wiring.column_stride, wiring.size[p], j,
-            train.unit[b], gradient.current, gradient.u, gradient.delay, owed[b],
+            arrivals.slot, wiring.delay_start, wiring.row_stride, wiring.column_stride, train.unit[b],
+            gradient.current, gradient.u, gradient.delay, owed[b],
         )  # fmt: skip
         t = to
         if at < 0:
@@ -301,11 +305,23 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 
 @no_type_check
 @uncounted()
+def _find_sums(
+    tag: np.ndarray, weight_start: np.ndarray, size: int, j: int, unit: np.ndarray, into_weight: np.ndarray, into_u:
+    np.ndarray, slot: np.ndarray,
+) -> None:  # fmt: skip
+    """Where each arrival at neuron j has its sums; asks for them, since they are far apart."""
+    for a in range(tag.shape[0]):
+        slot[a] = weight_start[tag[a] >> TAG] + unit[tag[a] & SPIKE_OF] * size + j
+        prefetch(into_weight, slot[a])
+        prefetch(into_u, slot[a])
+
+
+@no_type_check
+@uncounted()
 def _events(
     p_i: float, p_u: float, rates: Rates, t: float, to: float, left: int, offset: np.ndarray, weight: np.ndarray,
-    tag: np.ndarray, weight_start: np.ndarray, delay_start: np.ndarray, row_stride: np.ndarray, column_stride:
-    np.ndarray, size: int, j: int, unit: np.ndarray, into_weight: np.ndarray, into_u: np.ndarray, into_delay:
-    np.ndarray, owed: np.ndarray,
+    tag: np.ndarray, slots: np.ndarray, delay_start: np.ndarray, row_stride: np.ndarray, column_stride: np.ndarray,
+    unit: np.ndarray, into_weight: np.ndarray, into_u: np.ndarray, into_delay: np.ndarray, owed: np.ndarray,
 ) -> tuple[float, float, int]:  # fmt: skip
     """Back from offset t to offset `to`, booking what every arrival on the way owes; see `pull.py`."""
     while True:
@@ -318,8 +334,7 @@ def _events(
             return p_i, p_u, left
         left -= 1
         due = weight[left] * (p_i * rates.syn - p_u * rates.mem)
-        q, c = tag[left] & SPIKE_OF, tag[left] >> TAG
-        slot = weight_start[c] + unit[q] * size + j
+        q, c, slot = tag[left] & SPIKE_OF, tag[left] >> TAG, slots[left]
         into_weight[slot] += p_i
         if column_stride[c] > 0:
             into_u[slot] += p_u

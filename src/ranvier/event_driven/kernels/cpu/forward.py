@@ -88,20 +88,21 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
     ring = np.zeros(2 * clock.span * neurons * LANES, synapses.weight.dtype)
     sums = np.zeros((3, wiring.size.max()), synapses.weight.dtype)
     _simulate(wiring, synapses, membranes, clock, record, train, output, cap, samples, state, calendar,
-              new_arrivals(wiring), arrivals, new_fired(wiring), (ring, sums), new_room(wiring, synapses))  # fmt: skip
+              new_arrivals(wiring), new_arrivals(wiring), arrivals, new_fired(wiring), (ring, sums),
+              new_room(wiring, synapses))  # fmt: skip
 
 
 @no_type_check
 @njit(nogil=True)
 def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
               output: Output, cap: float, samples: np.ndarray, state: State, calendar: Calendar, rows: Arrivals,
-              arrivals: Arrivals, fired: Fired, scratch: tuple[np.ndarray, np.ndarray],
+              loose: Arrivals, arrivals: Arrivals, fired: Fired, scratch: tuple[np.ndarray, np.ndarray],
               room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, output = borrow(record), borrow(train), borrow(output)
     state, calendar, fired = borrow(state), borrow(calendar), borrow(fired)
-    rows, arrivals = borrow(rows), borrow(arrivals)
+    rows, loose, arrivals = borrow(rows), borrow(loose), borrow(arrivals)
     ring, sums = borrow(scratch)
     room = borrow(room)
     for b in samples:
@@ -121,7 +122,7 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
                 if p >= wiring.inputs:
                     gather(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, sums)
                     _advance(wiring, synapses, membranes, clock, record, calendar, train, b, k, p, state, sums, output,
-                             rows, arrivals, fired)  # fmt: skip
+                             rows, loose, arrivals, fired)  # fmt: skip
                 _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, room, output)
         output.broken[b] = not np.isfinite(state.current.sum() + state.u.sum())
         _finish(wiring, clock, train, b, output, cap, fired.flagged)
@@ -164,20 +165,28 @@ def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Tr
         if train.window[b, q] + synapses.longest[c] + 1 < final:
             continue
         row = wiring.delay_start[c] + train.unit[b, q] * wiring.row_stride[c]
-        for j in range(wiring.size[post]):
-            entry = row + j * wiring.column_stride[c]
-            late = 1 if train.offset[b, q] + synapses.frac[entry] >= clock.window else 0
-            k = train.window[b, q] + synapses.shift[entry] + late
-            offset = float(train.offset[b, q] + synapses.frac[entry]) - late * clock.window
-            if (k - final) * clock.window + offset > clock.last:
-                output.in_flight[b, post] += 1
+        size, shared = wiring.size[post], wiring.column_stride[c] == 0
+        delays = slice(row, row + (1 if shared else size))
+        left = (final - train.window[b, q]) * clock.window + clock.last
+        late = _count_after(synapses.shift[delays], synapses.frac[delays], train.offset[b, q], clock.window, left)
+        output.in_flight[b, post] += late * size if shared else late
+
+
+@no_type_check
+@uncounted()
+def _count_after(shift: np.ndarray, frac: np.ndarray, offset: float, window: float, left: float) -> int:
+    """How many delays take a spike at `offset` of a window further than `left` from the window's start."""
+    count = 0
+    for e in range(shift.shape[0]):
+        count += 1 if shift[e] * window + float(offset + frac[e]) > left else 0
+    return count
 
 
 @no_type_check
 @uncounted(inline="always")
 def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, b: int, k: int, p: int, state: State, sums: np.ndarray,
-             output: Output, rows: Arrivals, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
+             output: Output, rows: Arrivals, loose: Arrivals, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
     """Take every neuron of population p through window k, and put its spikes of this window in time order."""
     start, size = wiring.neuron_start[p], wiring.size[p]
     begin = wiring.spike_start[p] + train.total[b, p]
@@ -196,7 +205,7 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
     count = collect_rows(wiring, synapses, clock, calendar, train, b, k, p, rows) if flagged > 0 else 0
     for at in range(flagged):
         j = fired.flagged[at]
-        found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, arrivals)
+        found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, loose, arrivals)
         _exact(wiring, membranes, clock, record, train, b, k, p, j, found, due, done, state, output, arrivals,
                fired)  # fmt: skip
     end = wiring.spike_start[p] + train.total[b, p]

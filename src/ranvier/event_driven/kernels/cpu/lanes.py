@@ -8,7 +8,7 @@ are neighbours, its cells are not.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, no_type_check
+from typing import Any, NamedTuple, no_type_check
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -16,13 +16,22 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 LANES = 4
+BITS, WIDTH = 64, 8
 REASSOCIATE = ("contract", "reassoc", "nsz")
 SPREAD = (0, 1, 1, 1)  # (p_I, p_u) as (p_I, p_u, p_u, p_u)
 CROSS = (3, 2, 1, 3)  # (I, m, k, 0) as (0, k, m, 0)
 
 
+class _Event(NamedTuple):
+    """Where an event's cell of the ring starts, its synapse's lanes, and the factors of its kind."""
+
+    cell: Any
+    place: Any
+    late: Any
+
+
 class _Loop:
-    """What the loops share: `data` (ring, index, table, factors, count), of one element type, four at a time."""
+    """What the loops share: `data` (ring, index, table, factors, count, ...), of one element type, four at a time."""
 
     def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
         self.builder = builder
@@ -57,16 +66,15 @@ class _Loop:
         return self.builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
 
     @contextmanager
-    def events(self, width: int) -> Iterator[tuple[Any, Any, Any]]:
-        """Over all events: where the event's cell of `width` numbers starts, its synapse's lanes, and its factors."""
+    def events(self, width: int) -> Iterator[_Event]:
+        """Over all events."""
         builder, wide = self.builder, ir.IntType(64)
-        _, index, _, factors, count = self.data
+        _, index, _, _, count = self.data[:5]
         with cgutils.for_range(builder, count) as each:
             packed = builder.zext(builder.load(builder.gep(index, [each.index])), wide)
-            late = builder.and_(packed, wide(1))
+            late = builder.mul(builder.and_(packed, wide(1)), wide(LANES))
             cell = builder.lshr(builder.and_(packed, wide(-LANES)), wide(LANES // width - 1))
-            gains = self.load(factors, builder.mul(late, wide(LANES)))
-            yield cell, builder.mul(each.index, each.index.type(LANES)), gains
+            yield _Event(cell, builder.mul(each.index, each.index.type(LANES)), late)
 
     def spread(self, cell: Any) -> Any:
         """The pair (p, q) in a cell as (p, q, q, q)."""
@@ -82,11 +90,11 @@ def scatter(typing_context: Any, ring: Any, index: Any, lanes: Any, factors: Any
         loop = _Loop(context, builder, signature, arguments)
         cells, table = loop.data[0], loop.data[2]
         lowest = loop.constant(float("-inf"), float("-inf"), 0.0, 0.0)
-        with loop.events(LANES) as (cell, place, factor):
-            gain = builder.fmul(loop.load(table, place), factor)
+        with loop.events(LANES) as event:
+            gain = builder.fmul(loop.load(table, event.place), loop.load(loop.data[3], event.late))
             gain = builder.fadd(gain, loop.shuffle(gain, CROSS))
             gain = builder.select(builder.fcmp_ordered(">", gain, lowest), gain, lowest)
-            loop.store(builder.fadd(loop.load(cells, cell), gain), cells, cell)
+            loop.store(builder.fadd(loop.load(cells, event.cell), gain), cells, event.cell)
         return context.get_dummy_value()
 
     return types.void(ring, index, lanes, factors, count), build
@@ -100,9 +108,9 @@ def gather(typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loop = _Loop(context, builder, signature, arguments)
         into = loop.data[2]
-        with loop.events(LANES // 2) as (cell, place, factor):
-            gain = builder.fmul(loop.spread(cell), factor, flags=REASSOCIATE)
-            loop.store(builder.fadd(loop.load(into, place), gain, flags=REASSOCIATE), into, place)
+        with loop.events(LANES // 2) as event:
+            gain = builder.fmul(loop.spread(event.cell), loop.load(loop.data[3], event.late), flags=REASSOCIATE)
+            loop.store(builder.fadd(loop.load(into, event.place), gain, flags=REASSOCIATE), into, event.place)
         return context.get_dummy_value()
 
     return types.void(ring, index, sums, factors, count), build
@@ -110,21 +118,76 @@ def gather(typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, 
 
 @no_type_check
 @intrinsic
-def weigh(typing_context: Any, ring: Any, index: Any, lanes: Any, factors: Any, count: Any) -> Any:
-    """Sum over events, with (p, q) in its cell: (p, q, q, q) times its lanes times its factors, all lanes added."""
+def gather_and_weigh(
+    typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, count: Any, lanes: Any, gains: Any
+) -> Any:
+    """`gather`, and the sum over events of (p, q, q, q) times its lanes times its `gains`, all lanes added."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loop = _Loop(context, builder, signature, arguments)
+        into, table, weights = loop.data[2], *loop.data[5:]
         total = cgutils.alloca_once_value(builder, loop.constant(0.0, 0.0, 0.0, 0.0))
-        with loop.events(LANES // 2) as (cell, place, factor):
-            gain = builder.fmul(loop.load(loop.data[2], place), factor)
-            gain = builder.fmul(loop.spread(cell), gain, flags=REASSOCIATE)
-            builder.store(builder.fadd(builder.load(total), gain, flags=REASSOCIATE), total)
+        with loop.events(LANES // 2) as event:
+            pair = loop.spread(event.cell)
+            gain = builder.fmul(pair, loop.load(loop.data[3], event.late), flags=REASSOCIATE)
+            loop.store(builder.fadd(loop.load(into, event.place), gain, flags=REASSOCIATE), into, event.place)
+            owed = builder.fmul(loop.load(table, event.place), loop.load(weights, event.late))
+            owed = builder.fmul(pair, owed, flags=REASSOCIATE)
+            builder.store(builder.fadd(builder.load(total), owed, flags=REASSOCIATE), total)
         parts = builder.load(total)
         lane = [builder.extract_element(parts, ir.Constant(ir.IntType(32), at)) for at in range(LANES)]
         return builder.fadd(builder.fadd(lane[0], lane[1]), builder.fadd(lane[2], lane[3]))
 
-    return ring.dtype(ring, index, lanes, factors, count), build
+    return ring.dtype(ring, index, sums, factors, count, lanes, gains), build
+
+
+@no_type_check
+@intrinsic
+def marked(typing_context: Any, bytes_: Any, first: Any) -> Any:
+    """Which of the BITS bytes from `first` on are not zero: a word, the first byte lowest."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = make_array(signature.args[0])(context, builder, arguments[0]).data
+        vector = ir.VectorType(ir.IntType(8), BITS)
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), vector.as_pointer())
+        held = builder.icmp_unsigned("!=", builder.load(address, align=1), ir.Constant(vector, [0] * BITS))
+        return builder.bitcast(held, ir.IntType(BITS))
+
+    return types.uint64(bytes_, first), build
+
+
+@no_type_check
+@intrinsic
+def rank(typing_context: Any, values: Any, place: Any, count: Any) -> Any:
+    """How many of the first `count` float64 values come before the one at `place`; of equal ones, the earlier does.
+
+    Reads up to the next multiple of WIDTH; what is there must not be smaller.
+    """
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = make_array(signature.args[0])(context, builder, arguments[0]).data
+        wide, vector = ir.IntType(64), ir.VectorType(ir.DoubleType(), WIDTH)
+        places = ir.VectorType(wide, WIDTH)
+        place, none = arguments[1], [0] * WIDTH
+        spread = lambda value, kind: builder.shuffle_vector(
+            builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.IntType(32)(0)),
+            ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), none),
+        )  # fmt: skip
+        mine, own = spread(builder.load(builder.gep(data, [place])), vector), spread(place, places)
+        before = cgutils.alloca_once_value(builder, wide(0))
+        blocks = builder.sdiv(builder.add(arguments[2], wide(WIDTH - 1)), wide(WIDTH))
+        with cgutils.for_range(builder, blocks) as each:
+            first = builder.mul(each.index, wide(WIDTH))
+            address = builder.bitcast(builder.gep(data, [first]), vector.as_pointer())
+            here = builder.load(address, align=8)
+            index = builder.add(spread(first, places), ir.Constant(places, list(range(WIDTH))))
+            tied = builder.and_(builder.fcmp_ordered("==", here, mine), builder.icmp_signed("<", index, own))
+            earlier = builder.bitcast(builder.or_(builder.fcmp_ordered("<", here, mine), tied), ir.IntType(WIDTH))
+            number = builder.zext(builder.ctpop(earlier), wide)
+            builder.store(builder.add(builder.load(before), number), before)
+        return builder.load(before)
+
+    return types.int64(values, place, count), build
 
 
 @no_type_check

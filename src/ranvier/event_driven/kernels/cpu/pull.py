@@ -27,7 +27,7 @@ from ranvier.event_driven.kernels.cpu.arrivals import place
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
 from ranvier.event_driven.kernels.cpu.deposit import FAST, Room, locate, set_factors
 from ranvier.event_driven.kernels.cpu.flow import Rates, flow
-from ranvier.event_driven.kernels.cpu.lanes import LANES, gather, weigh
+from ranvier.event_driven.kernels.cpu.lanes import LANES, gather, gather_and_weigh
 
 
 class Gradient(NamedTuple):
@@ -79,10 +79,12 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
         locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
                clock.window, first * neurons, neurons, room.events)  # fmt: skip
         lanes = slice(LANES * row, LANES * (row + size))
-        gather(ring, room.events, gradient.lanes[lanes], room.factors, size)
         if timed:
             _set_gains(room.factors, rates, room.gains)
-            total += weigh(ring, room.events, synapses.lanes[lanes], room.gains, size)
+            total += gather_and_weigh(ring, room.events, gradient.lanes[lanes], room.factors, size,
+                                      synapses.lanes[lanes], room.gains)  # fmt: skip
+        else:
+            gather(ring, room.events, gradient.lanes[lanes], room.factors, size)
     return total
 
 
