@@ -6,5 +6,5 @@
 from ranvier.neurons.abstract import AbstractLinearNeuron as AbstractLinearNeuron
 from ranvier.neurons.abstract import AbstractNeuron as AbstractNeuron
 from ranvier.neurons.abstract import linear as linear
-from ranvier.neurons.linear import LI as LI
-from ranvier.neurons.linear import LIF as LIF
+from ranvier.neurons.lif import LI as LI
+from ranvier.neurons.lif import LIF as LIF
