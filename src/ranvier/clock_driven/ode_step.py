@@ -87,6 +87,8 @@ def ode_step(
     never, nothing = jnp.full((1, size), jnp.inf, dtype), jnp.zeros((1, size), dtype)
     times, jumps = jnp.concatenate([arrivals, never]), jnp.concatenate([weights, nothing])
     piece = lambda walk: _piece(neuron, integrator, t, end, times, jumps, walk)
+    # Computed again in the backward pass: an integrator's stages would be most of what is kept, and of the program.
+    piece = jax.checkpoint(piece, prevent_cse=False)
     stay = lambda walk: (walk, never[0])
 
     def advance(walk: _Walk, _: None) -> tuple[_Walk, Float[Array, " size"]]:

@@ -4,9 +4,11 @@ from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
 from ranvier._parameters import check_below, finite, positive
+from ranvier.crossing import exact_root
 from ranvier.neurons.abstract_ode import AbstractODENeuron
 from ranvier.synapses import AbstractSynapse, ExponentialCurrent
 
@@ -140,11 +142,13 @@ class AdEx(AbstractODENeuron):
     def _folded(self, v: Float[Array, "*#size"]) -> Float[Array, "*#size"]:
         """The coordinate y of a potential, by Newton's method: `_unfold` has a slope between 0.5 and 1."""
         q = jax.nn.softplus(-(v - self.v_threshold) / self.delta_t)
-        y = -q
-        for _ in range(6):
+        fixed = lax.stop_gradient(q)
+
+        def improve(_: int, y: Float[Array, "*#size"]) -> Float[Array, "*#size"]:
             found, slope = _unfold(y)
-            y = y + (found - q) / slope
-        return y
+            return y + (found - fixed) / slope
+
+        return exact_root(lambda y: _unfold(y)[0] - q, lax.fori_loop(0, 6, improve, -fixed))
 
     def _scale(self) -> Float[Array, "*#size"]:
         return self.a * self.delta_t * self.c_mem / (self.tau_adapt * self.g_leak)
