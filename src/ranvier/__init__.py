@@ -40,6 +40,12 @@ from ranvier.network import project as project
 from ranvier.network import recurrent as recurrent
 from ranvier.neurons import LI as LI
 from ranvier.neurons import LIF as LIF
+from ranvier.neurons import QIF as QIF
+from ranvier.neurons import AdaptiveLIF as AdaptiveLIF
+from ranvier.neurons import AdEx as AdEx
+from ranvier.neurons import HodgkinHuxley as HodgkinHuxley
+from ranvier.neurons import Izhikevich as Izhikevich
+from ranvier.neurons import ODENeuron as ODENeuron
 from ranvier.simulation import Solution as Solution
 from ranvier.simulation import Stats as Stats
 from ranvier.simulation import simulate as simulate
@@ -53,7 +59,10 @@ __version__ = _version("ranvier")
 __all__ = [
     "LI",
     "LIF",
+    "QIF",
     "RK4",
+    "AdEx",
+    "AdaptiveLIF",
     "AlphaCurrent",
     "AxonalDelay",
     "ConductanceExponential",
@@ -64,7 +73,10 @@ __all__ = [
     "ExponentialCurrent",
     "ExponentialEuler",
     "FixedDelay",
+    "HodgkinHuxley",
+    "Izhikevich",
     "Network",
+    "ODENeuron",
     "Projection",
     "Sigmoid",
     "Solution",
