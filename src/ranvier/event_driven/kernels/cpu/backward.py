@@ -304,7 +304,7 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _find_sums(
     tag: np.ndarray, weight_start: np.ndarray, size: int, j: int, unit: np.ndarray, into_weight: np.ndarray, into_u:
     np.ndarray, slot: np.ndarray,
@@ -317,7 +317,7 @@ def _find_sums(
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _events(
     p_i: float, p_u: float, rates: Rates, t: float, to: float, left: int, offset: np.ndarray, weight: np.ndarray,
     tag: np.ndarray, slots: np.ndarray, delay_start: np.ndarray, row_stride: np.ndarray, column_stride: np.ndarray,

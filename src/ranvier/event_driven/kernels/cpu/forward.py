@@ -9,7 +9,6 @@ where `lift` sums what every positive event can add inside the window; and where
 end, `free` is its value there (u is concave while it rises). Below threshold: take the aggregated update.
 """
 
-import math
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -38,7 +37,7 @@ from ranvier.event_driven.kernels.cpu.arrivals import (
 )
 from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
 from ranvier.event_driven.kernels.cpu.deposit import Room, deposit, gather, new_room
-from ranvier.event_driven.kernels.cpu.flow import Rates, leap
+from ranvier.event_driven.kernels.cpu.flow import Rates, exponential, leap
 from ranvier.event_driven.kernels.cpu.lanes import LANES
 
 NEVER = np.int64(2) ** 62
@@ -216,7 +215,7 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _aggregate(
     k: int, recorded: bool, margin: float, current: np.ndarray, u: np.ndarray, held_window: np.ndarray, decay_syn:
     float, decay_mem: float, kernel: float, rise: float, headroom: float, theta: np.ndarray, sum_current: np.ndarray,
@@ -296,7 +295,7 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _walk(
     current: float, u: float, until: float, rates: Rates, theta: float, rho: float, refractory: float, end: float,
     arrives: np.ndarray, weights: np.ndarray, records: np.ndarray, potentials: np.ndarray, stride: int, spike_offset:
@@ -315,7 +314,7 @@ def _walk(
         while True:
             if until >= 0.0:
                 leave = min(max(until, t), stop)
-                current *= math.exp((t - leave) * rates.syn)
+                current *= exponential((t - leave) * rates.syn)
                 t = leave
                 if until > stop:
                     break
