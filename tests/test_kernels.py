@@ -121,8 +121,8 @@ def test_what_is_packed_is_unpacked():
         "c": jnp.ones(()),
     }
     packed = packing.pack(tree, tree["a"].dtype)
-    assert packing.sizes(tree) == tuple(part.size for part in packed) == (7, 4)
-    back = packing.unpack(packing.shapes(tree), *(np.asarray(part) for part in packed))
+    assert packing.layout(tree)[-2:] == tuple(part.size for part in packed) == (7, 4)
+    back = packing.unpack(packing.layout(tree), *(np.asarray(part) for part in packed))
     assert jax.tree.structure(back) == jax.tree.structure(tree)
     for one, other in zip(jax.tree.leaves(back), jax.tree.leaves(tree), strict=True):
         assert one.shape == other.shape

@@ -150,22 +150,21 @@ def _no_record(batch: int, populations: int) -> arrays.Record:
 
 
 @cache
-def train_shapes(plan: Plan, batch: int) -> arrays.Train:
-    """Shapes and dtypes of the spikes of a batch; a tree for `packing`."""
+def train_layout(plan: Plan, batch: int) -> packing.Layout:
+    """How the spikes of a batch are packed."""
     real, whole = np.dtype(plan.dtype), np.dtype(np.int32)
     shapes: list[Any] = [
         jax.ShapeDtypeStruct((batch, sum(plan.capacities)), kind) for kind in (whole, real, whole, real, real)
     ]
     shapes.append(jax.ShapeDtypeStruct((batch, len(plan.populations)), whole))
-    return arrays.Train._make(shapes)
+    return packing.layout(arrays.Train._make(shapes))
 
 
 def empty_train(plan: Plan, batch: int) -> tuple[arrays.Train, tuple[np.ndarray, np.ndarray]]:
     """Room for the spikes of a batch, and the two arrays that hold all of it; see `packing`."""
-    shapes = train_shapes(plan, batch)
-    real, whole = packing.sizes(shapes)
-    packed = np.zeros(real, plan.dtype), np.zeros(whole, np.int32)
-    return packing.unpack(shapes, *packed), packed
+    layout = train_layout(plan, batch)
+    packed = np.zeros(layout.real, plan.dtype), np.zeros(layout.whole, np.int32)
+    return packing.unpack(layout, *packed), packed
 
 
 def load_inputs(plan: Plan, call: Call, window: float, windows: int, train: arrays.Train) -> None:
