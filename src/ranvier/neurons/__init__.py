@@ -12,7 +12,7 @@ from ranvier.neurons.adaptive_lif import AdaptiveLIF as AdaptiveLIF
 from ranvier.neurons.adex import AdEx as AdEx
 from ranvier.neurons.hodgkin_huxley import HodgkinHuxley as HodgkinHuxley
 from ranvier.neurons.izhikevich import Izhikevich as Izhikevich
-from ranvier.neurons.linear import LI as LI
-from ranvier.neurons.linear import LIF as LIF
+from ranvier.neurons.lif import LI as LI
+from ranvier.neurons.lif import LIF as LIF
 from ranvier.neurons.ode_neuron import ODENeuron as ODENeuron
 from ranvier.neurons.qif import QIF as QIF

@@ -98,9 +98,7 @@ class ODENeuron(AbstractODENeuron):
         return state if reset is None else _stack("reset", reset(tuple(state), self.parameters), state)
 
 
-def _stack(
-    name: str, values: Sequence[ArrayLike], state: Float[Array, "variables size"]
-) -> Float[Array, "variables size"]:
+def _stack(name: str, values: object, state: Float[Array, "variables size"]) -> Float[Array, "variables size"]:
     """The user's values, one per variable, as one array."""
     if not isinstance(values, Sequence | Array) or len(values) != len(state):
         got = len(values) if isinstance(values, Sequence | Array) else type(values).__name__
