@@ -46,11 +46,11 @@ def run(
     loop: Callable = jax.lax.fori_loop,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Spike times (ROOM, size), potentials at the end (size,), and what each lost, after `steps` steps of dt."""
-    size = weights.shape[1]
+    size, dtype = weights.shape[1], weights.dtype
 
     def body(index: jax.Array, carry: tuple) -> tuple:
         state, spikes, count, lost = carry
-        t = jnp.asarray(index, jnp.float64) * dt
+        t = jnp.asarray(index, dtype) * dt
         mine = (times >= t) & (times < t + dt)
         at = jnp.where(mine, times - t, jnp.inf)
         order = jnp.argsort(at)
@@ -61,9 +61,9 @@ def run(
         spikes = spikes.at[place, jnp.arange(size)].set(t + step.spikes[0], mode="drop")
         return step.state, spikes, count + fired.astype(jnp.int32), lost + step.lost
 
-    start = initial_state(neuron, size, jnp.float64)
+    start = initial_state(neuron, size, dtype)
     zero = jnp.zeros(size, jnp.int32)
-    state, spikes, _, lost = loop(0, steps, body, (start, jnp.full((ROOM, size), jnp.inf), zero, zero))
+    state, spikes, _, lost = loop(0, steps, body, (start, jnp.full((ROOM, size), jnp.inf, dtype), zero, zero))
     return spikes, neuron.voltage(state.neuron), lost
 
 

@@ -224,6 +224,19 @@ def test_neurons_do_not_mix_and_may_have_their_own_parameters():
         np.testing.assert_allclose(v[unit], own[0], rtol=1e-10)
 
 
+@pytest.mark.parametrize("name", ["AdEx", "Izhikevich"])
+def test_float32(name: str):
+    case = CASES[name]
+    half = lambda tree: jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), tree)
+    neuron, times, weights = half((case.neuron, jnp.array(case.times), jnp.array(case.weights)))
+    steps = round(case.t_end / 0.125)
+    spikes, v, _ = eqx.filter_jit(run)(neuron, times, weights, 0.125, steps, rv.RK4())
+    assert spikes.dtype == v.dtype == jnp.float32
+    for unit in (0, 1):
+        wanted, _ = textbook(case, unit)
+        np.testing.assert_allclose(spikes[: len(wanted), unit], wanted, atol=3e-3)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
