@@ -31,6 +31,8 @@ from ranvier.events import spike_count as spike_count
 from ranvier.initializers import constant as constant
 from ranvier.initializers import normal as normal
 from ranvier.initializers import uniform as uniform
+from ranvier.integrators import RK4 as RK4
+from ranvier.integrators import ExponentialEuler as ExponentialEuler
 from ranvier.network import Network as Network
 from ranvier.network import feedforward as feedforward
 from ranvier.network import partition as partition
@@ -38,21 +40,43 @@ from ranvier.network import project as project
 from ranvier.network import recurrent as recurrent
 from ranvier.neurons import LI as LI
 from ranvier.neurons import LIF as LIF
+from ranvier.neurons import QIF as QIF
+from ranvier.neurons import AdaptiveLIF as AdaptiveLIF
+from ranvier.neurons import AdEx as AdEx
+from ranvier.neurons import HodgkinHuxley as HodgkinHuxley
+from ranvier.neurons import Izhikevich as Izhikevich
+from ranvier.neurons import ODENeuron as ODENeuron
 from ranvier.simulation import Solution as Solution
 from ranvier.simulation import Stats as Stats
 from ranvier.simulation import simulate as simulate
+from ranvier.synapses import AlphaCurrent as AlphaCurrent
+from ranvier.synapses import ConductanceExponential as ConductanceExponential
+from ranvier.synapses import DoubleExponentialCurrent as DoubleExponentialCurrent
+from ranvier.synapses import ExponentialCurrent as ExponentialCurrent
 
 __version__ = _version("ranvier")
 
 __all__ = [
     "LI",
     "LIF",
+    "QIF",
+    "RK4",
+    "AdEx",
+    "AdaptiveLIF",
+    "AlphaCurrent",
     "AxonalDelay",
+    "ConductanceExponential",
     "Connection",
     "DendriticDelay",
+    "DoubleExponentialCurrent",
     "EventDriven",
+    "ExponentialCurrent",
+    "ExponentialEuler",
     "FixedDelay",
+    "HodgkinHuxley",
+    "Izhikevich",
     "Network",
+    "ODENeuron",
     "Projection",
     "Sigmoid",
     "Solution",

@@ -17,7 +17,7 @@ from jaxtyping import DTypeLike, PRNGKeyArray
 from ranvier.connections import Connection
 from ranvier.delays import DelayFactory, fixed
 from ranvier.initializers import Initializer, normal
-from ranvier.neurons import LI, AbstractNeuron
+from ranvier.neurons import LI, AbstractNeuron, linear
 
 Choice = TypeVar("Choice")
 
@@ -199,7 +199,10 @@ def recurrent(
         raise ValueError(msg)
     names = ("input", "hidden", "output")
     edges = [("input", "hidden"), ("hidden", "hidden"), ("hidden", "output")]
-    last = LI(neuron.tau_mem, neuron.tau_syn, v_leak=neuron.v_leak) if readout is None else readout
+    last = readout
+    if last is None:
+        like = linear(neuron, "recurrent: the default readout", "Pass `readout`, for example ranvier.LI().")
+        last = LI(like.tau_mem, like.tau_syn, v_leak=like.v_leak)
     return _build(dict(zip(names, sizes, strict=True)), edges, neuron, delay, weight, last, dtype, key)
 
 

@@ -16,6 +16,7 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from ranvier._concrete import concrete
 from ranvier.events import Spikes
 from ranvier.network import Network
+from ranvier.neurons import AbstractLinearNeuron
 
 STATUS = {
     0: "all went well",
@@ -213,6 +214,8 @@ def _check_network(network: Network) -> None:
         inside = lambda delay, low=low - slack, high=high + slack: (delay >= low) & (delay <= high) & (delay < np.inf)
         _check_values(f"the delays of {link.name}", link.delay(), inside, f"in [{low}, {high}] ms ({STATUS[5]})")
     for name, neuron in network.neurons.items():
+        if not isinstance(neuron, AbstractLinearNeuron):
+            continue  # the others have no parameters in common
         for field in ("tau_mem", "tau_syn"):
             positive = lambda tau: (tau > 0) & (tau < np.inf)
             _check_values(f"`{field}` of {name!r}", getattr(neuron, field), positive, "a finite time above 0 ms")

@@ -12,8 +12,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ranvier.checks.coordinates import place
+from ranvier.checks.structure import LINEAR
 from ranvier.events import Spikes
 from ranvier.network import Network
+from ranvier.neurons import linear
 from ranvier.simulation import AbstractSimulator, Solution, simulate
 
 Loss = Callable[[Solution], Float[Array, ""]]
@@ -82,7 +84,7 @@ def loss_terms(
     solution = _simulate(setup, net, Sample(trains, sample.record))
     terms = _combine(solution, factors) if setup.loss is None else setup.loss(solution)[None]
     delays = tuple(link.delay() for link in net.connections)
-    refractory = {name: neuron.refractory for name, neuron in net.neurons.items()}
+    refractory = {name: linear(neuron, *LINEAR).refractory for name, neuron in net.neurons.items()}
     return terms, Trace({**trains, **solution.spikes}, delays, refractory, solution.stats.status)
 
 

@@ -16,6 +16,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ranvier.network import Network
+from ranvier.neurons import linear
+
+LINEAR = ("checks: a network's spike structure", "Compare with central differences of your own.")
+"""Who asks for linear neurons, and what to do with others."""
 
 
 class Train(NamedTuple):
@@ -110,7 +114,7 @@ def slopes(
     """
     found = {}
     for name, size in network.neuron_sizes:
-        neuron = network.neurons[name]
+        neuron = linear(network.neurons[name], *LINEAR)
         if not neuron.spiking:
             continue
         train = trains[name]

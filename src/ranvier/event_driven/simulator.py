@@ -13,6 +13,7 @@ from ranvier.event_driven.primitive import Result, event_driven
 from ranvier.event_driven.tables import Call
 from ranvier.events import Spikes
 from ranvier.network import Network
+from ranvier.neurons import AbstractLinearNeuron, linear
 from ranvier.simulation import AbstractSimulator, Solution, Stats
 
 
@@ -118,8 +119,12 @@ class EventDriven(AbstractSimulator):
         )
 
 
+def _linear(network: Network, name: str) -> AbstractLinearNeuron:
+    return linear(network.neurons[name], f"EventDriven: population {name!r}", "Use ClockDriven for any other.")
+
+
 def _mixed(network: Network, name: str) -> bool:
-    neuron = network.neurons[name]
+    neuron = _linear(network, name)
     return any(tau.ndim > 0 for tau in (neuron.tau_mem, neuron.tau_syn))
 
 
@@ -128,7 +133,7 @@ def _call(
 ) -> Call:
     """The numbers of the call, in the plan's order and in the dtype of the weights."""
     order, inputs = plan.populations[plan.inputs :], plan.populations[: plan.inputs]
-    neurons = [network.neurons[name] for name in order]
+    neurons = [_linear(network, name) for name in order]
 
     def wide(value: Float[Array, "*#size"], name: str) -> Float[Array, " size"]:
         return jnp.broadcast_to(value.astype(plan.dtype), (network.size(name),))
@@ -162,7 +167,7 @@ def _solution(plan: Plan, network: Network, result: Result) -> Solution:
     recorded = [name for name, times in zip(order, plan.records, strict=True) if times]
     voltages = {}
     for name, potential in zip(recorded, result.voltages, strict=True):
-        leak = jnp.broadcast_to(network.neurons[name].v_leak.astype(plan.dtype), (network.size(name),))
+        leak = jnp.broadcast_to(_linear(network, name).v_leak.astype(plan.dtype), (network.size(name),))
         voltages[name] = potential + leak[None, None, :]
     fan_out = [sum(plan.sizes[post] for pre, post in zip(plan.pre, plan.post, strict=True) if pre == p)
                for p in range(len(plan.populations))]  # fmt: skip

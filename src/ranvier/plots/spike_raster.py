@@ -15,6 +15,7 @@ from matplotlib.collections import LineCollection
 
 from ranvier.events import Spikes
 from ranvier.network import Network
+from ranvier.neurons import linear
 from ranvier.plots.style import EXCITATORY, FAINT, INHIBITORY, INK, LABEL, tidy
 
 Rows = dict[str, Float[np.ndarray, " size"]]
@@ -177,7 +178,7 @@ def _onto(
     count: int,
 ) -> list[Event]:
     """The strongest events onto one neuron before some time."""
-    neuron = network.neurons[post]
+    neuron = linear(network.neurons[post], "plots: the strength of an event", "It decays with tau_syn.")
     tau = float(np.broadcast_to(np.asarray(neuron.tau_syn), network.size(post))[target])
     events: list[tuple[float, Event]] = []
     for link in network.connections:

@@ -1,6 +1,4 @@
-"""Neuron models: what a population's membrane does between events, and when it spikes.
-
-Both models here are linear between events: with `I` the synaptic current,
+"""Neurons that are linear between events: LIF and LI. With `I` the synaptic current,
 
     tau_mem dV/dt = v_leak - V + I        tau_syn dI/dt = -I        an event of weight w: I += w
 
@@ -10,28 +8,16 @@ Potentials are in units of the threshold, times in ms.
 
 from typing import ClassVar
 
-import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from ranvier._concrete import concrete
+from ranvier._parameters import check_below, finite, parameter, positive
+from ranvier.neurons.abstract import AbstractLinearNeuron
 
 
-class AbstractNeuron(eqx.Module):
-    """A membrane that is linear between events, with exponential current synapses."""
-
-    tau_mem: eqx.AbstractVar[Float[Array, "*#size"]]
-    tau_syn: eqx.AbstractVar[Float[Array, "*#size"]]
-    v_leak: eqx.AbstractVar[Float[Array, "*#size"]]
-    v_threshold: eqx.AbstractVar[Float[Array, "*#size"]]
-    v_reset: eqx.AbstractVar[Float[Array, "*#size"]]
-    refractory: eqx.AbstractVar[Float[Array, "*#size"]]
-    spiking: eqx.AbstractClassVar[bool]
-    learns: eqx.AbstractClassVar[tuple[str, ...]]
-
-
-class LIF(AbstractNeuron):
+class LIF(AbstractLinearNeuron):
     """Leaky integrate-and-fire neuron with exponential synaptic current.
 
     When V reaches `v_threshold` from below a spike is emitted, V is set to `v_reset` and stays there for `refractory`
@@ -74,21 +60,21 @@ class LIF(AbstractNeuron):
         v_leak: ArrayLike = 0.0,
         refractory: ArrayLike = 0.0,
     ):
-        self.tau_mem = _positive("LIF", "tau_mem", tau_mem)
-        self.tau_syn = _positive("LIF", "tau_syn", tau_syn)
-        self.v_threshold = _finite("LIF", "v_threshold", v_threshold)
-        self.v_reset = _finite("LIF", "v_reset", v_reset)
-        self.v_leak = _finite("LIF", "v_leak", v_leak)
-        self.refractory = _parameter("LIF", "refractory", refractory)
-        _check_below(self.v_reset, self.v_threshold, "v_reset")
-        _check_below(self.v_leak, self.v_threshold, "v_leak")
+        self.tau_mem = positive("LIF", "tau_mem", tau_mem)
+        self.tau_syn = positive("LIF", "tau_syn", tau_syn)
+        self.v_threshold = finite("LIF", "v_threshold", v_threshold)
+        self.v_reset = finite("LIF", "v_reset", v_reset)
+        self.v_leak = finite("LIF", "v_leak", v_leak)
+        self.refractory = parameter("LIF", "refractory", refractory)
+        check_below("LIF", "v_reset", self.v_reset, "v_threshold", self.v_threshold)
+        check_below("LIF", "v_leak", self.v_leak, "v_threshold", self.v_threshold)
         known = concrete(self.refractory)
         if known is not None and not np.all(known >= 0):
             msg = f"LIF: `refractory` must be >= 0 ms (0 for none, inf for one spike); got {refractory}."
             raise ValueError(msg)
 
 
-class LI(AbstractNeuron):
+class LI(AbstractLinearNeuron):
     """Leaky integrator: the same membrane without a threshold, used as readout.
 
     Args:
@@ -112,9 +98,9 @@ class LI(AbstractNeuron):
     learns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, tau_mem: ArrayLike = 20.0, tau_syn: ArrayLike = 5.0, *, v_leak: ArrayLike = 0.0):
-        self.tau_mem = _positive("LI", "tau_mem", tau_mem)
-        self.tau_syn = _positive("LI", "tau_syn", tau_syn)
-        self.v_leak = _finite("LI", "v_leak", v_leak)
+        self.tau_mem = positive("LI", "tau_mem", tau_mem)
+        self.tau_syn = positive("LI", "tau_syn", tau_syn)
+        self.v_leak = finite("LI", "v_leak", v_leak)
 
     @property
     def v_threshold(self) -> Float[Array, ""]:
@@ -130,37 +116,3 @@ class LI(AbstractNeuron):
     def refractory(self) -> Float[Array, ""]:
         """Never used."""
         return jnp.zeros((), self.tau_mem.dtype)
-
-
-def _parameter(owner: str, name: str, value: ArrayLike) -> Float[Array, "*#size"]:
-    array = jnp.asarray(value)
-    array = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))
-    if array.ndim > 1:
-        msg = f"{owner}: `{name}` must be a scalar or one value per neuron, shape (size,); got shape {array.shape}."
-        raise ValueError(msg)
-    return array
-
-
-def _finite(owner: str, name: str, value: ArrayLike) -> Float[Array, "*#size"]:
-    array = _parameter(owner, name, value)
-    known = concrete(array)
-    if known is not None and not np.all(np.isfinite(known)):
-        msg = f"{owner}: `{name}` must be finite; got {value}."
-        raise ValueError(msg)
-    return array
-
-
-def _positive(owner: str, name: str, value: ArrayLike) -> Float[Array, "*#size"]:
-    array = _finite(owner, name, value)
-    known = concrete(array)
-    if known is not None and not np.all(known > 0):
-        msg = f"{owner}: `{name}` must be a time in ms above 0; got {value}."
-        raise ValueError(msg)
-    return array
-
-
-def _check_below(lower: Float[Array, "*#size"], upper: Float[Array, "*#size"], name: str) -> None:
-    low, high = concrete(lower), concrete(upper)
-    if low is not None and high is not None and not np.all(low < high):
-        msg = f"LIF: `{name}` must be below `v_threshold`; got {name} = {low} and v_threshold = {high}."
-        raise ValueError(msg)
