@@ -13,6 +13,7 @@ from equinox import combine as combine
 from ranvier import encoders as encoders
 from ranvier import losses as losses
 from ranvier import regularizers as regularizers
+from ranvier.closed_form import FirstSpike as FirstSpike
 from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
 from ranvier.delays import DendriticDelay as DendriticDelay

@@ -1,0 +1,223 @@
+"""`FirstSpike` against closed forms in many digits, against `EventDriven`, and its gradients against differences."""
+
+import itertools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import mpmath
+import numpy as np
+import pytest
+
+import ranvier as rv
+from ranvier.closed_form import roots
+from ranvier.simulation import AbstractSimulator
+
+TAUS = [(5.0, 5.0), (2.0, 1.0), (7.0, 3.0), (3.0, 7.0), (5.005, 5.0)]
+KINDS = {
+    "none": None,
+    "synaptic": rv.synaptic(0.0, 3.0),
+    "axonal": rv.axonal(0.0, 3.0),
+    "dendritic": rv.dendritic(0.0, 3.0),
+}
+
+
+def starts(tau_mem: float, tau_syn: float, count: int = 2000) -> roots.Start:
+    rng = np.random.default_rng(0)
+    current = rng.uniform(1, 30, count) * rng.uniform(0, 1, count) ** 2 + 1e-3
+    columns = (current, rng.uniform(-1, 0.999, count), *(np.full(count, x) for x in (1.0, tau_mem, tau_syn)))
+    start = roots.Start(*map(jnp.asarray, columns))
+    return jax.tree.map(lambda leaf: leaf[roots.reaches(start, jnp.full(count, jnp.inf))], start)
+
+
+@pytest.mark.parametrize(("tau_mem", "tau_syn"), TAUS)
+def test_roots_meet_the_threshold_first(tau_mem: float, tau_syn: float):
+    """u is theta at the root, and below it at every moment before."""
+    start = starts(tau_mem, tau_syn)
+    root = jax.jit(roots.first_root)(start, jnp.full(start.u.shape, jnp.inf))
+    assert len(root) > 500
+    slope = (start.current * jnp.exp(-root / tau_syn) - 1.0) / tau_mem
+    assert jnp.max(jnp.abs(roots.potential(start, root) - 1.0) / slope) < 1e-12
+    for share in np.linspace(0.0, 0.999, 20):
+        assert jnp.all(roots.potential(start, share * root) < 1.0)
+
+
+@pytest.mark.parametrize(("tau_mem", "tau_syn"), TAUS[:3])
+def test_roots_agree_with_fifty_digits(tau_mem: float, tau_syn: float):
+    start = jax.tree.map(lambda leaf: leaf[:40], starts(tau_mem, tau_syn))
+    root = roots.first_root(start, jnp.full(start.u.shape, jnp.inf))
+    with mpmath.workdps(50):
+        mem, syn = mpmath.mpf(tau_mem), mpmath.mpf(tau_syn)
+        for i, u, found in zip(start.current.tolist(), start.u.tolist(), root.tolist(), strict=True):
+            i, u = mpmath.mpf(i), mpmath.mpf(u)
+            if mem == syn:
+                wanted = -mem * (mpmath.lambertw(-mpmath.exp(-u / i) / i) + u / i)
+            else:
+                gain = i * syn / (syn - mem)
+                value = lambda s, u=u, gain=gain: (u - gain) * mpmath.exp(-s / mem) + gain * mpmath.exp(-s / syn) - 1
+                wanted = mpmath.findroot(value, found)
+            slope = (i * mpmath.exp(-wanted / syn) - 1) / mem
+            assert abs(mpmath.re(wanted) - found) * slope < 1e-14
+
+
+def test_a_grazing_spike_keeps_its_digits():
+    """Near the branch point of Lambert's W: `s = tau (1 - sqrt(2 e) + 2/3 e)` for a current of `e^(1 + e)`."""
+    excess = jnp.array([1e-14, 1e-12, 1e-9, 1e-6])
+    one = jnp.ones(4)
+    start = roots.Start(jnp.exp(1.0 + excess), 0.0 * one, one, 5.0 * one, 5.0 * one)
+    wanted = 5.0 * (1.0 - jnp.sqrt(2.0 * excess) + 2.0 / 3.0 * excess)
+    np.testing.assert_allclose(roots.equal(start), wanted, atol=1e-8)  # the current's own rounding moves it by so much
+    np.testing.assert_allclose(roots.implicit(start, roots.peak(start)), wanted, atol=1e-7)
+
+
+def network(kind: str, taus: tuple[float, float], seed: int, dtype: type = jnp.float64) -> rv.Network:
+    neuron = rv.LIF(*taus, v_leak=0.1, v_threshold=1.1, v_reset=-0.2, refractory=jnp.inf)
+    net = rv.feedforward([6, 8, 4], neuron=neuron, delay=KINDS[kind], weight=rv.normal(1.5, 1.5), dtype=dtype,
+                         key=jax.random.key(seed))  # fmt: skip
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), net)
+
+
+def trains(seed: int, batch: int = 3, count: int = 9) -> rv.Spikes:
+    rng = np.random.default_rng(seed)
+    time = np.sort(rng.uniform(0, 8, (batch, count)), axis=1)
+    time[0, -2:] = np.inf
+    return rv.Spikes(time, np.where(np.isfinite(time), rng.integers(0, 6, time.shape), -1))
+
+
+def times_and_voltages(net: rv.Network, spikes: rv.Spikes, simulator: AbstractSimulator) -> jax.Array:
+    at = {"output": jnp.array([2.0, 7.5]), "hidden": jnp.array([4.0])}
+    solution = rv.simulate(net, spikes, simulator, t_end=15.0, record=at)
+    first = [rv.first_spike(solution.spikes[name], net.size(name)) for name in ("hidden", "output")]
+    parts = [jnp.where(jnp.isfinite(part), part, 0.0) for part in first] + list(solution.voltages.values())
+    return jnp.concatenate([part.reshape(-1) for part in parts])
+
+
+@pytest.mark.parametrize(("kind", "taus"), list(itertools.product(KINDS, TAUS[:3])))
+def test_spikes_potentials_and_gradients_are_those_of_event_driven(kind: str, taus: tuple[float, float]):
+    net, spikes = network(kind, taus, 1), trains(2)
+    seed = jax.random.normal(jax.random.key(3), times_and_voltages(net, spikes, rv.EventDriven()).shape)
+    learn, fixed = rv.partition(net, "weight", "delay", "v_threshold", "v_reset", "v_leak")
+
+    def value(learn: rv.Network, time: jax.Array, simulator: AbstractSimulator) -> jax.Array:
+        return seed @ times_and_voltages(rv.combine(learn, fixed), rv.Spikes(time, spikes.unit), simulator)
+
+    results = [jax.value_and_grad(value, (0, 1))(learn, spikes.time, each) for each in (rv.FirstSpike(), rv.EventDriven())]
+    counts = rv.simulate(net, spikes, rv.FirstSpike(), t_end=15.0).stats.spikes
+    assert int(counts["hidden"].sum()) > 6
+    assert int(counts["output"].sum()) > 2
+    for mine, other in zip(*map(jax.tree.leaves, results), strict=True):
+        some = jnp.isfinite(mine) & jnp.isfinite(other)
+        np.testing.assert_allclose(mine[some], other[some], rtol=1e-9, atol=1e-9)
+
+
+def test_statistics_are_those_of_event_driven():
+    net, spikes = network("synaptic", (5.0, 5.0), 1), trains(2)
+    mine, other = (rv.simulate(net, spikes, each, t_end=8.0).stats for each in (rv.FirstSpike(), rv.EventDriven()))
+    for field in ("status", "spikes", "dropped", "silent", "in_flight", "events"):
+        for a, b in zip(*(jax.tree.leaves(getattr(stats, field)) for stats in (mine, other)), strict=True):
+            assert np.array_equal(a, b), field
+
+
+@pytest.mark.parametrize("taus", TAUS)
+def test_gradients_agree_with_differences(taus: tuple[float, float]):
+    """Forty layers at once: Richardson's extrapolation of central differences, time constants included."""
+    rng = np.random.default_rng(4)
+    layers, pre, post = 40, 10, 3
+    time, delay = rng.uniform(0, 10, (layers, pre)), rng.uniform(0, 4, (layers, pre, post))
+    weight = rng.normal(1.2, 1.2, (layers, pre, post))
+
+    def first(values: dict[str, jax.Array]) -> jax.Array:
+        order = jnp.argsort(values["time"])
+        neuron = rv.LIF(values["tau"][0], values["tau"][1], v_threshold=values["threshold"], refractory=jnp.inf)
+        link = rv.Connection("input", "output", values["weight"], rv.SynapticDelay(values["delay"], high=9.0,
+                             bound=rv.Projection()))  # fmt: skip
+        net = rv.Network({"input": pre}, {"output": neuron}, {"output": post}, [link])
+        spikes = rv.Spikes(values["time"][order], order)
+        solution = rv.simulate(net, spikes, rv.FirstSpike(), t_end=40.0, throw=False)
+        return rv.first_spike(solution.spikes["output"], post)
+
+    values = {"time": time, "delay": delay, "weight": weight, "threshold": np.ones(layers),
+              "tau": np.tile(taus, (layers, 1))}  # fmt: skip
+    values = jax.tree.map(jnp.asarray, values)
+    every = jax.jit(jax.vmap(first))
+    reverse = jax.jit(jax.vmap(jax.jacrev(first)))(values)
+    forward = jax.jit(jax.vmap(jax.jacfwd(first)))(values)
+    base = every(values)
+    checked = 0
+    for name, array in values.items():
+        way = jnp.asarray(np.random.default_rng(5).normal(size=array.shape))
+        moved = lambda h, name=name, way=way: every(values | {name: values[name] + h * way})
+        wide, near = ((moved(h) - moved(-h)) / (2 * h) for h in (2e-4, 1e-4))
+        wanted = (4 * near - wide) / 3
+        axes = tuple(range(2, reverse[name].ndim))
+        got = jnp.sum(reverse[name] * way[:, None], axis=axes)
+        np.testing.assert_allclose(forward[name], reverse[name], rtol=1e-10, atol=1e-10)
+        steady = jnp.isfinite(base) & (jnp.abs(near - wide) < 1e-4 * (1 + jnp.abs(near)))  # no other prefix, no graze
+        checked += int(steady.sum())
+        assert jnp.max(jnp.where(steady, jnp.abs(got - wanted) / (1 + jnp.abs(wanted)), 0.0)) < 1e-8, name
+    assert checked > 0.85 * len(values) * int(jnp.isfinite(base).sum())
+    fired = jnp.isfinite(base)
+    assert jnp.max(jnp.abs(jnp.where(fired, reverse["time"].sum(-1) - 1.0, 0.0))) < 1e-12
+
+
+def test_a_dendritic_delay_is_a_delay_of_the_output():
+    spikes = trains(6)
+    net = network("dendritic", (2.0, 1.0), 7)
+    link = net.connections[0]
+    none = rv.Connection("input", "hidden", link.weight)
+    delay = link.delay()
+    single = lambda link: rv.Network({"input": 6}, {"hidden": net.neurons["hidden"]}, {"hidden": 8}, [link])
+    first = [rv.first_spike(rv.simulate(single(each), spikes, rv.FirstSpike(), t_end=90.0).spikes["hidden"], 8)
+             for each in (link, none)]  # fmt: skip
+    both = jnp.isfinite(first[0])
+    assert both.sum() > 5
+    assert jnp.max(jnp.where(both, jnp.abs(first[0] - first[1] - delay), 0.0)) < 1e-12
+
+
+def test_float32_is_close_to_float64_even_late():
+    """Everything 1000 ms later: the error is that of the times themselves."""
+    spikes = trains(2)
+    late = rv.Spikes(jnp.round(spikes.time * 256) / 256 + 1000.0, spikes.unit)
+    results = []
+    for dtype in (jnp.float32, jnp.float64):
+        net = network("axonal", (5.0, 5.0), 1, dtype)
+        solution = rv.simulate(net, rv.Spikes(late.time.astype(dtype), late.unit), rv.FirstSpike(), t_end=1020.0)
+        results.append(rv.first_spike(solution.spikes["hidden"], 8))
+    assert results[0].dtype == jnp.float32
+    both = jnp.isfinite(results[1])
+    assert both.sum() > 6
+    assert np.array_equal(both, jnp.isfinite(results[0]))
+    assert jnp.max(jnp.where(both, jnp.abs(results[0].astype(jnp.float64) - results[1]), 0.0)) < 1e-3
+
+
+def test_seeds_are_trained_at_once():
+    """`vmap` over networks: values and gradients are those of each alone."""
+    nets = [network("synaptic", (2.0, 1.0), seed) for seed in range(3)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *nets)
+    spikes = trains(2)
+    value = lambda net: jnp.sum(times_and_voltages(net, spikes, rv.FirstSpike()) ** 2)
+    together = eqx.filter_vmap(eqx.filter_value_and_grad(value))(stacked)
+    for at, net in enumerate(nets):
+        alone = eqx.filter_value_and_grad(value)(net)
+        for one, all_ in zip(*map(jax.tree.leaves, (alone, together)), strict=True):
+            np.testing.assert_allclose(all_[at], one, rtol=1e-10, atol=1e-10)
+
+
+def test_what_it_cannot_do_is_refused():
+    again = rv.feedforward([2, 3], neuron=rv.LIF(), key=jax.random.key(0))
+    spikes = rv.Spikes(jnp.array([1.0]), jnp.array([0]))
+    with pytest.raises(ValueError, match=r"'output' may spike more than once.*refractory=jnp.inf"):
+        rv.simulate(again, spikes, rv.FirstSpike(), t_end=5.0)
+    once = rv.LIF(refractory=jnp.inf)
+    cyclic = rv.recurrent([2, 3, 1], neuron=once, delay=rv.synaptic(1.0, 2.0), key=jax.random.key(0))
+    with pytest.raises(ValueError, match=r"feed-forward network; got a cycle through hidden->hidden"):
+        rv.simulate(cyclic, spikes, rv.FirstSpike(), t_end=5.0)
+
+
+@pytest.mark.parametrize(("field", "value", "status"), [("weight", jnp.nan, 4), ("v_leak", 3.0, 3), ("tau_mem", -1.0, 6)])
+def test_a_broken_network_is_reported(field: str, value: float, status: int):
+    net = network("none", (2.0, 1.0), 1)
+    broken = jax.tree.map(lambda leaf: leaf, net)
+    where = (lambda n: n.connections[0].weight) if field == "weight" else (lambda n: getattr(n.neurons["hidden"], field))
+    broken = eqx.tree_at(where, broken, replace_fn=lambda leaf: jnp.full_like(leaf, value))
+    assert int(rv.simulate(broken, trains(2), rv.FirstSpike(), t_end=9.0, throw=False).stats.status) == status
