@@ -53,7 +53,7 @@ class LossyQueue(AbstractQueue):
         """Move every event one place on and put the new one first."""
         arrival = admit(self, state, now, time, payload)
         entry = numbers(state.time) == 0
-        moved = lambda new, old: choose(entry, new[None], shift(old, -1, 0))
+        moved = lambda new, old: choose(entry, new[None], shift(old, -1))
         enter = lambda new, old: choose(arrival.wanted[None], moved(new, old), old)
         after = enter(arrival.time, state.time)
         lost = arrival.wanted & (state.time[-1] < jnp.inf)

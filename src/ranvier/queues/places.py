@@ -82,7 +82,7 @@ def row(tree: PyTree[Array]) -> PyTree[Array]:
     return jax.tree.map(lambda leaf: leaf[None], tree)
 
 
-def shift(leaf: Array, by: int, fill: float) -> Array:
+def shift(leaf: Array, by: int, fill: float = 0.0) -> Array:
     """Every place takes what the one `by` further down holds (further up if negative); `fill` comes in."""
     hole = jnp.full_like(leaf[: abs(by)], fill)
     return jnp.concatenate([leaf[by:], hole] if by > 0 else [hole, leaf[:by]])

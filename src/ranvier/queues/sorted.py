@@ -58,7 +58,7 @@ class SortedQueue(AbstractQueue):
         arrival = admit(self, state, now, time, payload)
         behind = arrival.time[None] < shift(state.time, -1, -jnp.inf)
         before = arrival.time[None] < state.time
-        insert = lambda new, old: choose(behind, shift(old, -1, 0), choose(before, new[None], old))
+        insert = lambda new, old: choose(behind, shift(old, -1), choose(before, new[None], old))
         after = insert(arrival.time, state.time)
         lost = arrival.wanted & (state.time[-1] < jnp.inf)
         counters = count(state.counters, arrival, lost=lost, held=held(after))
@@ -73,7 +73,7 @@ class SortedQueue(AbstractQueue):
         for by in (2**bit for bit in range(self.capacity.bit_length())):
             far = ((many & by) > 0)[None]
             time = jnp.where(far, shift(time, by, jnp.inf), time)
-            payload = choose(far, jax.tree.map(lambda leaf, by=by: shift(leaf, by, 0), payload), payload)
+            payload = choose(far, jax.tree.map(lambda leaf, by=by: shift(leaf, by), payload), payload)
         return QueueState(time, payload, state.counters), out
 
     def advice(self) -> str:
