@@ -69,8 +69,16 @@ class AbstractQueue(eqx.Module):
     """A queue of future events with a fixed number of places, of which `pop` returns `width` rows."""
 
     policy: eqx.AbstractVar[AbstractPolicy]
-    places: eqx.AbstractVar[int]
-    width: eqx.AbstractVar[int]
+
+    @property
+    @abc.abstractmethod
+    def places(self) -> int:
+        """Number of events there is room for."""
+
+    @property
+    @abc.abstractmethod
+    def width(self) -> int:
+        """Number of rows that `pop` returns."""
 
     @abc.abstractmethod
     def push(

@@ -10,7 +10,7 @@ from jaxtyping import ArrayLike, Float, PyTree
 
 from ranvier.queues.abstract import AbstractQueue, Due, QueueState
 from ranvier.queues.places import admit, choose, count, deliver, first_free, numbers, require_capacity, row
-from ranvier.queues.policies import AbstractPolicy, Raise
+from ranvier.queues.policies import RAISE, AbstractPolicy
 
 
 class FifoQueue(AbstractQueue):
@@ -33,10 +33,11 @@ class FifoQueue(AbstractQueue):
     """
 
     capacity: int = eqx.field(static=True)
-    policy: AbstractPolicy = eqx.field(default_factory=Raise)
+    policy: AbstractPolicy
 
-    def __check_init__(self):
-        require_capacity(self, self.capacity)
+    def __init__(self, capacity: int, policy: AbstractPolicy = RAISE):
+        require_capacity(type(self).__name__, capacity)
+        self.capacity, self.policy = capacity, policy
 
     @property
     def places(self) -> int:

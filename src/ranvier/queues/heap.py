@@ -12,7 +12,7 @@ from jaxtyping import Array, ArrayLike, Float, PyTree
 
 from ranvier.queues.abstract import AbstractQueue, Due, QueueState
 from ranvier.queues.places import admit, choose, count, deliver, first_free, held, numbers, require_capacity, row
-from ranvier.queues.policies import AbstractPolicy, Raise
+from ranvier.queues.policies import RAISE, AbstractPolicy
 
 Content = tuple[Array, PyTree[Array]]
 """Times and payload of all places."""
@@ -40,10 +40,11 @@ class HeapQueue(AbstractQueue):
     """
 
     capacity: int = eqx.field(static=True)
-    policy: AbstractPolicy = eqx.field(default_factory=Raise)
+    policy: AbstractPolicy
 
-    def __check_init__(self):
-        require_capacity(self, self.capacity)
+    def __init__(self, capacity: int, policy: AbstractPolicy = RAISE):
+        require_capacity(type(self).__name__, capacity)
+        self.capacity, self.policy = capacity, policy
 
     @property
     def levels(self) -> int:

@@ -7,7 +7,7 @@ from jaxtyping import ArrayLike, Float, PyTree
 
 from ranvier.queues.abstract import AbstractQueue, Due, QueueState
 from ranvier.queues.places import admit, choose, count, deliver, held, numbers, require_capacity, shift
-from ranvier.queues.policies import AbstractPolicy, Clamp
+from ranvier.queues.policies import CLAMP, AbstractPolicy
 
 
 class LossyQueue(AbstractQueue):
@@ -32,10 +32,11 @@ class LossyQueue(AbstractQueue):
     """
 
     capacity: int = eqx.field(static=True)
-    policy: AbstractPolicy = eqx.field(default_factory=Clamp)
+    policy: AbstractPolicy
 
-    def __check_init__(self):
-        require_capacity(self, self.capacity)
+    def __init__(self, capacity: int, policy: AbstractPolicy = CLAMP):
+        require_capacity(type(self).__name__, capacity)
+        self.capacity, self.policy = capacity, policy
 
     @property
     def places(self) -> int:

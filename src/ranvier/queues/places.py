@@ -63,7 +63,7 @@ def count(counters: Counters, arrival: Arrival, *, lost: Bool[Array, "*shape"], 
 
 def held(time: Float[Array, "places *shape"]) -> Int[Array, "*shape"]:
     """How many places are in use."""
-    return jnp.sum((time < jnp.inf).astype(jnp.int32), axis=0)
+    return jnp.sum(time < jnp.inf, axis=0, dtype=jnp.int32)
 
 
 def numbers(time: Float[Array, "places *shape"]) -> Int[Array, "places *ones"]:
@@ -100,8 +100,8 @@ def deliver(state: QueueState, until: ArrayLike) -> tuple[QueueState, Due]:
     return QueueState(jnp.where(due, jnp.inf, state.time), state.payload, state.counters), out
 
 
-def require_capacity(queue: AbstractQueue, capacity: int) -> None:
+def require_capacity(name: str, capacity: int) -> None:
     """Raise unless `capacity` is a whole number of places, at least one."""
     if not isinstance(capacity, int) or capacity < 1:
-        msg = f"{type(queue).__name__}: `capacity` must be a whole number, at least 1; got {capacity!r}. "
+        msg = f"{name}: `capacity` must be a whole number, at least 1; got {capacity!r}. "
         raise ValueError(msg + "`queues.capacity(delay_max, rate_max)` tells how many a line needs.")

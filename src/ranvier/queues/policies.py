@@ -67,3 +67,6 @@ class Clamp(AbstractPolicy):
     def not_after(self, time: Float[Array, "*shape"], last: Float[Array, ""]) -> Float[Array, "*shape"]:
         """No finite time after `last`."""
         return jnp.where((time > last) & (time < jnp.inf), last, time)
+
+
+RAISE, CLAMP = Raise(), Clamp()

@@ -13,12 +13,12 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from ranvier.queues.abstract import AbstractQueue, Due, QueueState
-from ranvier.queues.places import admit, count
-from ranvier.queues.policies import AbstractPolicy, Raise
+from ranvier.queues.places import admit, count, held
+from ranvier.queues.policies import RAISE, AbstractPolicy
 
 
 class RingQueue(AbstractQueue):
-    """One slot for each step within `horizon`, each with room for `width` events.
+    """One slot for each step within `horizon`, each with room for `per_step` events.
 
     `now` and `until` must be k * dt with whole k (below 8 million in float32), and every step must be popped, in
     order. Times of events may be anything. An event for a full slot is dropped, and so is one that is due more than
@@ -27,16 +27,16 @@ class RingQueue(AbstractQueue):
     Args:
         horizon: Longest delay (ms).
         dt: Step (ms).
-        width: Events that one step can deliver to one queue. 1 suffices for one delay per queue and spikes that are
-            at least dt apart on the grid; take 2 where arrivals lie between grid points.
+        per_step: Events that one step can deliver to one queue. 2 (default) suffices for one delay per queue and
+            spikes at least dt apart, 1 if besides all arrivals are exact multiples of dt.
         policy: `Raise()` or `Clamp()`.
 
     Raises:
-        ValueError: `horizon` or `dt` is not positive and finite, or `width` not a positive whole number.
+        ValueError: `horizon` or `dt` is not positive and finite, or `per_step` not a positive whole number.
 
     Example:
         >>> import ranvier as rv
-        >>> queue = rv.queues.RingQueue(5.0, 0.5)
+        >>> queue = rv.queues.RingQueue(5.0, 0.5, per_step=1)
         >>> state = queue.push(queue.empty(), 0.0, 1.25)
         >>> [queue.pop(state, k * 0.5)[1].time.tolist() for k in (1, 2, 3)]
         [[inf], [inf], [1.25]]
@@ -44,17 +44,23 @@ class RingQueue(AbstractQueue):
 
     horizon: float = eqx.field(static=True)
     dt: float = eqx.field(static=True)
-    width: int = eqx.field(static=True, default=1)
-    policy: AbstractPolicy = eqx.field(default_factory=Raise)
+    per_step: int = eqx.field(static=True)
+    policy: AbstractPolicy
 
-    def __check_init__(self):
-        for name, value in (("horizon", self.horizon), ("dt", self.dt)):
+    def __init__(self, horizon: float, dt: float, per_step: int = 2, policy: AbstractPolicy = RAISE):
+        for name, value in (("horizon", horizon), ("dt", dt)):
             if not 0 < value < math.inf:
                 msg = f"RingQueue: `{name}` must be a positive, finite time in ms; got {value!r}."
                 raise ValueError(msg)
-        if not isinstance(self.width, int) or self.width < 1:
-            msg = f"RingQueue: `width` must be a whole number of events per step, at least 1; got {self.width!r}."
+        if not isinstance(per_step, int) or per_step < 1:
+            msg = f"RingQueue: `per_step` must be a whole number of events per step, at least 1; got {per_step!r}."
             raise ValueError(msg)
+        self.horizon, self.dt, self.per_step, self.policy = horizon, dt, per_step, policy
+
+    @property
+    def width(self) -> int:
+        """Events of one step."""
+        return self.per_step
 
     @property
     def slots(self) -> int:
@@ -63,8 +69,8 @@ class RingQueue(AbstractQueue):
 
     @property
     def places(self) -> int:
-        """Room for `width` events in each slot."""
-        return self.slots * self.width
+        """Room for `per_step` events in each slot."""
+        return self.slots * self.per_step
 
     def push(
         self, state: QueueState, now: ArrayLike, time: Float[ArrayLike, "*shape"], payload: PyTree[ArrayLike] = ()
@@ -76,9 +82,9 @@ class RingQueue(AbstractQueue):
         kept = self.policy.not_after(arrival.time, end)
         fits, beyond = kept <= end, arrival.wanted & (arrival.time > end)
         slot = step % self.slots + jnp.clip(self._due(kept) - step, 1, self.slots)
-        start = jnp.where(slot >= self.slots, slot - self.slots, slot) * self.width
+        start = jnp.where(slot >= self.slots, slot - self.slots, slot) * self.per_step
         used = self._used(state.time, start)
-        full = fits & (used == self.width)
+        full = fits & (used == self.per_step)
         enters = fits & ~full
         place = jnp.where(enters, start + used, self.places)
         put = lambda new, old: _scatter(old, place, new)
@@ -90,8 +96,8 @@ class RingQueue(AbstractQueue):
 
     def pop(self, state: QueueState, until: ArrayLike) -> tuple[QueueState, Due]:
         """Take out the slot of the step that ends at `until`."""
-        start = self._grid(until, state.time.dtype) % self.slots * self.width
-        take = lambda leaf: lax.dynamic_slice_in_dim(leaf, start, self.width)
+        start = self._grid(until, state.time.dtype) % self.slots * self.per_step
+        take = lambda leaf: lax.dynamic_slice_in_dim(leaf, start, self.per_step)
         due = Due(take(state.time), jax.tree.map(take, state.payload))
         free = jnp.full_like(due.time, jnp.inf)
         time = lax.dynamic_update_slice_in_dim(state.time, free, start, 0)
@@ -100,8 +106,8 @@ class RingQueue(AbstractQueue):
     def advice(self) -> str:
         """A wider slot or a longer horizon."""
         return (
-            f"Raise `width` (now {self.width}) if the peak has reached it, or else `horizon` (now {self.horizon} ms) "
-            "to the longest delay."
+            f"Raise `per_step` (now {self.per_step}) if the peak has reached it, or else `horizon` "
+            f"(now {self.horizon} ms) to the longest delay."
         )
 
     def _grid(self, time: ArrayLike, dtype: jnp.dtype) -> Int[Array, ""]:
@@ -123,9 +129,9 @@ class RingQueue(AbstractQueue):
     def _used(self, time: Float[Array, "places *shape"], start: Int[Array, "*shape"]) -> Int[Array, "*shape"]:
         """How many places of each queue's slot are taken; they are filled from the first on."""
         flat = time.reshape(self.places, start.size)
-        rows = start.reshape(1, -1) + jnp.arange(self.width, dtype=jnp.int32)[:, None]
-        taken = flat[rows, jnp.arange(start.size, dtype=jnp.int32)[None]] < jnp.inf
-        return jnp.sum(taken.astype(jnp.int32), axis=0).reshape(start.shape)
+        rows = start.reshape(1, -1) + jnp.arange(self.per_step, dtype=jnp.int32)[:, None]
+        there = flat[rows, jnp.arange(start.size, dtype=jnp.int32)[None]]
+        return held(there).reshape(start.shape)
 
 
 def _scatter(leaf: Array, place: Int[Array, "*shape"], value: Array) -> Array:

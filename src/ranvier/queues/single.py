@@ -8,7 +8,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, PyTree
 
 from ranvier.queues.abstract import AbstractQueue, Due, QueueState
 from ranvier.queues.places import admit, choose, count, deliver, row
-from ranvier.queues.policies import AbstractPolicy, Clamp
+from ranvier.queues.policies import CLAMP, AbstractPolicy
 
 
 class AbstractKeep(eqx.Module):
@@ -35,6 +35,9 @@ class Latest(AbstractKeep):
         return jnp.ones_like(free)
 
 
+LATEST = Latest()
+
+
 class SingleQueue(AbstractQueue):
     """One place. It loses nothing while at most one spike is on its way; otherwise `keep` says which is lost.
 
@@ -52,8 +55,11 @@ class SingleQueue(AbstractQueue):
         ([1.5], 1)
     """
 
-    keep: AbstractKeep = eqx.field(default_factory=Latest)
-    policy: AbstractPolicy = eqx.field(default_factory=Clamp)
+    keep: AbstractKeep
+    policy: AbstractPolicy
+
+    def __init__(self, keep: AbstractKeep = LATEST, policy: AbstractPolicy = CLAMP):
+        self.keep, self.policy = keep, policy
 
     @property
     def places(self) -> int:

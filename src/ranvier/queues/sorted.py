@@ -12,7 +12,7 @@ from jaxtyping import ArrayLike, Float, PyTree
 
 from ranvier.queues.abstract import AbstractQueue, Due, QueueState
 from ranvier.queues.places import admit, choose, count, held, require_capacity, shift
-from ranvier.queues.policies import AbstractPolicy, Raise
+from ranvier.queues.policies import RAISE, AbstractPolicy
 
 
 class SortedQueue(AbstractQueue):
@@ -36,10 +36,11 @@ class SortedQueue(AbstractQueue):
     """
 
     capacity: int = eqx.field(static=True)
-    policy: AbstractPolicy = eqx.field(default_factory=Raise)
+    policy: AbstractPolicy
 
-    def __check_init__(self):
-        require_capacity(self, self.capacity)
+    def __init__(self, capacity: int, policy: AbstractPolicy = RAISE):
+        require_capacity(type(self).__name__, capacity)
+        self.capacity, self.policy = capacity, policy
 
     @property
     def places(self) -> int:
@@ -67,7 +68,7 @@ class SortedQueue(AbstractQueue):
     def pop(self, state: QueueState, until: ArrayLike) -> tuple[QueueState, Due]:
         """Take out every event with `time <= until`; rows are in order of time."""
         due = state.time <= jnp.asarray(until, state.time.dtype)
-        many = jnp.sum(due.astype(jnp.int32), axis=0)
+        many = jnp.sum(due, axis=0, dtype=jnp.int32)
         out = Due(jnp.where(due, state.time, jnp.inf), state.payload)
         time, payload = state.time, state.payload
         for by in (2**bit for bit in range(self.capacity.bit_length())):
