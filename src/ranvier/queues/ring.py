@@ -13,7 +13,7 @@ from jax import lax
 from jaxtyping import Array, ArrayLike, Float, Int, PyTree
 
 from ranvier.queues.abstract import AbstractQueue, Due, QueueState
-from ranvier.queues.places import admit, count, held
+from ranvier.queues.places import admit, count, held, numbers
 from ranvier.queues.policies import RAISE, AbstractPolicy
 
 
@@ -128,16 +128,15 @@ class RingQueue(AbstractQueue):
 
     def _used(self, time: Float[Array, "places *shape"], start: Int[Array, "*shape"]) -> Int[Array, "*shape"]:
         """How many places of each queue's slot are taken; they are filled from the first on."""
-        flat = time.reshape(self.places, start.size)
-        rows = start.reshape(1, -1) + jnp.arange(self.per_step, dtype=jnp.int32)[:, None]
-        there = flat[rows, jnp.arange(start.size, dtype=jnp.int32)[None]]
-        return held(there).reshape(start.shape)
+        rows = start[None] + numbers(time[: self.width])
+        return held(time[(rows, *_columns(start.shape))])
 
 
 def _scatter(leaf: Array, place: Int[Array, "*shape"], value: Array) -> Array:
     """Put one value per queue into its place; a place past the last puts nothing."""
-    tail = leaf.shape[1 + place.ndim :]
-    flat, column = leaf.reshape(leaf.shape[0], place.size, *tail), jnp.arange(place.size, dtype=jnp.int32)
-    value = value.reshape(place.size, *tail)
-    put = flat.at[place.reshape(-1), column].set(value, mode="drop", unique_indices=True)
-    return put.reshape(leaf.shape)
+    return leaf.at[(place, *_columns(place.shape))].set(value, mode="drop", unique_indices=True)
+
+
+def _columns(shape: tuple[int, ...]) -> list[Array]:
+    """Indices of all queues, axis by axis: a reshape to one axis would make XLA copy the whole buffer in each step."""
+    return jnp.meshgrid(*(jnp.arange(size, dtype=jnp.int32) for size in shape), indexing="ij", sparse=True)
