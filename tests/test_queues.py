@@ -3,6 +3,7 @@
 import functools
 import inspect
 import re
+from pathlib import Path
 
 import hypothesis
 import hypothesis.strategies as st
@@ -114,6 +115,8 @@ def test_queues_deliver_what_a_plain_model_does(queue, rule, seed, share, reach,
     """1,152 streams for each queue: what is delivered, when, with what payload, and all counters, exactly."""
     now, time, number = streams(seed, share, reach, grid)
     state, due = jax.tree.map(np.asarray, simulation(queue, (STREAMS,))(now, time, number))
+    if isinstance(queue, HeapQueue):
+        assert (state.time[[(place - 1) // 2 for place in range(1, queue.places)]] <= state.time[1:]).all()
     for stream in range(STREAMS):
         model = Model(queue, rule)
         for step in range(STEPS):
@@ -278,3 +281,28 @@ def test_wrong_input_is_told():
     ]:
         with pytest.raises(ValueError, match=re.escape(told)):
             push()
+
+
+def test_the_example_in_the_docs_runs_and_its_gradient_is_right():
+    text = (Path(__file__).parents[1] / "docs" / "queues.md").read_text(encoding="utf-8")
+    example = re.findall(r"```python\n(import.*?)```", text, re.DOTALL)[0].replace("jnp.arange(300.0)", "STEPS")
+    names = {"STEPS": jnp.arange(300).astype(float)}
+    exec(compile(example, "docs/queues.md", "exec"), names)
+    at, value = jnp.array([3.3, 4.7]), jax.jit(lambda delay: names["final_potential"](delay)[0])
+    for line in range(2):
+        ahead, back = (value(at.at[line].add(h)) for h in (1e-6, -1e-6))
+        assert float(names["slope"][line]) == pytest.approx(float(ahead - back) / 2e-6, rel=1e-6, abs=1e-9)
+    assert float(jnp.abs(names["slope"]).min()) > 0
+
+
+def test_a_queue_is_recommended_by_measured_times():
+    few = rv.queues.recommend_queue(10_000, delay_max=7.0, rate_max=0.1, dt=0.025)
+    assert few.queue == FifoQueue(2)
+    assert "us per step with gradient for 10000 queues on cpu" in few.reason
+    many = rv.queues.recommend_queue(1000, delay_max=1000.0, rate_max=2.0, dt=0.5)
+    assert isinstance(many.queue, RingQueue)
+    assert many.queue.slots >= 2000
+    with pytest.raises(ValueError, match="nothing was measured on `device` 'abacus'; there is"):
+        rv.queues.recommend_queue(1000, 7.0, 0.1, 0.025, device="abacus")
+    with pytest.raises(ValueError, match="`dt` must be positive and finite; got 0"):
+        rv.queues.recommend_queue(1000, 7.0, 0.1, 0)

@@ -127,16 +127,24 @@ def agrees(pop: Callable, kind: str) -> bool:
     return bool((np.asarray(pop(delays, fires)) == expected).all())
 
 
-def timed(runs: Sequence[Run], steps: int, repeats: int) -> list[float]:
-    """Microseconds per step of each, taking turns: medians."""
-    walls: list[list[float]] = [[] for _ in runs]
+def runs(run: Callable, delay: jax.Array, fires: jax.Array) -> list[Run]:
+    """Forward, and gradient with respect to the delays."""
+    forward, reverse = jax.jit(run), jax.jit(jax.grad(lambda delay, fires: run(delay, fires)[0]))
+    return [lambda: forward(delay, fires), lambda: reverse(delay, fires)]
+
+
+def timed(
+    programs: Sequence[Run], steps: int, repeats: int, summarize: Callable[[list[float]], float] = statistics.median
+) -> list[float]:
+    """Microseconds per step of each, taking turns: medians, or as `summarize` says."""
+    walls: list[list[float]] = [[] for _ in programs]
     for repeat in range(repeats + 1):
-        for wall, run in zip(walls, runs, strict=True):
+        for wall, run in zip(walls, programs, strict=True):
             start = time.perf_counter()
             jax.block_until_ready(run())
             if repeat:
                 wall.append(time.perf_counter() - start)
-    return [1e6 * statistics.median(wall) / steps for wall in walls]
+    return [1e6 * summarize(wall) / steps for wall in walls]
 
 
 def row(ours: Sequence[Run], theirs: Sequence[Run], steps: Sequence[int], repeats: int) -> dict[str, Any]:
@@ -172,8 +180,8 @@ def measure(
         verdict = _verdict(pair, other)
         for size, steps in sizes.items():
             delay, fires = jnp.full(size, jnp.float32(DELAY)), jnp.asarray(spikes(size, steps))
-            ours = _runs(poisson(pair.queue), delay, fires)
-            theirs = _runs(queue_peer.poisson(other, DELAY), delay, fires) if other else []
+            ours = runs(poisson(pair.queue), delay, fires)
+            theirs = runs(queue_peer.poisson(other, DELAY), delay, fires) if other else []
             rows.append({"case": f"poisson {size}", "queue": pair.name, **row(ours, theirs, [steps] * 2, repeats)})
             rows[-1] |= verdict
         ours = queue_network.runs(queue_network.ours(pair.network or pair.queue), *network_steps)
@@ -216,11 +224,6 @@ def drops(loads: Sequence[float] = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0), size: int = 
 def _out_of_memory() -> None:
     msg = "the buffers of all steps do not fit"
     raise RuntimeError(msg)
-
-
-def _runs(run: Callable, delay: jax.Array, fires: jax.Array) -> list[Run]:
-    forward, reverse = jax.jit(run), jax.jit(jax.grad(lambda delay, fires: run(delay, fires)[0]))
-    return [lambda: forward(delay, fires), lambda: reverse(delay, fires)]
 
 
 def _verdict(pair: Pair, other: Any) -> dict[str, str]:

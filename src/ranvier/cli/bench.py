@@ -15,6 +15,7 @@ training  Yin-Yang training samples per second
 memory    peak memory against spikes, duration and delay
 queues    queues of events, next to adseq where it can be imported
 drops     events lost by small queues, against the load
+queue-table  what recommend_queue looks up
 
 \b
 Examples:
@@ -22,12 +23,15 @@ Examples:
   ranvier bench cochlea --hidden 128 --hidden 256 --delay axonal --json cochlea.json
 """
 
-NAMES = ("cochlea", "training", "memory", "queues", "drops")
+NAMES = ("cochlea", "training", "memory", "queues", "drops", "queue-table")
 
 
 def bench(
     name: Annotated[
-        str, typer.Argument(help="cochlea, training, memory, queues or drops; default all.", show_default=False)
+        str,
+        typer.Argument(
+            help="cochlea, training, memory, queues, drops or queue-table; default all.", show_default=False
+        ),
     ] = "all",
     hidden: Annotated[
         list[int] | None, typer.Option(min=1, help="Hidden neurons (cochlea) [default: 128, 256].")
@@ -38,7 +42,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the rows here as well.")] = None,
 ) -> None:
     """Run benchmarks; `HELP` is what the user reads."""
-    from ranvier.bench import cochlea, memory, queues, training
+    from ranvier.bench import cochlea, memory, queue_plot, queue_table, queues, training
     from ranvier.bench.table import format_table, write_rows
 
     kinds = delay or list(cochlea.DELAYS)
@@ -55,6 +59,7 @@ def bench(
         "memory": lambda: [memory.measure(row) for row in memory.ROWS],
         "queues": lambda: queues.measure(repeats),
         "drops": queues.drops,
+        "queue-table": lambda: queue_table.measure(repeats),
     }
     console, told = output(), []
     for chosen in NAMES if name == "all" else (name,):
@@ -63,5 +68,7 @@ def bench(
         told += [{"benchmark": chosen, **row} for row in rows]
         if chosen == "queues":
             say(console, queues.summary(rows) + "\n")
+            if json is not None:
+                queue_plot.draw(rows, json.with_suffix(".png"))
     if json is not None:
         write_rows(json, told)

@@ -13,6 +13,8 @@ from ranvier.queues.heap import HeapQueue as HeapQueue
 from ranvier.queues.lossy import LossyQueue as LossyQueue
 from ranvier.queues.policies import Clamp as Clamp
 from ranvier.queues.policies import Raise as Raise
+from ranvier.queues.recommend import Recommendation as Recommendation
+from ranvier.queues.recommend import recommend_queue as recommend_queue
 from ranvier.queues.ring import RingQueue as RingQueue
 from ranvier.queues.single import First as First
 from ranvier.queues.single import Latest as Latest
