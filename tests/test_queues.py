@@ -304,5 +304,5 @@ def test_a_queue_is_recommended_by_measured_times():
     assert many.queue.slots >= 2000
     with pytest.raises(ValueError, match="nothing was measured on `device` 'abacus'; there is"):
         rv.queues.recommend_queue(1000, 7.0, 0.1, 0.025, device="abacus")
-    with pytest.raises(ValueError, match="`dt` must be positive and finite; got 0"):
-        rv.queues.recommend_queue(1000, 7.0, 0.1, 0)
+    with pytest.raises(ValueError, match="`dt` must be positive and finite; got 0.0"):
+        rv.queues.recommend_queue(1000, 7.0, 0.1, 0.0)
