@@ -12,6 +12,7 @@ from equinox import combine as combine
 
 from ranvier import encoders as encoders
 from ranvier import losses as losses
+from ranvier import queues as queues
 from ranvier import regularizers as regularizers
 from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
@@ -95,6 +96,7 @@ __all__ = [
     "normal",
     "partition",
     "project",
+    "queues",
     "recurrent",
     "regularizers",
     "simulate",
