@@ -13,6 +13,11 @@ from equinox import combine as combine
 from ranvier import encoders as encoders
 from ranvier import losses as losses
 from ranvier import regularizers as regularizers
+from ranvier.clock_driven import Checkpoints as Checkpoints
+from ranvier.clock_driven import ClockDriven as ClockDriven
+from ranvier.clock_driven import Exact as Exact
+from ranvier.clock_driven import ExactSpikes as ExactSpikes
+from ranvier.clock_driven import Merged as Merged
 from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
 from ranvier.delays import DendriticDelay as DendriticDelay
@@ -65,16 +70,21 @@ __all__ = [
     "AdaptiveLIF",
     "AlphaCurrent",
     "AxonalDelay",
+    "Checkpoints",
+    "ClockDriven",
     "ConductanceExponential",
     "Connection",
     "DendriticDelay",
     "DoubleExponentialCurrent",
     "EventDriven",
+    "Exact",
+    "ExactSpikes",
     "ExponentialCurrent",
     "ExponentialEuler",
     "FixedDelay",
     "HodgkinHuxley",
     "Izhikevich",
+    "Merged",
     "Network",
     "ODENeuron",
     "Projection",
