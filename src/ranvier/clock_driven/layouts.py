@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int
 
 from ranvier._concrete import concrete
-from ranvier.clock_driven.merged import Sums, deposit
+from ranvier.clock_driven.merged import Sums, deposit_all, deposit_step
 from ranvier.clock_driven.timing import Delay, Grid, Sparks
 from ranvier.connections import Connection
 
@@ -267,7 +267,7 @@ class MergedRoute(AbstractRoute):
     ) -> tuple[Float[Array, "slots batch two post two"], Int[Array, " batch"]]:  # fmt: skip
         """Add the spikes to the steps of their arrival."""
         sparks = Sparks.of_step(step, spikes)
-        return deposit(state, sparks, self.weight, self.delay, self.grid.dt, True), jnp.zeros(len(state[0]), jnp.int32)
+        return deposit_step(state, sparks, self.weight, self.delay, self.grid.dt), jnp.zeros(len(state[0]), jnp.int32)
 
     def due(
         self, state: Float[Array, "slots batch two post two"], step: Int[Array, ""]
@@ -282,9 +282,8 @@ class MergedRoute(AbstractRoute):
         """Add all spikes to the steps of their arrival."""
         batch = len(sparks.unit)
         ring = jnp.zeros((steps, batch, 2, self.weight.shape[1], 2), self.weight.dtype)
-        return self._arrivals(
-            deposit(ring, sparks, self.weight, self.delay, self.grid.dt, False), jnp.zeros((steps, batch), jnp.int32)
-        )
+        sums = deposit_all(ring, sparks, self.weight, self.delay, self.grid.dt)
+        return self._arrivals(sums, jnp.zeros((steps, batch), jnp.int32))
 
     def _arrivals(self, sums: Sums, lost: Int[Array, "*steps batch"]) -> Arrivals:
         *steps, batch, _, post, _ = sums.shape
