@@ -51,10 +51,13 @@ def deposit_all(
         dt: Length of a step (ms).
     """
     flat, batch, total = _flat(sparks), len(sparks.unit), sparks.unit.size
-    place = jnp.arange(-(-total // MANY) * MANY, dtype=jnp.int32)
+    if total == 0:
+        return sums
+    many = min(MANY, total)
+    place = jnp.arange(-(-total // many) * many, dtype=jnp.int32)
     place = jnp.where(place < total, jnp.where(jnp.isfinite(flat.offset[place % total]), place, total), total)
     step = lambda sums, part: (_add(sums, flat, part, total // batch, weight, delay, dt, NEVER), None)
-    return lax.scan(step, sums, place.reshape(-1, min(MANY, len(place))))[0]
+    return lax.scan(step, sums, place.reshape(-1, many))[0]
 
 
 def deposit_step(
