@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ranvier.clock_driven.flow import Rates
-from ranvier.clock_driven.linear_step import LinearState, Membrane, linear_step
+from ranvier.clock_driven.linear_step import LinearState, Membrane, linear_step, silent_step
 from ranvier.clock_driven.ode_step import initial_state, ode_step
 from ranvier.clock_driven.timing import Grid
 from ranvier.integrators import AbstractIntegrator
@@ -41,8 +41,37 @@ class AbstractCells(eqx.Module):
         """Membrane potentials."""
 
 
+class SilentCells(AbstractCells):
+    """LI: neurons that never spike."""
+
+    rates: Rates
+    leak: Float[Array, "1 size"]
+
+    def initial(self, batch: int) -> LinearState:
+        """At rest."""
+        return at_rest(batch, self.leak)
+
+    def advance(
+        self,
+        state: LinearState,
+        step: Int[Array, ""],
+        h: Float[Array, "batch 1"],
+        times: Float[Array, "events batch size"],
+        weights: Float[Array, "events batch size"],
+    ) -> Advanced:
+        """By the closed form, all events at once."""
+        del step
+        _, batch, size = times.shape
+        nothing = jnp.zeros((0, batch, size), times.dtype), jnp.zeros((batch, size), jnp.int32)
+        return silent_step(self.rates, state, h, times, weights), *nothing
+
+    def voltage(self, state: LinearState) -> Float[Array, "batch size"]:
+        """`v_leak + u`."""
+        return self.leak + state.u
+
+
 class LinearCells(AbstractCells):
-    """LIF and LI."""
+    """LIF: linear between events."""
 
     membrane: Membrane
     leak: Float[Array, "1 size"]
@@ -51,8 +80,7 @@ class LinearCells(AbstractCells):
 
     def initial(self, batch: int) -> LinearState:
         """At rest."""
-        zero = jnp.zeros((batch, self.leak.shape[1]), self.leak.dtype)
-        return LinearState(zero, zero, jnp.zeros(zero.shape, jnp.int32), zero)
+        return at_rest(batch, self.leak)
 
     def advance(
         self,
@@ -107,6 +135,12 @@ class ODECells(AbstractCells):
         return jax.vmap(self.neuron.voltage)(state.neuron)
 
 
+def at_rest(batch: int, leak: Float[Array, "1 size"]) -> LinearState:
+    """State of linear neurons at t = 0."""
+    zero = jnp.zeros((batch, leak.shape[1]), leak.dtype)
+    return LinearState(zero, zero, jnp.zeros(zero.shape, jnp.int32), zero, jnp.zeros(zero.shape, bool))
+
+
 def make_cells(
     neuron: AbstractNeuron, size: int, grid: Grid, integrator: AbstractIntegrator, max_spikes: int
 ) -> AbstractCells:
@@ -129,7 +163,7 @@ def make_cells(
         membrane = Membrane(
             rates, wide(neuron.v_threshold) - leak, wide(neuron.v_reset) - leak, wide(neuron.refractory)
         )
-        return LinearCells(membrane, leak, grid, max_spikes if neuron.spiking else 0)
+        return LinearCells(membrane, leak, grid, max_spikes) if neuron.spiking else SilentCells(rates, leak)
     if isinstance(neuron, AbstractODENeuron):
         return ODECells(neuron, integrator, grid, size, max_spikes)
     msg = (

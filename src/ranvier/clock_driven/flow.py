@@ -26,10 +26,12 @@ Lanes = Float[Array, "batch size"]
 class Rates(NamedTuple):
     """1/tau_mem and 1/tau_syn of each neuron (per ms)."""
 
-    mem: Float[Array, "#batch size"]
-    syn: Float[Array, "#batch size"]
+    mem: Float[Array, "*ones size"]
+    syn: Float[Array, "*ones size"]
 
-    def flow(self, u: Lanes, i: Lanes, s: Lanes) -> tuple[Lanes, Lanes]:
+    def flow(
+        self, u: Float[Array, "*lanes"], i: Float[Array, "*lanes"], s: Float[Array, "*lanes"]
+    ) -> tuple[Float[Array, "*lanes"], Float[Array, "*lanes"]]:
         """(u, I) after s ms."""
         decay = jnp.exp(-s * self.mem)
         kernel = s * self.mem * decay * exprel(s * (self.mem - self.syn))

@@ -59,8 +59,8 @@ class Delay(NamedTuple):
         return cls(*grid.split(delay.astype(grid.dt.dtype)))
 
     def arrival(
-        self, offset: Float[Array, "*events 1"], dt: Float[Array, ""], unit: Int[Array, "*events"]
-    ) -> tuple[Int[Array, "*events #post"], Float[Array, "*events #post"]]:
+        self, offset: Float[Array, "*events 1"], dt: Float[Array, ""], unit: Int[Array, "*units"]
+    ) -> tuple[Int[Array, "..."], Float[Array, "*events post"]]:
         """How many steps after its own a spike of each unit arrives, and at which offset there."""
         row = unit if self.steps.shape[0] > 1 else jnp.zeros_like(unit)
         steps, rest = self.steps[row], self.rest[row]
