@@ -13,6 +13,7 @@ HELP = """Measure speed and memory, each next to a named alternative of the same
 cochlea   one second of cochlea-like input, exact kernel over a plain grid loop
 training  Yin-Yang training samples per second
 memory    peak memory against spikes, duration and delay
+clock     ClockDriven on the same input, next to EventDriven, and to adseq where it is installed
 
 \b
 Examples:
@@ -20,11 +21,13 @@ Examples:
   ranvier bench cochlea --hidden 128 --hidden 256 --delay axonal --json cochlea.json
 """
 
-NAMES = ("cochlea", "training", "memory")
+NAMES = ("cochlea", "training", "memory", "clock")
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="cochlea, training or memory; default all.", show_default=False)] = "all",
+    name: Annotated[
+        str, typer.Argument(help="cochlea, training, memory or clock; default all.", show_default=False)
+    ] = "all",
     hidden: Annotated[
         list[int] | None, typer.Option(min=1, help="Hidden neurons (cochlea) [default: 128, 256].")
     ] = None,
@@ -34,7 +37,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the rows here as well.")] = None,
 ) -> None:
     """Run benchmarks; `HELP` is what the user reads."""
-    from ranvier.bench import cochlea, memory, training
+    from ranvier.bench import clock, cochlea, memory, training
     from ranvier.bench.table import format_table, write_rows
 
     kinds = delay or list(cochlea.DELAYS)
@@ -43,16 +46,19 @@ def bench(
         raise typer.BadParameter(message)
     makers = {
         "cochlea": [
-            lambda size=size, kind=kind: cochlea.measure(cochlea.Workload(size, kind, samples=samples), repeats)
+            lambda size=size, kind=kind: [cochlea.measure(cochlea.Workload(size, kind, samples=samples), repeats)]
             for size in hidden or [128, 256]
             for kind in kinds
         ],
-        "training": [lambda kind=kind: training.measure(kind) for kind in ("none", "axonal", "dendritic", "synaptic")],
-        "memory": [lambda row=row: memory.measure(row) for row in memory.ROWS],
+        "training": [
+            lambda kind=kind: [training.measure(kind)] for kind in ("none", "axonal", "dendritic", "synaptic")
+        ],
+        "memory": [lambda row=row: [memory.measure(row)] for row in memory.ROWS],
+        "clock": [lambda size=size: clock.measure(clock.Workload(size), repeats) for size in hidden or [128]],
     }
     console, told = output(), []
     for chosen in NAMES if name == "all" else (name,):
-        rows = [make() for make in makers[chosen]]
+        rows = [row for make in makers[chosen] for row in make()]
         say(console, f"{chosen}\n{format_table(rows)}\n")
         told += [{"benchmark": chosen, **row} for row in rows]
     if json is not None:
