@@ -130,8 +130,8 @@ class Merged(AbstractLayout):
 
     Example:
         >>> import ranvier as rv
-        >>> rv.ClockDriven(dt=0.5, layout=rv.Merged()).layout
-        Merged(longest=None)
+        >>> rv.ClockDriven(dt=0.5, layout=rv.Merged(longest=20.0)).layout.longest
+        20.0
     """
 
     longest: float | None = eqx.field(static=True, default=None)
