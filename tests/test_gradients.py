@@ -6,6 +6,7 @@ counted apart) if some spike only grazes the threshold, or if the number of spik
 and spikes, changes even within the smallest step: there is a kink, and no derivative.
 """
 
+import functools
 import itertools
 import math
 import sys
@@ -29,7 +30,7 @@ MIN_SLOPE = 1e-3  # threshold units per ms
 TOLERANCE = 1e-6
 STEPS = [2.0**-9 / 4.0**stage for stage in range(6)]  # in units of a field's typical size; the last is 2e-6
 LEVELS = 4
-GROUP = 7  # directions simulated in one call: always one of two numbers, so that JAX compiles its operations once
+GROUP = 7  # directions simulated in one call
 FIELDS = ("weight", "delay", "v_threshold", "v_reset", "v_leak", "refractory")
 ROOM = 40
 
@@ -42,7 +43,8 @@ class Problem(NamedTuple):
     fields: dict[str, slice]
     parts: list[np.ndarray]
     structure: jax.tree_util.PyTreeDef
-    fixed: rv.Network
+    simulate: Callable[[dict], "Outcome"]
+    pull: Callable[[dict, "Outcome"], dict]
 
 
 class Outcome(NamedTuple):
@@ -66,8 +68,9 @@ def pose(case: networks.Case) -> Problem:
     ends = np.cumsum([0, *sizes.values()])
     fields = {name: slice(ends[n], ends[n + 1]) for n, name in enumerate(sizes)}
     at = np.concatenate([np.ravel(part) for part in parts])
-    return Problem(case, at, fields, [np.asarray(part) for part in parts], structure,
-                   rv.partition(case.network, *names)[1])  # fmt: skip
+    one = functools.partial(outcome, case, rv.partition(case.network, *names)[1])
+    pull = jax.jit(lambda chosen, seed: jax.vjp(one, chosen)[1](seed)[0])
+    return Problem(case, at, fields, [np.asarray(part) for part in parts], structure, jax.jit(jax.vmap(one)), pull)
 
 
 def fired(train: rv.Spikes) -> int:
@@ -85,10 +88,10 @@ def unflatten(problem: Problem, vectors: np.ndarray) -> dict:
     return jax.tree.unflatten(problem.structure, leaves)
 
 
-def outcome(problem: Problem, chosen: dict) -> Outcome:
+def outcome(case: networks.Case, fixed: rv.Network, chosen: dict) -> Outcome:
     """Simulate one set of parameters."""
-    case, moved = problem.case, chosen["time"]
-    network = rv.combine(*(chosen[name] for name in chosen if name != "time"), problem.fixed)
+    moved = chosen["time"]
+    network = rv.combine(*(chosen[name] for name in chosen if name != "time"), fixed)
     inputs = {name: rv.Spikes(moved[name], train.unit[: fired(train)]) for name, train in case.spikes.items()}
     simulator = rv.EventDriven(max_spikes=ROOM, window=case.window)
     solution = rv.simulate(network, inputs, simulator, t_end=case.t_end, record=case.record, throw=False)
@@ -99,9 +102,9 @@ def outcome(problem: Problem, chosen: dict) -> Outcome:
 
 
 def outcomes(problem: Problem, vectors: np.ndarray) -> list[Outcome]:
-    """Simulate many vectors in one call."""
-    many = jax.vmap(lambda chosen: outcome(problem, chosen))(unflatten(problem, vectors))
-    many = jax.tree.map(np.asarray, many)
+    """Simulate many vectors in one call, always of one number of them, so that JAX compiles one program."""
+    room = np.resize(vectors, (GROUP * 2 * LEVELS, len(problem.at)))
+    many = jax.tree.map(np.asarray, problem.simulate(unflatten(problem, room)))
     return [jax.tree.map(lambda leaf, n=n: np.asarray(leaf[n]), many) for n in range(len(vectors))]
 
 
@@ -134,14 +137,14 @@ def loss(problem: Problem, here: Outcome, base: Outcome) -> float:
 def gradient(problem: Problem) -> np.ndarray:
     """The gradient of the linear combination, by the library."""
     spikes, potentials = weigh(problem)
-    base, pull = jax.vjp(lambda chosen: outcome(problem, chosen), unflatten(problem, problem.at))
+    (base,) = outcomes(problem, problem.at[None])
     zero = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype if leaf.dtype == float else jax.dtypes.float0),
                         base)  # fmt: skip
     trains = dict(zero.trains)
     for name in spikes.keys() & trains.keys():
         time, unit = (np.asarray(part) for part in base.trains[name])
         trains[name][0][np.isfinite(time)] = spikes[name][numbered(time, unit)]
-    (found,) = pull(zero._replace(trains=trains, voltages=potentials))
+    found = problem.pull(unflatten(problem, problem.at), zero._replace(trains=trains, voltages=potentials))
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(found)])
 
 
@@ -172,10 +175,8 @@ def quotients(problem: Problem, rows: np.ndarray) -> tuple[np.ndarray, np.ndarra
     for first in STEPS:
         left = np.flatnonzero(np.isnan(value) | ((error > 1e-8 * np.abs(value)) & (first >= STEPS[2])))
         steps = [sign * first / 2.0**level for level in range(LEVELS) for sign in (1, -1)]
-        size = GROUP if len(left) > 2 else 2
-        for group in (left[n : n + size] for n in range(0, len(left), size)):
-            padded = np.resize(group, size)
-            points = problem.at + np.asarray(steps)[None, :, None] * rows[padded, None, :]
+        for group in (left[n : n + GROUP] for n in range(0, len(left), GROUP)):
+            points = problem.at + np.asarray(steps)[None, :, None] * rows[group, None, :]
             found = outcomes(problem, points.reshape(-1, len(problem.at)))
             for n, row in enumerate(group):
                 table = dict(zip(steps, found[n * len(steps) : (n + 1) * len(steps)], strict=True))

@@ -59,7 +59,8 @@ def first_crossing(cubic: Cubic, armed: Bool[Array, " size"]) -> tuple[Bool[Arra
         armed: Whether a neuron may spike: its condition is below 0 at the start.
 
     Returns:
-        Whether there is a crossing, and at which fraction of the step (0.5 where there is none).
+        Whether there is a crossing, and at which fraction of the step (0.5 where there is none). Where the threshold is
+        touched with slope 0 there is no derivative, and the fraction is not finite.
     """
     rising = Cubic(*(jnp.full_like(cubic.start, value) for value in (-1.0, 2.0, 1.0, 2.0)))
     fixed = Cubic(*lax.stop_gradient(cubic))
@@ -67,7 +68,10 @@ def first_crossing(cubic: Cubic, armed: Bool[Array, " size"]) -> tuple[Bool[Arra
     crosses = armed & ((fixed(crest) >= 0) | (fixed.end >= 0))
     safe = Cubic(*(jnp.where(crosses, part, plain) for part, plain in zip(cubic, rising, strict=True)))
     upper = jnp.where(crosses & (fixed(crest) >= 0), crest, 1.0)
-    return crosses, exact_root(safe, _bracketed_root(Cubic(*lax.stop_gradient(safe)), upper))
+    root = _bracketed_root(Cubic(*lax.stop_gradient(safe)), upper)
+    exact = exact_root(safe, root)
+    # The derivative of the one, the value of the other: near a grazed threshold a Newton step could leave the bracket.
+    return crosses, root + (exact - lax.stop_gradient(exact))
 
 
 def _bracketed_root(cubic: Cubic, upper: Float[Array, " size"]) -> Float[Array, " size"]:

@@ -83,7 +83,7 @@ def ode_step(
     """
     width, size = arrivals.shape
     dtype = state.neuron.dtype
-    end = jnp.broadcast_to(jnp.asarray(h, dtype), (size,))
+    t, end = jnp.asarray(t, dtype), jnp.broadcast_to(jnp.asarray(h, dtype), (size,))
     never, nothing = jnp.full((1, size), jnp.inf, dtype), jnp.zeros((1, size), dtype)
     times, jumps = jnp.concatenate([arrivals, never]), jnp.concatenate([weights, nothing])
     piece = lambda walk: _piece(neuron, integrator, t, end, times, jumps, walk)

@@ -24,48 +24,21 @@ CHUNKS = 8
 """A batch is cut into at most this many chunks, each with gradient sums of its own."""
 
 
-def check_numbers(plan: Plan, call: Call) -> int:
-    """First status that applies to the network of a call (keys of `ranvier.simulation.STATUS`), or 0."""
-    bounds = zip(call.delays, plan.low, plan.high, strict=True)
-    slack = 1e-6 if plan.dtype == "float64" else 1e-4
-    spiking = plan.spiking[plan.inputs :]
-    pairs = [(rho, theta) for rho, theta, spikes in zip(call.rho, call.theta, spiking, strict=True) if spikes]
-    if not all(np.all(rho < theta) for rho, theta in pairs):
-        return 2
-    if not all(np.all(theta > 0) for _, theta in pairs):
-        return 3
-    if not all(np.isfinite(weight).all() for weight in call.weights):
-        return 4
-    if not all(np.all((delay >= low - slack) & (delay <= high + slack) & (delay < 1e9)) for delay, low, high in bounds):
-        return 5
-    taus = [*call.tau_mem, *call.tau_syn]
-    if not (all(np.all((tau > 0) & (tau < 1e9)) for tau in taus) and all(np.all(r >= 0) for r in call.refractory)):
-        return 6
-    return 0
-
-
 def check_times(plan: Plan, call: Call) -> int:
-    """The same for input spikes and record times."""
-    if not all(_valid_train(plan, p, call.times[p], call.units[p]) for p in range(plan.inputs)):
-        return 7
+    """First status that applies to input spikes and record times (keys of `ranvier.simulation.STATUS`), or 0."""
     end = plan.t_end * (1 + 1e-6)
+    trains = zip(call.times, call.units, plan.sizes[: plan.inputs], strict=True)
+    if not all(entry.check_times(time, unit, size, end) for time, unit, size in trains):
+        return 7
     ordered = all(np.all(at[:, 1:] >= at[:, :-1]) for at in call.records)
     return 0 if ordered and all(np.all((at >= 0) & (at <= end)) for at in call.records) else 8
 
 
-def _valid_train(plan: Plan, p: int, time: np.ndarray, unit: np.ndarray) -> bool:
-    spike = time < np.inf
-    inside = (time >= 0) & (time <= plan.t_end * (1 + 1e-6)) & (unit >= 0) & (unit < plan.sizes[p])
-    return bool(
-        np.all(inside | (time == np.inf)) and np.all(time[:, 1:] >= time[:, :-1]) and not np.isnan(time[spike]).any()
-    )
-
-
 class _Last(NamedTuple):
-    """The network of the latest call, and what was made of it."""
+    """The network of the latest call, byte for byte, and what was made of it."""
 
     plan: Plan
-    numbers: list[np.ndarray]
+    numbers: bytes
     status: int
     ready: Prepared | None
 
@@ -78,24 +51,26 @@ def prepare(plan: Plan, call: Call) -> tuple[int, Prepared | None]:
 
     So a backward pass finds the tables of its forward pass.
     """
-    numbers = [array for group in call[: Call._fields.index("times")] for array in group]
+    numbers = b"".join([array.tobytes() for group in call[: Call._fields.index("times")] for array in group])
     for last in _latest:
-        if last.plan == plan and all(map(np.array_equal, numbers, last.numbers)):
+        if last.numbers == numbers and last.plan == plan:
             return last.status, last.ready
-    status = check_numbers(plan, call)
-    ready = _build(plan, call) if status == 0 else None
-    _latest[:] = [_Last(plan, [array.copy() for array in numbers], status, ready)]
+    status, ready = _build(plan, call)
+    _latest[:] = [_Last(plan, numbers, status, ready)]
     return status, ready
 
 
-def _build(plan: Plan, call: Call) -> Prepared:
-    taus = [float(tau.min()) for tau in (*call.tau_mem, *call.tau_syn)]
-    window = window_length(plan.longest_window, min(taus), plan.dtype)
-    windows = max(1, math.ceil(plan.t_end / window))
+def _build(plan: Plan, call: Call) -> tuple[int, Prepared | None]:
     wiring, membranes = tables.wiring(plan), tables.membranes(plan, call)
-    synapses = tables.synapses(plan, wiring, call)
-    delay = np.concatenate([delay.reshape(-1) for delay in call.delays])
-    entry.tabulate(wiring, membranes, delay, np.array(plan.low), window, windows, synapses)
+    weight, delay = (np.concatenate([array.reshape(-1) for array in group]) for group in (call.weights, call.delays))
+    bounds = tables.bounds(plan)
+    status, shortest = entry.check(wiring, membranes, weight, delay, bounds.low, bounds.high, bounds.spiking)
+    if status != 0:
+        return status, None
+    synapses = tables.synapses(plan, weight)
+    window = window_length(plan.longest_window, shortest, plan.dtype)
+    windows = max(1, math.ceil(plan.t_end / window))
+    entry.tabulate(wiring, membranes, delay, bounds.lowest, window, windows, synapses)
     span = int(synapses.longest.max(initial=0)) + 2
     if 2 * span * membranes.theta.size * LANES >= 2**31:
         msg = (
@@ -105,7 +80,7 @@ def _build(plan: Plan, call: Call) -> Prepared:
         raise ValueError(msg)
     margin = 1e-10 if plan.dtype == "float64" else 1e-5
     clock = arrays.Clock(window, windows, plan.t_end - (windows - 1) * window, span, margin)
-    return Prepared(wiring, synapses, membranes, clock)
+    return 0, Prepared(wiring, synapses, membranes, clock)
 
 
 def forward_call(plan: Plan, call: Call, train: arrays.Train) -> tuple[arrays.Output, int]:
@@ -116,14 +91,11 @@ def forward_call(plan: Plan, call: Call, train: arrays.Train) -> tuple[arrays.Ou
     status = status or check_times(plan, call)
     if ready is None or status != 0:
         return output, status
-    tables.load_inputs(plan, call, ready.clock.window, ready.clock.windows, train)
+    for p, (time, unit) in enumerate(zip(call.times, call.units, strict=True)):
+        entry.load(time, unit, p, ready.wiring, ready.clock, train)
     record = tables.record(plan, call, ready.clock.window, ready.clock.windows)
-
-    def work(chunk: int, samples: np.ndarray) -> None:
-        del chunk
-        entry.forward(*ready, record, train, output, plan.cap, samples)
-
-    _share(plan, work, _chunks(batch))
+    chunks, taken = min(CHUNKS, batch), np.zeros(1, np.intp)
+    _share(plan, chunks, lambda: entry.forward(*ready, record, train, output, plan.cap, chunks, taken))
     return output, 1 if output.dropped.any() else 9 if output.broken.any() else 0
 
 
@@ -144,35 +116,25 @@ def backward_call(
     if ready is None or (status or check_times(plan, call)) != 0:
         return tables.nan_gradient(plan, call)
     record = tables.record(plan, call, ready.clock.window, ready.clock.windows)
-    chunks = _chunks(owed.shape[0])
-    sums, parts = tables.empty_gradients(ready, len(chunks))
+    chunks, taken = min(CHUNKS, owed.shape[0]), np.zeros(1, np.intp)
+    sums = tables.empty_gradients(plan, ready, chunks)
     owed = owed.astype(np.float64)
-
-    def work(chunk: int, samples: np.ndarray) -> None:
-        entry.backward(*ready, record, train, owed, seed, plan.cap, timed, parts[chunk], samples)
-
-    _share(plan, work, chunks)
-    return tables.split_gradient(plan, call, ready, sums, owed)
+    _share(plan, chunks, lambda: entry.backward(*ready, record, train, owed, seed, plan.cap, timed, sums, taken))
+    weight, delay = tables.empty_synapses(plan)
+    entry.settle(ready.wiring, ready.synapses, ready.membranes, sums, weight, delay)
+    return tables.split_gradient(plan, call, weight, delay, sums, owed)
 
 
-def _chunks(batch: int) -> list[np.ndarray]:
-    return np.array_split(np.arange(batch), min(CHUNKS, batch))
-
-
-def _share(plan: Plan, work: Callable[[int, np.ndarray], None], chunks: list[np.ndarray]) -> None:
-    """Run `work` on every chunk, on as many threads as there are cores; this thread does its share."""
-    threads = min(len(chunks), plan.threads or cores())
-
-    def run(first: int) -> None:
-        for at in range(first, len(chunks), threads):
-            work(at, chunks[at])
-
-    others = [_pool().submit(run, first) for first in range(1, threads)]
-    run(0)
+def _share(plan: Plan, chunks: int, work: Callable[[], None]) -> None:
+    """Run `work` on as many threads as there are cores, until all chunks are taken; this thread does its share."""
+    threads = min(chunks, plan.threads or cores())
+    others = [_pool().submit(work) for _ in range(1, threads)]
+    work()
     for other in others:
         other.result()
 
 
+@cache
 def cores() -> int:
     """Number of cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,6 +1,7 @@
 """Many arrays as two, one of real numbers and one of whole ones: JAX calls back to the host at a price per array."""
 
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -24,30 +25,33 @@ def pack(tree: Any, dtype: Any) -> tuple[jax.Array, jax.Array]:
     return first, second
 
 
-def unpack(like: Any, real: np.ndarray, whole: np.ndarray) -> Any:
-    """Views of both arrays in the shapes of `like`, whose leaves were packed in their order.
+class Layout(NamedTuple):
+    """Where every leaf of a tree lies in the two arrays that it is packed into, and how long these are."""
+
+    structure: Any
+    places: tuple[tuple[int, slice, tuple[int, ...]], ...]
+    real: int
+    whole: int
+
+
+def layout(tree: Any) -> Layout:
+    """Layout of a tree of anything with a shape and a dtype."""
+    leaves, structure = jax.tree.flatten(tree)
+    taken, places = [0, 0], []
+    for leaf in leaves:
+        kind = int(leaf.dtype == WHOLE)
+        start, taken[kind] = taken[kind], taken[kind] + math.prod(leaf.shape)
+        places.append((kind, slice(start, taken[kind]), tuple(leaf.shape)))
+    return Layout(structure, tuple(places), *taken)
+
+
+def unpack(layout: Layout, real: np.ndarray, whole: np.ndarray) -> Any:
+    """Views of both arrays in the shapes of the tree that was packed.
 
     Args:
-        like: A tree of anything with a shape and a dtype.
+        layout: Its layout.
         real: The real numbers.
         whole: The whole numbers.
     """
-    leaves, structure = jax.tree.flatten(like)
-    taken, views = [0, 0], []
-    for leaf in leaves:
-        kind = int(leaf.dtype == WHOLE)
-        start, taken[kind] = taken[kind], taken[kind] + leaf.size
-        views.append((real, whole)[kind][start : taken[kind]].reshape(leaf.shape))
-    return jax.tree.unflatten(structure, views)
-
-
-def shapes(tree: Any) -> Any:
-    """What `unpack` needs to know about a tree."""
-    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), tree)
-
-
-def sizes(like: Any) -> tuple[int, int]:
-    """Lengths of the two arrays that a tree packs into."""
-    leaves = jax.tree.leaves(like)
-    whole = sum(leaf.size for leaf in leaves if leaf.dtype == WHOLE)
-    return sum(leaf.size for leaf in leaves) - whole, whole
+    both = real, whole
+    return layout.structure.unflatten([both[kind][part].reshape(shape) for kind, part, shape in layout.places])

@@ -17,7 +17,7 @@ from jaxtyping import Array
 from ranvier.event_driven import packing, tables
 from ranvier.event_driven.host import backward_call, forward_call
 from ranvier.event_driven.plan import Plan
-from ranvier.event_driven.tables import Call, train_shapes
+from ranvier.event_driven.tables import Call, train_layout
 
 DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "times")
 
@@ -72,12 +72,12 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, Packed, Packed]:
         silent=counts, guarded=counts, dropped=counts, in_flight=counts, spikes=counts,
         exact=shaped((), whole), status=jax.ShapeDtypeStruct((), whole),
     )  # fmt: skip
-    lengths = packing.sizes(train_shapes(plan, batch))
-    train = Packed(*(jax.ShapeDtypeStruct((n,), kind) for n, kind in zip(lengths, (real, whole), strict=True)))
-    given, like = Packed(*packing.pack(call, real)), packing.shapes(call)
+    spikes, numbers = train_layout(plan, batch), packing.layout(call)
+    train = Packed(jax.ShapeDtypeStruct((spikes.real,), real), jax.ShapeDtypeStruct((spikes.whole,), whole))
+    given = Packed(*packing.pack(call, real))
 
     def host(*arrays: Any) -> tuple[Result, Packed]:
-        return _over_vmap(lambda one: _host_forward(plan, packing.unpack(like, *one)), arrays)
+        return _over_vmap(lambda one: _host_forward(plan, packing.unpack(numbers, *one)), arrays)
 
     return *jax.pure_callback(host, (result, train), *given, vmap_method="expand_dims"), given
 
@@ -164,10 +164,10 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
     seed = jnp.concatenate([jnp.zeros((batch, 0), real), *(part.reshape(batch, -1) for part in seeds)], axis=1)
     groups = tuple(getattr(call, field) for field in DIFFERENTIABLE)
     found_shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, real), groups)
-    likes = (packing.shapes(call), train_shapes(plan, batch), packing.shapes((owed, seed)))
+    layouts = (packing.layout(call), train_layout(plan, batch), packing.layout((owed, seed)))
 
     def host(*given: Any) -> Any:
-        return _over_vmap(lambda one: _host_backward(plan, likes, timed, one), given)
+        return _over_vmap(lambda one: _host_backward(plan, layouts, timed, one), given)
 
     packed = (*kept.given, *kept.train, packing.pack((owed, seed), real)[0])
     found = jax.pure_callback(host, found_shapes, *packed, vmap_method="expand_dims")
@@ -176,9 +176,9 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
     return (Call(**(nothing | gradients)),)
 
 
-def _host_backward(plan: Plan, likes: tuple[Any, Any, Any], timed: bool, given: list[np.ndarray]) -> Any:
-    call, train = packing.unpack(likes[0], *given[:2]), packing.unpack(likes[1], *given[2:4])
-    owed, seed = packing.unpack(likes[2], given[4], given[4])
+def _host_backward(plan: Plan, layouts: tuple[packing.Layout, ...], timed: bool, given: list[np.ndarray]) -> Any:
+    call, train = packing.unpack(layouts[0], *given[:2]), packing.unpack(layouts[1], *given[2:4])
+    owed, seed = packing.unpack(layouts[2], given[4], given[4])
     return backward_call(plan, call, train, owed, seed, timed)
 
 

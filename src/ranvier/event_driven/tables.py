@@ -39,8 +39,28 @@ class Prepared(NamedTuple):
     clock: arrays.Clock
 
 
+class Bounds(NamedTuple):
+    """What `check` needs to know of a plan: bounds of every connection's delays, and who spikes.
+
+    `low` and `high` leave room for rounding; `lowest` does not.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    spiking: np.ndarray
+    lowest: np.ndarray
+
+
+@cache
+def bounds(plan: Plan) -> Bounds:
+    """Bounds of a plan."""
+    slack = 1e-6 if plan.dtype == "float64" else 1e-4
+    low = np.array(plan.low)
+    return Bounds(low - slack, np.array(plan.high) + slack, np.array(plan.spiking), low)
+
+
 def membranes(plan: Plan, call: Call) -> arrays.Membranes:
-    """Constants of every neuron; what a window does to them is for the kernel to fill."""
+    """Constants of every neuron; time constants are to become rates, and the rest filled, by the kernel."""
     columns = (call.tau_mem, call.tau_syn, call.theta, call.rho, call.refractory)
     sizes = plan.sizes[plan.inputs :]
     room = np.empty((11, sum(sizes)))
@@ -49,21 +69,36 @@ def membranes(plan: Plan, call: Call) -> arrays.Membranes:
         for part, size in zip(column, sizes, strict=True):
             room[row, start : start + size] = part
             start += size
-    np.divide(1.0, room[:2], out=room[:2])
-    gap = room[0] - room[1]
-    room[2] = np.where(gap == 0.0, 0.0, room[0] / np.where(gap == 0.0, 1.0, gap))
     return arrays.Membranes(*room)
 
 
-def synapses(plan: Plan, wiring: arrays.Wiring, call: Call) -> arrays.Synapses:
+class Lengths(NamedTuple):
+    """Of the kernel's arrays: weights, delays, lanes, weights in transposed copies, weights with a sum of x_u."""
+
+    weights: int
+    delays: int
+    lanes: int
+    turned: int
+    per_synapse: int
+
+
+@cache
+def lengths(plan: Plan) -> Lengths:
+    """Lengths of a plan's arrays."""
+    joined = wiring(plan)
+    weights = int(joined.weight_start[-1])
+    return Lengths(
+        weights, int(joined.delay_start[-1]), LANES * weights * bool(np.any(joined.mode == arrays.SCATTER)),
+        weights * bool(np.any(joined.mode != arrays.ROW)), weights * bool(np.any(joined.column_stride > 0)),
+    )  # fmt: skip
+
+
+def synapses(plan: Plan, weight: np.ndarray) -> arrays.Synapses:
     """Weights end to end, and room for what the kernel makes of them and of the delays."""
-    weight = np.concatenate([w.reshape(-1) for w in call.weights])
-    real, delays = weight.dtype, int(wiring.delay_start[-1])
-    scattered = weight.size if np.any(wiring.mode == arrays.SCATTER) else 0
-    turned = weight.size if np.any(wiring.mode != arrays.ROW) else 0
+    real, (_, delays, lanes, turned, _) = weight.dtype, lengths(plan)
     whole, part = np.empty((2, delays), np.int32), np.zeros((4, delays), real)
     return arrays.Synapses(
-        weight, whole[0], part[0], whole[1], part[1], part[2], part[3], np.zeros(LANES * scattered, real),
+        weight, whole[0], part[0], whole[1], part[1], part[2], part[3], np.zeros(lanes, real),
         np.empty(turned, np.int32), np.empty(2 * turned, real), np.zeros(len(plan.links), np.int64),
     )  # fmt: skip
 
@@ -150,36 +185,21 @@ def _no_record(batch: int, populations: int) -> arrays.Record:
 
 
 @cache
-def train_shapes(plan: Plan, batch: int) -> arrays.Train:
-    """Shapes and dtypes of the spikes of a batch; a tree for `packing`."""
+def train_layout(plan: Plan, batch: int) -> packing.Layout:
+    """How the spikes of a batch are packed."""
     real, whole = np.dtype(plan.dtype), np.dtype(np.int32)
     shapes: list[Any] = [
         jax.ShapeDtypeStruct((batch, sum(plan.capacities)), kind) for kind in (whole, real, whole, real, real)
     ]
     shapes.append(jax.ShapeDtypeStruct((batch, len(plan.populations)), whole))
-    return arrays.Train._make(shapes)
+    return packing.layout(arrays.Train._make(shapes))
 
 
 def empty_train(plan: Plan, batch: int) -> tuple[arrays.Train, tuple[np.ndarray, np.ndarray]]:
     """Room for the spikes of a batch, and the two arrays that hold all of it; see `packing`."""
-    shapes = train_shapes(plan, batch)
-    real, whole = packing.sizes(shapes)
-    packed = np.zeros(real, plan.dtype), np.zeros(whole, np.int32)
-    return packing.unpack(shapes, *packed), packed
-
-
-def load_inputs(plan: Plan, call: Call, window: float, windows: int, train: arrays.Train) -> None:
-    """Write the given spikes into the train, as windows and offsets."""
-    start = plan.starts(plan.capacities)
-    for p in range(plan.inputs):
-        part = slice(start[p], start[p + 1])
-        time = np.where(np.isfinite(call.times[p]), call.times[p], 0).astype(plan.dtype)
-        k, offset = _split(time, window, windows)
-        late = np.maximum(k - (windows - 1), 0)
-        train.window[:, part] = k - late
-        train.offset[:, part] = np.minimum(offset + late * np.dtype(plan.dtype).type(window), window)
-        train.unit[:, part] = call.units[p]
-        train.total[:, p] = np.isfinite(call.times[p]).sum(axis=1)
+    layout = train_layout(plan, batch)
+    packed = np.zeros(layout.real, plan.dtype), np.zeros(layout.whole, np.int32)
+    return packing.unpack(layout, *packed), packed
 
 
 def empty_output(plan: Plan, batch: int) -> arrays.Output:
@@ -193,58 +213,34 @@ def empty_output(plan: Plan, batch: int) -> arrays.Output:
     )  # fmt: skip
 
 
-def empty_gradients(ready: Prepared, chunks: int) -> tuple[pull.Gradient, list[pull.Gradient]]:
-    """Zeros for the sums of every chunk: all of them, (chunks, ...), and chunk by chunk."""
-    synapses, neurons, real = ready.synapses, ready.membranes.theta.size, ready.synapses.weight.dtype
-    weights = synapses.weight.size
-    per_synapse = weights if np.any(ready.wiring.column_stride > 0) else 0
-    lengths = [(synapses.lanes.size, real), (weights, real), (per_synapse, real), (synapses.frac.size, np.float64)]
-    lengths += [(neurons, np.dtype(np.float64))] * 3
-    whole = pull.Gradient(*(np.zeros((chunks, length), kind) for length, kind in lengths))
-    return whole, [pull.Gradient(*(field[chunk] for field in whole)) for chunk in range(chunks)]
+def empty_gradients(plan: Plan, ready: Prepared, chunks: int) -> pull.Gradient:
+    """Zeros for the sums of every chunk, (chunks, ...)."""
+    weights, delays, lanes, _, per_synapse = lengths(plan)
+    neurons, real, double = ready.membranes.theta.size, ready.synapses.weight.dtype, np.dtype(np.float64)
+    rows = ((lanes, real), (weights, real), (per_synapse, real), (delays, double), *((neurons, double),) * 3)
+    return pull.Gradient(*(np.zeros((chunks, length), kind) for length, kind in rows))
+
+
+def empty_synapses(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+    """Zeros for the gradient of all weights and of all delays, flat."""
+    return np.zeros(lengths(plan).weights, plan.dtype), np.zeros(lengths(plan).delays, plan.dtype)
 
 
 def split_gradient(
-    plan: Plan, call: Call, ready: Prepared, sums: pull.Gradient, owed: np.ndarray
+    plan: Plan, call: Call, weight: np.ndarray, delay: np.ndarray, sums: pull.Gradient, owed: np.ndarray
 ) -> tuple[tuple[np.ndarray, ...], ...]:
-    """Add the chunks up in their order and cut the result into the shapes of the call."""
-    total = pull.Gradient(*(np.add.reduce(chunks) for chunks in sums))
-    wiring, real = ready.wiring, np.dtype(plan.dtype)
-    weights, delays = [], []
-    for c, (weight, delay) in enumerate(zip(call.weights, call.delays, strict=True)):
-        dense = slice(wiring.weight_start[c], wiring.weight_start[c] + weight.size)
-        part = slice(wiring.delay_start[c], wiring.delay_start[c] + delay.size)
-        x_i = total.current[dense].reshape(weight.shape)
-        if wiring.column_stride[c] > 0:
-            x_u = total.u[dense].reshape(weight.shape)
-            if wiring.mode[c] == arrays.SCATTER:
-                x_i, x_u = _from_lanes(plan, c, ready.synapses, part, total.lanes[LANES * dense.start :], x_i, x_u)
-            tau_mem, tau_syn = (tau[plan.post[c] - plan.inputs] for tau in (call.tau_mem, call.tau_syn))
-            change = weight * (x_i / tau_syn - x_u / tau_mem)
-            delays.append(change.sum(axis=0, keepdims=True) if delay.shape[0] == 1 else change)
-        else:
-            delays.append(total.delay[part].reshape(delay.shape))
-        weights.append(x_i)
-    delays = [delay.astype(real) for delay in delays]
-    neuron = plan.starts(plan.sizes[plan.inputs :])
-    per_neuron = [
-        tuple(column[neuron[p] : neuron[p + 1]].astype(real) for p in range(len(neuron) - 1))
-        for column in (total.theta, total.rho, total.refractory)
-    ]
-    start = plan.starts(plan.capacities)
+    """Cut the gradient, whose sums over chunks stand in the first one's place, into the shapes of the call."""
+    real, joined = np.dtype(plan.dtype), wiring(plan)
+    weights = _cut(weight, joined.weight_start, call.weights)
+    delays = _cut(delay, joined.delay_start, call.delays)
+    neurons = [_cut(part[0].astype(real), joined.neuron_start[plan.inputs :], call.theta) for part in sums[-3:]]
+    start = joined.spike_start
     times = tuple(owed[:, start[p] : start[p + 1]].astype(real) for p in range(plan.inputs))
-    return tuple(weights), tuple(delays), *per_neuron, times
+    return weights, delays, *neurons, times
 
 
-def _from_lanes(
-    plan: Plan, c: int, synapses: arrays.Synapses, part: slice, lanes: np.ndarray, x_i: np.ndarray, x_u: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Sums of x_I and x_u of a SCATTER connection: those given and those of its lanes; see `pull.Gradient`."""
-    sums = lanes[: LANES * x_i.size].reshape(*x_i.shape, LANES)
-    tables = (synapses.decay_syn, synapses.decay_mem, synapses.kernel)
-    syn, mem, kernel = (table[part].reshape(plan.delay_shapes[c]) for table in tables)
-    x_i = x_i + syn * sums[..., 0] + mem * sums[..., 1] + kernel * sums[..., 2]
-    return x_i, x_u + mem * sums[..., 3]
+def _cut(flat: np.ndarray, starts: np.ndarray, like: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
+    return tuple(flat[start : start + part.size].reshape(part.shape) for start, part in zip(starts, like, strict=False))
 
 
 def nan_gradient(plan: Plan, call: Call) -> tuple[tuple[np.ndarray, ...], ...]:

@@ -144,7 +144,7 @@ class AdEx(AbstractODENeuron):
         q = jax.nn.softplus(-(v - self.v_threshold) / self.delta_t)
         fixed = lax.stop_gradient(q)
 
-        def improve(_: int, y: Float[Array, "*#size"]) -> Float[Array, "*#size"]:
+        def improve(_: ArrayLike, y: Float[Array, "*#size"]) -> Float[Array, "*#size"]:
             found, slope = _unfold(y)
             return y + (found - fixed) / slope
 

@@ -216,7 +216,7 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _mark(recent: np.ndarray, shift: np.ndarray, hits: np.ndarray, k: int, group: int) -> None:
     """Which senders fired in one of the two groups of windows from which a spike could arrive in window k."""
     count, three = shift.shape[0], np.uint64(3)
@@ -232,7 +232,7 @@ def _mark(recent: np.ndarray, shift: np.ndarray, hits: np.ndarray, k: int, group
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _list(hits: np.ndarray, count: int, arriving: np.ndarray, senders: np.ndarray) -> int:
     """Write the marked senders into `senders`, and ask for what will be read of each; their number."""
     found = 0
@@ -248,7 +248,7 @@ def _list(hits: np.ndarray, count: int, arriving: np.ndarray, senders: np.ndarra
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _look_up(
     senders: np.ndarray, hits: int, shift: np.ndarray, arriving: np.ndarray, k: int, latest: np.ndarray, before:
     np.ndarray, window: np.ndarray, offset: np.ndarray, length: float, c: int, found: int, offsets: np.ndarray,
@@ -276,7 +276,7 @@ def _look_up(
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _order(
     offset: np.ndarray, weight: np.ndarray, tag: np.ndarray, count: int, offsets: np.ndarray, weights: np.ndarray,
     tags: np.ndarray,

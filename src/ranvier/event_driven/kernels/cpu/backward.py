@@ -45,6 +45,7 @@ from ranvier.event_driven.kernels.cpu.flow import Rates, flow
 from ranvier.event_driven.kernels.cpu.forward import after, record_range
 from ranvier.event_driven.kernels.cpu.lanes import prefetch
 from ranvier.event_driven.kernels.cpu.pull import Gradient, pull
+from ranvier.event_driven.kernels.cpu.share import bounds, take
 
 SPIKE, RESTART, RECORDED = range(3)
 
@@ -76,9 +77,9 @@ class Boundaries(NamedTuple):
 @no_type_check
 @njit(nogil=True)
 def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-                 owed: np.ndarray, seed: np.ndarray, cap: float, timed: bool, gradient: Gradient,
-                 samples: np.ndarray) -> None:  # fmt: skip
-    """Add the gradient of the given samples to `gradient`.
+                 owed: np.ndarray, seed: np.ndarray, cap: float, timed: bool, sums: Gradient,
+                 taken: np.ndarray) -> None:  # fmt: skip
+    """Sum the gradient of chunks of samples until all are taken.
 
     Args:
         wiring: Who is joined to whom.
@@ -91,8 +92,8 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
         seed: dL/d(recorded potential), (batch, values).
         cap: Largest 1/V' to use at a spike (inf: no guard).
         timed: Whether dL/d(input time) is wanted; if not, `owed` of inputs is incomplete.
-        gradient: Sums to add to.
-        samples: Which samples.
+        sums: Sums of every chunk, (chunks, ...), to add to.
+        taken: How many chunks are taken, by whatever thread; see `share.take`.
     """
     neurons = membranes.theta.shape[0]
     adjoint = Adjoint(np.zeros(neurons), np.zeros(neurons), np.zeros(neurons, np.bool_), np.zeros(neurons))
@@ -100,16 +101,23 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
     arrivals = new_arrivals(wiring)
     boundaries = _new_boundaries(wiring, clock, record)
     ring = np.zeros(2 * clock.span * neurons * 2, synapses.weight.dtype)
-    _differentiate(wiring, synapses, membranes, clock, record, train, owed, seed, cap, timed, gradient, samples,
-                   adjoint, calendar, new_arrivals(wiring), new_arrivals(wiring), arrivals, boundaries, ring,
-                   new_room(wiring, synapses))  # fmt: skip
+    rows, loose, room = new_arrivals(wiring), new_arrivals(wiring), new_room(wiring, synapses)
+    chunks = sums.theta.shape[0]
+    chunk = take(taken)
+    while chunk < chunks:
+        gradient = Gradient(sums.lanes[chunk], sums.current[chunk], sums.u[chunk], sums.delay[chunk],
+                            sums.theta[chunk], sums.rho[chunk], sums.refractory[chunk])  # fmt: skip
+        _differentiate(wiring, synapses, membranes, clock, record, train, owed, seed, cap, timed, gradient,
+                       bounds(chunk, chunks, owed.shape[0]), adjoint, calendar, rows, loose, arrivals, boundaries,
+                       ring, room)  # fmt: skip
+        chunk = take(taken)
 
 
 @no_type_check
 @njit(nogil=True)
 def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
                    owed: np.ndarray, seed: np.ndarray, cap: float, timed: bool, gradient: Gradient,
-                   samples: np.ndarray, adjoint: Adjoint, calendar: Calendar, rows: Arrivals,
+                   samples: tuple[int, int], adjoint: Adjoint, calendar: Calendar, rows: Arrivals,
                    loose: Arrivals, arrivals: Arrivals, boundaries: Boundaries, ring: np.ndarray,
                    room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
@@ -119,7 +127,7 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
     rows, loose, arrivals = borrow(rows), borrow(loose), borrow(arrivals)
     owed, seed, ring = borrow((owed, seed, ring))
     room = borrow(room)
-    for b in samples:
+    for b in range(samples[0], samples[1]):
         ring[:] = 0
         adjoint.current[:] = 0.0
         adjoint.u[:] = 0.0
@@ -304,7 +312,7 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _find_sums(
     tag: np.ndarray, weight_start: np.ndarray, size: int, j: int, unit: np.ndarray, into_weight: np.ndarray, into_u:
     np.ndarray, slot: np.ndarray,
@@ -317,7 +325,7 @@ def _find_sums(
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _events(
     p_i: float, p_u: float, rates: Rates, t: float, to: float, left: int, offset: np.ndarray, weight: np.ndarray,
     tag: np.ndarray, slots: np.ndarray, delay_start: np.ndarray, row_stride: np.ndarray, column_stride: np.ndarray,

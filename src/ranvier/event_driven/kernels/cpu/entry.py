@@ -1,4 +1,4 @@
-"""The three functions that a caller sees, compiled once per machine and kept on disk.
+"""The functions that a caller sees, compiled once per machine and kept on disk.
 
 Numba renews its cache when the file of the compiled function changes, but not when a file that it calls does. A digest
 of all of this package's sources, closed over, becomes part of the cache's key.
@@ -7,13 +7,15 @@ of all of this package's sources, closed over, becomes part of the cache's key.
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import no_type_check
+from typing import Any, no_type_check
 
 from numba import njit
 
 from ranvier.event_driven.kernels.cpu.backward import run_backward
 from ranvier.event_driven.kernels.cpu.forward import run_forward
-from ranvier.event_driven.kernels.cpu.tabulate import run_tabulate
+from ranvier.event_driven.kernels.cpu.load import run_check_times, run_load
+from ranvier.event_driven.kernels.cpu.settle import run_settle
+from ranvier.event_driven.kernels.cpu.tabulate import run_check, run_tabulate
 
 
 def _digest() -> str:
@@ -21,8 +23,34 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _compile(digest: str) -> tuple[Callable[..., None], Callable[..., None], Callable[..., None]]:
-    """The three kernels; `digest` is used only to be part of the cache's key."""
+def _compile(digest: str) -> tuple[Callable[..., Any], ...]:
+    """All kernels; `digest` is used only to be part of the cache's key."""
+
+    @no_type_check
+    @njit(nogil=True, cache=True)
+    def check(*arguments: object) -> tuple[int, float] | None:
+        if len(digest) > 0:
+            return run_check(*arguments)
+        return None
+
+    @no_type_check
+    @njit(nogil=True, cache=True)
+    def tabulate(*arguments: object) -> None:
+        if len(digest) > 0:
+            run_tabulate(*arguments)
+
+    @no_type_check
+    @njit(nogil=True, cache=True)
+    def check_times(*arguments: object) -> bool | None:
+        if len(digest) > 0:
+            return run_check_times(*arguments)
+        return None
+
+    @no_type_check
+    @njit(nogil=True, cache=True)
+    def load(*arguments: object) -> None:
+        if len(digest) > 0:
+            run_load(*arguments)
 
     @no_type_check
     @njit(nogil=True, cache=True)
@@ -38,11 +66,11 @@ def _compile(digest: str) -> tuple[Callable[..., None], Callable[..., None], Cal
 
     @no_type_check
     @njit(nogil=True, cache=True)
-    def tabulate(*arguments: object) -> None:
+    def settle(*arguments: object) -> None:
         if len(digest) > 0:
-            run_tabulate(*arguments)
+            run_settle(*arguments)
 
-    return forward, backward, tabulate
+    return check, tabulate, check_times, load, forward, backward, settle
 
 
-forward, backward, tabulate = _compile(_digest())
+check, tabulate, check_times, load, forward, backward, settle = _compile(_digest())

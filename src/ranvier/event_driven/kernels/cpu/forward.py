@@ -9,7 +9,6 @@ where `lift` sums what every positive event can add inside the window; and where
 end, `free` is its value there (u is concave while it rises). Below threshold: take the aggregated update.
 """
 
-import math
 from typing import NamedTuple, no_type_check
 
 import numpy as np
@@ -38,8 +37,9 @@ from ranvier.event_driven.kernels.cpu.arrivals import (
 )
 from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
 from ranvier.event_driven.kernels.cpu.deposit import Room, deposit, gather, new_room
-from ranvier.event_driven.kernels.cpu.flow import Rates, leap
+from ranvier.event_driven.kernels.cpu.flow import Rates, exponential, leap
 from ranvier.event_driven.kernels.cpu.lanes import LANES
+from ranvier.event_driven.kernels.cpu.share import bounds, take
 
 NEVER = np.int64(2) ** 62
 
@@ -66,8 +66,8 @@ class Fired(NamedTuple):
 @no_type_check
 @njit(nogil=True)
 def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-            output: Output, cap: float, samples: np.ndarray) -> None:  # fmt: skip
-    """Simulate the given samples; fills `train` and `output`.
+            output: Output, cap: float, chunks: int, taken: np.ndarray) -> None:  # fmt: skip
+    """Simulate chunks of samples until all are taken; fills `train` and `output`.
 
     Args:
         wiring: Who is joined to whom.
@@ -78,7 +78,8 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
         train: Spikes (batch, places); those of inputs are given, sorted, with their `count`.
         output: Spikes, potentials relative to rest (batch, values) and counters.
         cap: Largest 1/V' that the backward pass will use: spikes beyond it are counted.
-        samples: Which samples to simulate.
+        chunks: How many chunks the batch is cut into.
+        taken: How many of them are taken, by whatever thread; see `share.take`.
     """
     neurons = membranes.theta.shape[0]
     state = State(np.zeros(neurons), np.zeros(neurons), np.zeros(neurons, np.int64), np.zeros(neurons),
@@ -87,15 +88,19 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
     arrivals = new_arrivals(wiring)
     ring = np.zeros(2 * clock.span * neurons * LANES, synapses.weight.dtype)
     sums = np.zeros((3, wiring.size.max()), synapses.weight.dtype)
-    _simulate(wiring, synapses, membranes, clock, record, train, output, cap, samples, state, calendar,
-              new_arrivals(wiring), new_arrivals(wiring), arrivals, new_fired(wiring), (ring, sums),
-              new_room(wiring, synapses))  # fmt: skip
+    rows, loose, fired, room = new_arrivals(wiring), new_arrivals(wiring), new_fired(wiring), new_room(wiring, synapses)
+    chunk = take(taken)
+    while chunk < chunks:
+        _simulate(wiring, synapses, membranes, clock, record, train, output, cap,
+                  bounds(chunk, chunks, train.total.shape[0]), state, calendar, rows, loose, arrivals, fired,
+                  (ring, sums), room)  # fmt: skip
+        chunk = take(taken)
 
 
 @no_type_check
 @njit(nogil=True)
 def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-              output: Output, cap: float, samples: np.ndarray, state: State, calendar: Calendar, rows: Arrivals,
+              output: Output, cap: float, samples: tuple[int, int], state: State, calendar: Calendar, rows: Arrivals,
               loose: Arrivals, arrivals: Arrivals, fired: Fired, scratch: tuple[np.ndarray, np.ndarray],
               room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
@@ -105,7 +110,7 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
     rows, loose, arrivals = borrow(rows), borrow(loose), borrow(arrivals)
     ring, sums = borrow(scratch)
     room = borrow(room)
-    for b in samples:
+    for b in range(samples[0], samples[1]):
         state.current[:] = 0.0
         state.u[:] = 0.0
         state.held_window[:] = -1
@@ -216,7 +221,7 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _aggregate(
     k: int, recorded: bool, margin: float, current: np.ndarray, u: np.ndarray, held_window: np.ndarray, decay_syn:
     float, decay_mem: float, kernel: float, rise: float, headroom: float, theta: np.ndarray, sum_current: np.ndarray,
@@ -296,7 +301,7 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _walk(
     current: float, u: float, until: float, rates: Rates, theta: float, rho: float, refractory: float, end: float,
     arrives: np.ndarray, weights: np.ndarray, records: np.ndarray, potentials: np.ndarray, stride: int, spike_offset:
@@ -315,7 +320,7 @@ def _walk(
         while True:
             if until >= 0.0:
                 leave = min(max(until, t), stop)
-                current *= math.exp((t - leave) * rates.syn)
+                current *= exponential((t - leave) * rates.syn)
                 t = leave
                 if until > stop:
                     break

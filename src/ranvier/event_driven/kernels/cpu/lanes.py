@@ -203,6 +203,19 @@ def lowest_bit(typing_context: Any, word: Any) -> Any:
 
 @no_type_check
 @intrinsic
+def power_of_two(typing_context: Any, exponent: Any) -> Any:
+    """2^n as float64, for whole -1022 <= n <= 1023."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        wide = ir.IntType(64)
+        bits = builder.shl(builder.add(arguments[0], wide(1023)), wide(52))
+        return builder.bitcast(bits, ir.DoubleType())
+
+    return types.float64(types.int64), build
+
+
+@no_type_check
+@intrinsic
 def prefetch(typing_context: Any, array: Any, place: Any) -> Any:
     """Ask for an element that will be read soon."""
 
