@@ -14,6 +14,11 @@ from ranvier import encoders as encoders
 from ranvier import losses as losses
 from ranvier import queues as queues
 from ranvier import regularizers as regularizers
+from ranvier.clock_driven import Checkpoints as Checkpoints
+from ranvier.clock_driven import ClockDriven as ClockDriven
+from ranvier.clock_driven import Exact as Exact
+from ranvier.clock_driven import ExactSpikes as ExactSpikes
+from ranvier.clock_driven import Merged as Merged
 from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
 from ranvier.delays import DendriticDelay as DendriticDelay
@@ -66,16 +71,21 @@ __all__ = [
     "AdaptiveLIF",
     "AlphaCurrent",
     "AxonalDelay",
+    "Checkpoints",
+    "ClockDriven",
     "ConductanceExponential",
     "Connection",
     "DendriticDelay",
     "DoubleExponentialCurrent",
     "EventDriven",
+    "Exact",
+    "ExactSpikes",
     "ExponentialCurrent",
     "ExponentialEuler",
     "FixedDelay",
     "HodgkinHuxley",
     "Izhikevich",
+    "Merged",
     "Network",
     "ODENeuron",
     "Projection",

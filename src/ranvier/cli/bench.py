@@ -16,6 +16,7 @@ memory    peak memory against spikes, duration and delay
 queues    queues of events, next to adseq where it can be imported
 drops     events lost by small queues, against the load
 queue-table  what recommend_queue looks up
+clock     ClockDriven on the same input, next to EventDriven, and to adseq where it is installed
 
 \b
 Examples:
@@ -23,14 +24,14 @@ Examples:
   ranvier bench cochlea --hidden 128 --hidden 256 --delay axonal --json cochlea.json
 """
 
-NAMES = ("cochlea", "training", "memory", "queues", "drops", "queue-table")
+NAMES = ("cochlea", "training", "memory", "queues", "drops", "queue-table", "clock")
 
 
 def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="cochlea, training, memory, queues, drops or queue-table; default all.", show_default=False
+            help="cochlea, training, memory, queues, drops, queue-table or clock; default all.", show_default=False
         ),
     ] = "all",
     hidden: Annotated[
@@ -42,7 +43,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the rows here as well.")] = None,
 ) -> None:
     """Run benchmarks; `HELP` is what the user reads."""
-    from ranvier.bench import cochlea, memory, queue_plot, queue_table, queues, training
+    from ranvier.bench import clock, cochlea, memory, queue_plot, queue_table, queues, training
     from ranvier.bench.table import format_table, write_rows
 
     kinds = delay or list(cochlea.DELAYS)
@@ -60,6 +61,7 @@ def bench(
         "queues": lambda: queues.measure(repeats),
         "drops": queues.drops,
         "queue-table": lambda: queue_table.measure(repeats),
+        "clock": lambda: [row for size in hidden or [128] for row in clock.measure(clock.Workload(size), repeats)],
     }
     console, told = output(), []
     for chosen in NAMES if name == "all" else (name,):

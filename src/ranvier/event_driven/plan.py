@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ranvier.graph import cycle_limit
 from ranvier.network import Network
 
 SAFE = {"float32": 2.0, "float64": 8.0}
@@ -60,7 +61,7 @@ def longest_window(network: Network, arrivals: int, t_end: float, min_delay: flo
     Raises:
         ValueError: a cycle has a delay bound below `min_delay`.
     """
-    limit, cycle = _cycle_limit(network)
+    limit, cycle = cycle_limit(network)
     if limit < min_delay:
         msg = (
             f"EventDriven: {', '.join(cycle)} form a cycle whose delays may be as small as {limit} ms; the smallest "
@@ -75,41 +76,3 @@ def longest_window(network: Network, arrivals: int, t_end: float, min_delay: flo
 def window_length(longest: float, shortest_tau: float, dtype: str) -> float:
     """Length of a window (ms): a power of two, so that splitting a time into window and offset is exact."""
     return 2.0 ** math.floor(math.log2(min(longest, SAFE[dtype] * shortest_tau)) + 1e-12)
-
-
-def running_order(network: Network, window: float) -> list[str]:
-    """Populations of neurons, ordered so that whatever can arrive within the window comes from earlier ones."""
-    left = [name for name, _ in network.neuron_sizes]
-    order: list[str] = []
-    while left:
-        blocked = {link.post for link in network.connections if link.delay.low < window and link.pre in left}
-        ready = [name for name in left if name not in blocked]
-        order += ready
-        left = [name for name in left if name not in ready]
-    return order
-
-
-def _cycle_limit(network: Network) -> tuple[float, list[str]]:
-    """Smallest delay bound that closes a cycle when connections are added from the shortest up, and that cycle."""
-    added: list[tuple[str, str, str]] = []
-    for link in sorted(network.connections, key=lambda link: link.delay.low):
-        path = _path(added, link.post, link.pre)
-        if path is not None:
-            return link.delay.low, [*path, link.name]
-        added.append((link.pre, link.post, link.name))
-    return math.inf, []
-
-
-def _path(edges: list[tuple[str, str, str]], start: str, goal: str) -> list[str] | None:
-    """Names of the connections on a way from `start` to `goal`, or None."""
-    ways: dict[str, list[str]] = {start: []}
-    front = [start]
-    while front:
-        here = front.pop()
-        if here == goal:
-            return ways[here]
-        for pre, post, name in edges:
-            if pre == here and post not in ways:
-                ways[post] = [*ways[here], name]
-                front.append(post)
-    return None

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from ranvier.event_driven.plan import Plan, longest_window, running_order
+from ranvier.event_driven.plan import Plan, longest_window
 from ranvier.event_driven.primitive import Result, event_driven
 from ranvier.event_driven.tables import Call
 from ranvier.events import Spikes
+from ranvier.graph import running_order
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
 from ranvier.simulation import AbstractSimulator, Solution, Stats
