@@ -24,8 +24,9 @@ class SurrogateSpikes(AbstractSpike):
     Same networks, same losses, same `Solution`. LIF and LI populations only. Every leaf has a gradient: weights, delays
     (an arrival between two instants is shared out), time constants, thresholds, refractory times and input times. What
     a spike sends is differentiated by the surrogate, the time that `Solution.spikes` reports by the slope of V at
-    threshold. First order in dt: spikes are sent at the end of their step. Delays may be 0, around a cycle too. Cost
-    per step: the products with the weights, for per-synapse delays times the steps of the longest delay.
+    threshold. First order in dt, with a small error: a spike is sent with the mean of its instant. Delays may be 0,
+    around a cycle too. Cost per step: the products with the weights, for per-synapse delays times the steps of the
+    longest delay.
 
     Args:
         surrogate: Derivative of a spike, for example `ranvier.surrogates.superspike(10.0)`.
