@@ -14,11 +14,13 @@ from ranvier import encoders as encoders
 from ranvier import losses as losses
 from ranvier import queues as queues
 from ranvier import regularizers as regularizers
+from ranvier import surrogates as surrogates
 from ranvier.clock_driven import Checkpoints as Checkpoints
 from ranvier.clock_driven import ClockDriven as ClockDriven
 from ranvier.clock_driven import Exact as Exact
 from ranvier.clock_driven import ExactSpikes as ExactSpikes
 from ranvier.clock_driven import Merged as Merged
+from ranvier.clock_driven import SurrogateSpikes as SurrogateSpikes
 from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
 from ranvier.delays import DendriticDelay as DendriticDelay
@@ -93,6 +95,7 @@ __all__ = [
     "Solution",
     "Spikes",
     "Stats",
+    "SurrogateSpikes",
     "SynapticDelay",
     "axonal",
     "combine",
@@ -111,6 +114,7 @@ __all__ = [
     "regularizers",
     "simulate",
     "spike_count",
+    "surrogates",
     "synaptic",
     "uniform",
 ]

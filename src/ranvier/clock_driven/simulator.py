@@ -9,6 +9,7 @@ from ranvier.clock_driven.blocks import Checkpoints
 from ranvier.clock_driven.exact import ExactSpikes
 from ranvier.clock_driven.layouts import AbstractLayout
 from ranvier.clock_driven.spike import AbstractSpike, Settings
+from ranvier.clock_driven.surrogate_spikes import as_spikes
 from ranvier.events import Spikes
 from ranvier.integrators import RK4, AbstractIntegrator
 from ranvier.network import Network
@@ -29,7 +30,8 @@ class ClockDriven(AbstractSimulator):
 
     Args:
         dt: Length of a step (ms), not above the smallest delay around a cycle.
-        spike: How spikes are treated, `ExactSpikes()` by default.
+        spike: How spikes are treated: `ExactSpikes()` by default, or a surrogate such as
+            `ranvier.surrogates.superspike(10.0)`, which stands for `SurrogateSpikes` of it.
         layout: How events wait, for all connections, `Exact()` or `Merged()`; default by the kind of delay.
         integrator: For neurons without a closed form.
         checkpoint: What reverse mode keeps: time against memory.
@@ -52,7 +54,7 @@ class ClockDriven(AbstractSimulator):
     """
 
     dt: float = eqx.field(static=True, default=0.1)
-    spike: AbstractSpike = ExactSpikes()
+    spike: AbstractSpike = eqx.field(converter=as_spikes, default=ExactSpikes())
     layout: AbstractLayout | None = None
     integrator: AbstractIntegrator = RK4()
     checkpoint: Checkpoints = Checkpoints()
