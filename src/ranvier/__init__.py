@@ -12,7 +12,15 @@ from equinox import combine as combine
 
 from ranvier import encoders as encoders
 from ranvier import losses as losses
+from ranvier import queues as queues
 from ranvier import regularizers as regularizers
+from ranvier import surrogates as surrogates
+from ranvier.clock_driven import Checkpoints as Checkpoints
+from ranvier.clock_driven import ClockDriven as ClockDriven
+from ranvier.clock_driven import Exact as Exact
+from ranvier.clock_driven import ExactSpikes as ExactSpikes
+from ranvier.clock_driven import Merged as Merged
+from ranvier.clock_driven import SurrogateSpikes as SurrogateSpikes
 from ranvier.closed_form import FirstSpike as FirstSpike
 from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
@@ -66,16 +74,22 @@ __all__ = [
     "AdaptiveLIF",
     "AlphaCurrent",
     "AxonalDelay",
+    "Checkpoints",
+    "ClockDriven",
     "ConductanceExponential",
     "Connection",
     "DendriticDelay",
     "DoubleExponentialCurrent",
     "EventDriven",
+    "Exact",
+    "ExactSpikes",
     "ExponentialCurrent",
     "ExponentialEuler",
+    "FirstSpike",
     "FixedDelay",
     "HodgkinHuxley",
     "Izhikevich",
+    "Merged",
     "Network",
     "ODENeuron",
     "Projection",
@@ -83,6 +97,7 @@ __all__ = [
     "Solution",
     "Spikes",
     "Stats",
+    "SurrogateSpikes",
     "SynapticDelay",
     "axonal",
     "combine",
@@ -96,10 +111,12 @@ __all__ = [
     "normal",
     "partition",
     "project",
+    "queues",
     "recurrent",
     "regularizers",
     "simulate",
     "spike_count",
+    "surrogates",
     "synaptic",
     "uniform",
 ]

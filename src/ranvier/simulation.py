@@ -20,7 +20,7 @@ from ranvier.neurons import AbstractLinearNeuron
 
 STATUS = {
     0: "all went well",
-    1: "more spikes than fit: raise EventDriven(max_spikes=...), or make the network fire less (see stats.dropped)",
+    1: "more spikes than fit: raise the simulator's max_spikes, or make the network fire less (see stats.dropped)",
     2: "v_reset is not below v_threshold for some neuron: it would fire without end; keep the two apart",
     3: "v_leak is not below v_threshold for some neuron: it would start above threshold; keep the two apart",
     4: "a weight is not finite: the optimiser has diverged; lower its learning rate or clip the gradient",
@@ -29,6 +29,8 @@ STATUS = {
     7: "input spikes are not valid: times must be sorted and in [0, t_end], units inside the population",
     8: "a record time is not in [0, t_end], or the record times are not ascending",
     9: "a potential or current is not finite: weights or inputs are too large",
+    10: "a neuron spikes more often in one step than fits: raise ClockDriven(step_spikes=...), or take a shorter dt",
+    11: "more events than fit: raise Exact(events=..., history=...) or ClockDriven(step_events=...), or shorten dt",
 }
 
 
@@ -38,12 +40,14 @@ class Stats(eqx.Module):
     Args:
         status: 0, or the first key of `ranvier.simulation.STATUS` that applies; one for the call.
         spikes: Spikes of each population.
-        dropped: Spikes that did not fit `max_spikes`, per population. They reached nobody: the result is not valid.
+        dropped: Spikes that did not fit `max_spikes`, per population; with `ClockDriven` also spikes and arriving
+            events that did not fit in a step. The result is not valid.
         silent: Neurons without a spike, per population.
         in_flight: Events due after `t_end`, per receiving population.
         guarded: Spikes whose slope at threshold is so small that the gradient guard acts, per population.
         events: Synaptic events delivered or in flight.
-        exact: Neuron-windows that took the exact path (the rest were aggregated, which is exact too).
+        exact: Neuron-windows that took the exact path (the rest were aggregated, which is exact too); with
+            `ClockDriven`, neuron-steps whose events were taken in order of time.
     """
 
     status: Int[Array, ""]

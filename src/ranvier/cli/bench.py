@@ -13,6 +13,10 @@ HELP = """Measure speed and memory, each next to a named alternative of the same
 cochlea   one second of cochlea-like input, exact kernel over a plain grid loop
 training  Yin-Yang training samples per second
 memory    peak memory against spikes, duration and delay
+queues    queues of events, next to adseq where it can be imported
+drops     events lost by small queues, against the load
+queue-table  what recommend_queue looks up
+clock     ClockDriven on the same input, next to EventDriven, and to adseq where it is installed
 
 \b
 Examples:
@@ -20,11 +24,16 @@ Examples:
   ranvier bench cochlea --hidden 128 --hidden 256 --delay axonal --json cochlea.json
 """
 
-NAMES = ("cochlea", "training", "memory")
+NAMES = ("cochlea", "training", "memory", "queues", "drops", "queue-table", "clock")
 
 
 def bench(
-    name: Annotated[str, typer.Argument(help="cochlea, training or memory; default all.", show_default=False)] = "all",
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="cochlea, training, memory, queues, drops, queue-table or clock; default all.", show_default=False
+        ),
+    ] = "all",
     hidden: Annotated[
         list[int] | None, typer.Option(min=1, help="Hidden neurons (cochlea) [default: 128, 256].")
     ] = None,
@@ -34,7 +43,7 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the rows here as well.")] = None,
 ) -> None:
     """Run benchmarks; `HELP` is what the user reads."""
-    from ranvier.bench import cochlea, memory, training
+    from ranvier.bench import clock, cochlea, memory, queue_plot, queue_table, queues, training
     from ranvier.bench.table import format_table, write_rows
 
     kinds = delay or list(cochlea.DELAYS)
@@ -42,18 +51,26 @@ def bench(
         message = f"bench: choose among {', '.join(NAMES)} and delays among {', '.join(cochlea.DELAYS)}."
         raise typer.BadParameter(message)
     makers = {
-        "cochlea": [
-            lambda size=size, kind=kind: cochlea.measure(cochlea.Workload(size, kind, samples=samples), repeats)
+        "cochlea": lambda: [
+            cochlea.measure(cochlea.Workload(size, kind, samples=samples), repeats)
             for size in hidden or [128, 256]
             for kind in kinds
         ],
-        "training": [lambda kind=kind: training.measure(kind) for kind in ("none", "axonal", "dendritic", "synaptic")],
-        "memory": [lambda row=row: memory.measure(row) for row in memory.ROWS],
+        "training": lambda: [training.measure(kind) for kind in ("none", "axonal", "dendritic", "synaptic")],
+        "memory": lambda: [memory.measure(row) for row in memory.ROWS],
+        "queues": lambda: queues.measure(repeats),
+        "drops": queues.drops,
+        "queue-table": lambda: queue_table.measure(repeats),
+        "clock": lambda: [row for size in hidden or [128] for row in clock.measure(clock.Workload(size), repeats)],
     }
     console, told = output(), []
     for chosen in NAMES if name == "all" else (name,):
-        rows = [make() for make in makers[chosen]]
+        rows = makers[chosen]()
         say(console, f"{chosen}\n{format_table(rows)}\n")
         told += [{"benchmark": chosen, **row} for row in rows]
+        if chosen == "queues":
+            say(console, queues.summary(rows) + "\n")
+            if json is not None:
+                queue_plot.draw(rows, json.with_suffix(".png"))
     if json is not None:
         write_rows(json, told)

@@ -74,9 +74,7 @@ def prefixes(arrivals: Arrivals, tau: Tau) -> Prefixes:
     return Prefixes(time, span, current, u)
 
 
-def first_spikes(
-    found: Prefixes, tau: Tau, theta: Float[Array, "*#post"], t_end: float
-) -> Float[Array, " post"]:
+def first_spikes(found: Prefixes, tau: Tau, theta: Float[Array, "*#post"], t_end: float) -> Float[Array, " post"]:
     """First spike of each neuron (ms), `inf` where it is silent until `t_end`.
 
     Args:

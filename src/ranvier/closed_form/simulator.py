@@ -1,6 +1,5 @@
 """`FirstSpike`: continuous time, one spike per neuron, in closed form and plain JAX."""
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,11 +20,11 @@ class FirstSpike(AbstractSimulator):
     """First spikes of feed-forward networks in closed form (DelGrad), on any device that JAX knows.
 
     A neuron spikes once at most: `refractory = inf`. Its arrivals are sorted, the state after each follows from an
-    associative scan, and the spike is found from the first one that leads across threshold before the next: by Lambert's
-    W where tau_mem = tau_syn, by a square root where tau_mem = 2 tau_syn, else by a few steps of cubic convergence.
-    O(n log n) per neuron for n arrivals. Spikes and gradients are those of `EventDriven`. Every derivative is JAX's own:
-    weights, delays, thresholds, leak potentials, time constants, input times, record times; first order only. It can
-    be mapped (`jax.vmap`) over samples, and over networks to train many seeds at once.
+    associative scan, and the spike is found from the first one that leads across threshold before the next: by
+    Lambert's W where tau_mem = tau_syn, by a square root where tau_mem = 2 tau_syn, else by a few steps of cubic
+    convergence. O(n log n) per neuron for n arrivals. Spikes and gradients are those of `EventDriven`. Every derivative
+    is JAX's own: weights, delays, thresholds, leak potentials, time constants, input times, record times; first order
+    only. It can be mapped (`jax.vmap`) over samples, and over networks to train many seeds at once.
 
     Raises:
         ValueError: when run: the network has a cycle, a neuron may spike more than once or is not linear.

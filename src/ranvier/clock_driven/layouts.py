@@ -1,0 +1,291 @@
+"""Layouts: how the events of one connection wait for their step.
+
+    Exact     every arrival time is kept; what is stored is the senders' last spikes, O(sending neurons)
+    Merged    a step's events at a neuron become one, or two if signs are mixed; O(receiving neurons x delay steps)
+
+A layout makes a `Route` for a connection, which the simulator feeds and empties step by step. A spike found in step k
+at offset g, sent over a delay of n steps and a rest f, arrives in step k + n, or in the next one if g + f reaches dt:
+one rule, in integers and one precision, so that no event is lost or delivered twice.
+"""
+
+import abc
+import math
+from typing import Any, ClassVar, NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from ranvier._concrete import concrete
+from ranvier.clock_driven.merged import Sums, deposit_all, deposit_step
+from ranvier.clock_driven.timing import Delay, Grid, Sparks
+from ranvier.connections import Connection
+
+
+class Arrivals(NamedTuple):
+    """What arrives at a population in one step.
+
+    Args:
+        times: Offsets of the events from the step's start (ms), inf for none.
+        weights: Their weights.
+        sums: For merged events, sums over each sign of the weights and of weights times offsets.
+        lost: Events that did not fit.
+    """
+
+    times: Float[Array, "events batch size"]
+    weights: Float[Array, "events batch size"]
+    sums: Sums | None
+    lost: Int[Array, " batch"]
+
+
+class AbstractRoute(eqx.Module):
+    """The events of one connection on their way. Its state is a pytree of arrays."""
+
+    exact: eqx.AbstractClassVar[bool]
+
+    @abc.abstractmethod
+    def empty(self, batch: int) -> Any:
+        """State before any spike."""
+
+    @abc.abstractmethod
+    def push(
+        self, state: Any, step: Int[Array, ""], spikes: Float[Array, "spikes batch pre"]
+    ) -> tuple[Any, Int[Array, " batch"]]:
+        """Send off the spikes of a step, given by their offsets, inf for none; count what is lost."""
+
+    @abc.abstractmethod
+    def due(self, state: Any, step: Int[Array, ""]) -> tuple[Any, Arrivals]:
+        """Take out what arrives in a step."""
+
+    @abc.abstractmethod
+    def schedule(self, sparks: Sparks, steps: int) -> Arrivals:
+        """What given input spikes bring, for all steps at once: every array with a leading axis of steps."""
+
+
+class AbstractLayout(eqx.Module):
+    """How the events of a connection are held."""
+
+    @abc.abstractmethod
+    def sized(self, link: Connection) -> "AbstractLayout":
+        """The layout with all sizes known that depend on the values of the connection."""
+
+    @abc.abstractmethod
+    def route(self, link: Connection, grid: Grid) -> AbstractRoute:
+        """Make the connection's route, for a grid of time steps; the layout is `sized`."""
+
+
+class Exact(AbstractLayout):
+    """Keep every arrival time: the simulation is then that of the continuous model, at every dt.
+
+    Of each sending neuron the last `history` spikes are kept, whatever the delays; each step the receivers look which
+    of them arrive. Cost per step: pre x history for axonal and common delays, pre x post x history for others. Input
+    spikes are sorted into steps at the start, in memory O(events x post x steps).
+
+    Args:
+        history: Spikes of one neuron that may be on their way at a time.
+        events: Events of this connection that may arrive at one neuron in one step.
+
+    Raises:
+        ValueError: a number is below 1.
+
+    Example:
+        >>> import ranvier as rv
+        >>> rv.ClockDriven(dt=0.5, layout=rv.Exact(events=8)).layout.events
+        8
+    """
+
+    history: int = eqx.field(static=True, default=16)
+    events: int = eqx.field(static=True, default=16)
+
+    def __check_init__(self):
+        for name, value in {"history": self.history, "events": self.events}.items():
+            if value < 1:
+                msg = f"Exact: `{name}` must be at least 1; got {value}."
+                raise ValueError(msg)
+
+    def sized(self, link: Connection) -> AbstractLayout:
+        """Itself."""
+        del link
+        return self
+
+    def route(self, link: Connection, grid: Grid) -> AbstractRoute:
+        """A route over the senders' spike history."""
+        return ExactRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay(), grid), grid, self)
+
+
+class Merged(AbstractLayout):
+    """Merge the events of one sign that reach a neuron in one step, at their centre of weight.
+
+    Exact where no two of a sign share a neuron and a step. Otherwise second order in dt. Memory: four numbers for
+    each receiving neuron and step of the longest delay. Input spikes are summed into steps at the start, in memory
+    O(post x steps).
+
+    Args:
+        longest: Longest delay for which there is room (ms); default the delays' upper bound, or where they have none
+            the longest there is.
+
+    Raises:
+        ValueError: `longest` is negative; or, when run, is needed and cannot be known.
+
+    Example:
+        >>> import ranvier as rv
+        >>> rv.ClockDriven(dt=0.5, layout=rv.Merged(longest=20.0)).layout.longest
+        20.0
+    """
+
+    longest: float | None = eqx.field(static=True, default=None)
+
+    def __check_init__(self):
+        if self.longest is not None and not 0 <= self.longest < math.inf:
+            msg = f"Merged: `longest` must be a time in ms, at least 0; got {self.longest}."
+            raise ValueError(msg)
+
+    def sized(self, link: Connection) -> AbstractLayout:
+        """With `longest`."""
+        if self.longest is not None:
+            return self
+        if math.isfinite(link.delay.high):
+            return Merged(link.delay.high)
+        known = concrete(link.delay())
+        if known is None:
+            msg = (
+                f"ClockDriven: the delays of {link.name} have no upper bound, which `Merged` needs inside a traced "
+                f"function. Give them one, as in ranvier.synaptic(high=...), or pass ranvier.Merged(longest=...) or "
+                f"ranvier.Exact() as the layout."
+            )
+            raise ValueError(msg)
+        return Merged(float(known.max()))
+
+    def route(self, link: Connection, grid: Grid) -> AbstractRoute:
+        """A route over a ring of steps."""
+        slots = math.ceil((self.longest or 0.0) / grid.length) + 3
+        return MergedRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay(), grid), grid, slots)
+
+
+class History(NamedTuple):
+    """The last spikes of each sending neuron: their steps and offsets, and how many there have been."""
+
+    step: Int[Array, "history batch pre"]
+    offset: Float[Array, "history batch pre"]
+    number: Int[Array, "batch pre"]
+
+
+class ExactRoute(AbstractRoute):
+    """The route of `Exact`."""
+
+    weight: Float[Array, "pre post"]
+    delay: Delay
+    grid: Grid
+    layout: Exact
+    exact: ClassVar[bool] = True
+
+    def empty(self, batch: int) -> History:
+        """No spikes: their offsets are inf."""
+        shape = (self.layout.history, batch, self.weight.shape[0])
+        offset = jnp.full(shape, jnp.inf, self.weight.dtype)
+        return History(jnp.zeros(shape, jnp.int32), offset, jnp.zeros(shape[1:], jnp.int32))
+
+    def push(
+        self, state: History, step: Int[Array, ""], spikes: Float[Array, "spikes batch pre"]
+    ) -> tuple[History, Int[Array, " batch"]]:
+        """Write them over the oldest; lost is what has still been on its way."""
+        places = jnp.arange(self.layout.history, dtype=jnp.int32)[:, None, None]
+        longest = jnp.max(self.delay.steps) + 1
+        lost = jnp.zeros(spikes.shape[1], jnp.int32)
+        for row in spikes:
+            here = (places == state.number[None] % self.layout.history) & jnp.isfinite(row)[None]
+            flying = here & jnp.isfinite(state.offset) & (state.step + longest > step)
+            lost = lost + jnp.sum(flying, axis=(0, 2), dtype=jnp.int32)
+            state = History(
+                jnp.where(here, step, state.step),
+                jnp.where(here, row[None], state.offset),
+                state.number + jnp.isfinite(row).astype(jnp.int32),
+            )
+        return state, lost
+
+    def due(self, state: History, step: Int[Array, ""]) -> tuple[History, Arrivals]:
+        """The arrivals of this step among all spikes in the history, the earliest of them."""
+        history, batch, pre = state.offset.shape
+        late, at = self.delay.arrival(state.offset[..., None], self.grid.dt, jnp.arange(pre, dtype=jnp.int32))
+        offset = jnp.where(state.step[..., None] + late == step, at, jnp.inf)  # (history, batch, pre, post or 1)
+        offset = jnp.moveaxis(offset, 0, 1).reshape(batch, history * pre, -1).swapaxes(1, 2)
+        width = min(self.layout.events, history * pre)
+        negative, place = lax.top_k(-offset, width)  # (batch, post or 1, width)
+        post = self.weight.shape[1]
+        unit = jnp.broadcast_to(place % pre, (batch, post, width))
+        weight = self.weight[unit, jnp.arange(post, dtype=jnp.int32)[None, :, None]]
+        times = jnp.broadcast_to(-negative, (batch, post, width))
+        here = jnp.isfinite(times)
+        found = jnp.broadcast_to(jnp.sum(jnp.isfinite(offset), axis=2, dtype=jnp.int32), (batch, post))
+        lost = jnp.sum(jnp.maximum(found - width, 0), axis=1, dtype=jnp.int32)
+        times, weight = jnp.moveaxis(times, 2, 0), jnp.moveaxis(jnp.where(here, weight, 0.0), 2, 0)
+        return state, Arrivals(times, weight, None, lost)
+
+    def schedule(self, sparks: Sparks, steps: int) -> Arrivals:
+        """Sort each neuron's arrivals and lay them out by step."""
+        batch, count = sparks.unit.shape
+        post, width = self.weight.shape[1], min(self.layout.events, count)
+        late, at = self.delay.arrival(sparks.offset[..., None], self.grid.dt, sparks.unit)
+        shape = (batch, count, post)
+        real = jnp.isfinite(sparks.offset)[..., None]
+        arrival = jnp.broadcast_to(jnp.where(real, sparks.step[..., None] + late, steps), shape)
+        at = jnp.broadcast_to(jnp.where(real, at, 0.0), shape)
+        arrival, at, weight = lax.sort((arrival, at, self.weight[sparks.unit]), dimension=1, num_keys=2)
+        place = jnp.broadcast_to(jnp.arange(count, dtype=jnp.int32)[None, :, None], shape)
+        before = jnp.concatenate([jnp.full((batch, 1, post), -1, jnp.int32), arrival[:, :-1]], axis=1)
+        first = lax.cummax(jnp.where(arrival != before, place, 0), axis=1)
+        rank = place - first
+        lost = jnp.sum((rank >= width) & (arrival < steps), axis=(1, 2), dtype=jnp.int32)
+        sample, target = (
+            jnp.arange(batch, dtype=jnp.int32)[:, None, None],
+            jnp.arange(post, dtype=jnp.int32)[None, None, :],
+        )
+        where = (arrival, rank, sample, target)
+        times = jnp.full((steps, width, batch, post), jnp.inf, at.dtype).at[where].set(at, mode="drop")
+        weights = jnp.zeros((steps, width, batch, post), at.dtype).at[where].set(weight, mode="drop")
+        per_step = jnp.zeros((steps, batch), jnp.int32).at[0].set(lost)
+        return Arrivals(times, weights, None, per_step)
+
+
+class MergedRoute(AbstractRoute):
+    """The route of `Merged`: a ring of steps."""
+
+    weight: Float[Array, "pre post"]
+    delay: Delay
+    grid: Grid
+    slots: int = eqx.field(static=True)
+    exact: ClassVar[bool] = False
+
+    def empty(self, batch: int) -> Float[Array, "slots batch two post two"]:
+        """Nothing on its way."""
+        return jnp.zeros((self.slots, batch, 2, self.weight.shape[1], 2), self.weight.dtype)
+
+    def push(
+        self, state: Float[Array, "slots batch two post two"], step: Int[Array, ""],
+        spikes: Float[Array, "spikes batch pre"],
+    ) -> tuple[Float[Array, "slots batch two post two"], Int[Array, " batch"]]:  # fmt: skip
+        """Add the spikes to the steps of their arrival."""
+        sparks = Sparks.of_step(step, spikes)
+        return deposit_step(state, sparks, self.weight, self.delay, self.grid.dt), jnp.zeros(len(state[0]), jnp.int32)
+
+    def due(
+        self, state: Float[Array, "slots batch two post two"], step: Int[Array, ""]
+    ) -> tuple[Float[Array, "slots batch two post two"], Arrivals]:
+        """The step's slot, which is then free."""
+        slot = step % self.slots
+        sums = lax.dynamic_index_in_dim(state, slot, keepdims=False)
+        state = lax.dynamic_update_index_in_dim(state, jnp.zeros_like(sums), slot, 0)
+        return state, self._arrivals(sums, jnp.zeros(len(sums), jnp.int32))
+
+    def schedule(self, sparks: Sparks, steps: int) -> Arrivals:
+        """Add all spikes to the steps of their arrival."""
+        batch = len(sparks.unit)
+        ring = jnp.zeros((steps, batch, 2, self.weight.shape[1], 2), self.weight.dtype)
+        sums = deposit_all(ring, sparks, self.weight, self.delay, self.grid.dt)
+        return self._arrivals(sums, jnp.zeros((steps, batch), jnp.int32))
+
+    def _arrivals(self, sums: Sums, lost: Int[Array, "*steps batch"]) -> Arrivals:
+        *steps, batch, _, post, _ = sums.shape
+        nothing = jnp.zeros((*steps, 0, batch, post), sums.dtype)
+        return Arrivals(nothing, nothing, sums, lost)

@@ -1,0 +1,156 @@
+"""`SurrogateSpikes`: a simulation on the grid from checked input to a `Solution`, with its counters."""
+
+import math
+from typing import NamedTuple
+
+import equinox as eqx
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int
+
+from ranvier.clock_driven.spike import AbstractSpike, Settings
+from ranvier.clock_driven.surrogate import Rules, in_time_order, on_grid, potentials, simulate_on_grid
+from ranvier.clock_driven.taps import AbstractTaps, Linear
+from ranvier.events import Spikes, spike_count
+from ranvier.network import Network
+from ranvier.neurons import linear
+from ranvier.simulation import Solution, Stats
+from ranvier.surrogates import Surrogate
+
+
+class SurrogateSpikes(AbstractSpike):
+    """Spikes on the grid, with a surrogate derivative: the usual way to train spiking networks, here for comparison.
+
+    Same networks, same losses, same `Solution`. LIF and LI populations only. Every leaf has a gradient: weights, delays
+    (an arrival between two instants is shared out), time constants, thresholds, refractory times and input times. What
+    a spike sends is differentiated by the surrogate, the time that `Solution.spikes` reports by the slope of V at
+    threshold. First order in dt, with a small error: a spike is sent with the mean of its instant. Delays may be 0,
+    around a cycle too. Cost per step: the products with the weights, for per-synapse delays times the steps of the
+    longest delay.
+
+    Args:
+        surrogate: Derivative of a spike, for example `ranvier.surrogates.superspike(10.0)`.
+        taps: How delays that learn are spread over steps: `Linear()`, or a kernel that sharpens, `Gaussian(sigma)` or
+            `Tent(sigma)` (DCLS).
+        detach_reset: Whether the reset counts as constant in the backward pass, as is usual.
+        detach_time: Whether the instant within the step at which a spike is sent counts as constant, so that hidden
+            spikes learn by the surrogate alone, as is usual. If not, the derivative of their times is added.
+
+    References:
+        Zenke & Vogels, Neural Comput. 33 (2021).
+
+    Example:
+        >>> import jax, jax.numpy as jnp, ranvier as rv
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(5.0), key=jax.random.key(0))
+        >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
+        >>> simulator = rv.ClockDriven(dt=0.1, spike=rv.surrogates.superspike(beta=10.0))
+        >>> int(rv.simulate(net, spikes, simulator, t_end=20.0).stats.spikes["output"])
+        6
+    """
+
+    surrogate: Surrogate
+    taps: AbstractTaps = Linear()
+    detach_reset: bool = eqx.field(static=True, default=True)
+    detach_time: bool = eqx.field(static=True, default=True)
+
+    def run(
+        self,
+        settings: Settings,
+        network: Network,
+        spikes: dict[str, Spikes],
+        t_end: float,
+        record: dict[str, Float[Array, "batch times"]],
+    ) -> Solution:
+        """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
+        if settings.layout is not None:
+            msg = "ClockDriven: `layout` says how exact events wait; with a surrogate leave it out, and choose `taps`."
+            raise ValueError(msg)
+        steps = max(1, math.ceil(t_end / settings.dt - 1e-9))
+        rules = Rules(
+            settings.dt, steps, self.surrogate, self.taps, self.detach_reset, self.detach_time, settings.checkpoint
+        )
+        return _run(network, spikes, t_end, record, rules, settings.max_spikes)
+
+
+def as_spikes(spike: AbstractSpike | Surrogate) -> AbstractSpike:
+    """A bare surrogate stands for `SurrogateSpikes` of it."""
+    return SurrogateSpikes(spike) if isinstance(spike, Surrogate) else spike
+
+
+def _run(
+    network: Network,
+    spikes: dict[str, Spikes],
+    t_end: float,
+    record: dict[str, Float[Array, "batch times"]],
+    rules: Rules,
+    max_spikes: int,
+) -> Solution:
+    dtype = network.dtype
+    trains = {name: on_grid(train, network.size(name), rules, dtype) for name, train in spikes.items()}
+    traces = simulate_on_grid(network, trains, frozenset(record), rules)
+    times = {name: trace.times for name, trace in traces.items() if trace.times is not None}
+    found = {name: in_time_order(one, max_spikes * one.shape[2], t_end) for name, one in times.items()}
+    starts = {name: trace.start for name, trace in traces.items() if trace.start is not None}
+    voltages = {name: potentials(start, linear(network.neurons[name], "ClockDriven", ""), record[name], rules)
+                for name, start in starts.items()}  # fmt: skip
+    count = lambda times: jnp.sum(lax.stop_gradient(times) <= t_end, axis=(0, 2), dtype=jnp.int32)
+    fired = {name: count(one) for name, one in times.items()}
+    finite = [jnp.isfinite(voltage).all() for voltage in voltages.values()]
+    state = _Counted(fired, found, jnp.all(jnp.array([True, *finite])))
+    return Solution(found, voltages, _stats(network, spikes, state, t_end))
+
+
+class _Counted(NamedTuple):
+    """Spikes there were, those for which there was room, and whether all potentials are finite."""
+
+    fired: dict[str, Int[Array, " batch"]]
+    found: dict[str, Spikes]
+    finite: Array
+
+
+def _stats(network: Network, inputs: dict[str, Spikes], counted: _Counted, t_end: float) -> Stats:
+    inputs, found = lax.stop_gradient(inputs), lax.stop_gradient(counted.found)
+    number = lambda train: jnp.sum(jnp.isfinite(train.time), axis=-1, dtype=jnp.int32)
+    none = jnp.zeros(next(iter(inputs.values())).time.shape[0], jnp.int32)
+    nothing = dict.fromkeys(network.neurons, none)
+    spikes = nothing | counted.fired
+    dropped = nothing | {name: count - number(found[name]) for name, count in counted.fired.items()}
+    given = spikes | {name: number(train) for name, train in inputs.items()}
+    silent = {name: jnp.full_like(none, network.size(name)) for name in network.neurons}
+    for name, train in found.items():
+        silent[name] = jnp.sum(spike_count(train, network.size(name)) == 0, axis=-1, dtype=jnp.int32)
+    in_flight = dict(nothing)
+    events = none
+    for link in network.connections:
+        late = _late((inputs | found)[link.pre], jnp.broadcast_to(link.delay(), link.weight.shape), t_end)
+        in_flight[link.post] = in_flight[link.post] + late
+        events = events + given[link.pre] * network.size(link.post)
+    lost = jnp.any(jnp.stack([count.sum() for count in dropped.values()]) > 0)
+    status = _status(network, counted.finite, lost)
+    return Stats(status, spikes, dropped, silent, in_flight, nothing, events, none)
+
+
+def _status(network: Network, finite: Array, lost: Array) -> Int[Array, ""]:
+    """0, or the first key of `ranvier.simulation.STATUS` that applies."""
+    weights = jnp.stack([jnp.isfinite(link.weight).all() for link in network.connections]).all()
+    slack = 1e-6 if network.dtype == jnp.float64 else 1e-4
+    inside = [
+        ((delay := link.delay()) >= link.delay.low - slack).all() & (delay <= link.delay.high + slack).all()
+        for link in network.connections
+    ]
+    wrong = {1: lost, 4: ~weights, 5: ~jnp.stack(inside).all(), 9: ~finite}
+    first = [jnp.where(one, code, max(wrong) + 1) for code, one in wrong.items()]
+    code = jnp.min(jnp.stack(first))
+    return jnp.where(code > max(wrong), 0, code).astype(jnp.int32)
+
+
+def _late(train: Spikes, delay: Float[Array, "pre post"], t_end: float) -> Int[Array, " batch"]:
+    """Events due after the end: of each spike, the delays longer than what is left."""
+    some = jnp.isfinite(train.time)
+    left = jnp.where(some, t_end - train.time, jnp.inf).astype(delay.dtype)
+    row = jnp.where(some, train.unit, 0)
+
+    def sample(left: Float[Array, " n"], row: Int[Array, " n"]) -> Int[Array, ""]:
+        return jnp.sum(lax.stop_gradient(delay)[row] > left[:, None], dtype=jnp.int32)
+
+    return lax.map(lambda one: sample(*one), (left, row))

@@ -1,0 +1,317 @@
+"""`ClockDriven` with exact spikes: spikes, potentials and gradients equal to `EventDriven`'s, and to its own differences."""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import clocked
+import ranvier as rv
+from ranvier.clock_driven.blocks import scan_in_blocks
+from ranvier.clock_driven.merged import merge
+from ranvier.clock_driven.timing import Delay, Grid
+
+EXACT = rv.ClockDriven(dt=0.5, layout=rv.Exact())
+
+
+@functools.cache
+def differentiated(simulator: rv.ClockDriven | rv.EventDriven, *names: str) -> tuple:
+    """Value, solution and gradients of the shared loss with respect to named fields, all if none, and input times."""
+    net, train = clocked.network(), clocked.spikes()
+    learn, rest = rv.partition(net, *names) if names else (net, None)
+    run = lambda learn, time: clocked.loss(rv.combine(learn, rest) if names else learn, time, train, simulator)
+    (value, solution), gradients = jax.jit(jax.value_and_grad(run, (0, 1), has_aux=True))(learn, train.time)
+    return value, solution, gradients
+
+
+COMMON = ("weight", "delay", "v_threshold", "v_reset", "v_leak", "refractory")
+
+
+@pytest.mark.parametrize("dt", [0.5, 0.1, 0.02])
+def test_exact_layouts_give_the_event_driven_spikes_and_gradients_at_every_dt(dt: float):
+    simulator = EXACT if dt == EXACT.dt else rv.ClockDriven(dt=dt, layout=rv.Exact())
+    value, solution, (network, times) = differentiated(simulator)
+    wanted, truth, (event_driven, wanted_times) = differentiated(rv.EventDriven(), *COMMON)
+    assert int(solution.stats.status) == 0
+    assert int(truth.stats.spikes["hidden"]) > 40
+    np.testing.assert_array_equal(solution.spikes["hidden"].unit, truth.spikes["hidden"].unit)
+    np.testing.assert_allclose(solution.spikes["hidden"].time, truth.spikes["hidden"].time, rtol=0, atol=1e-9)
+    for name, potential in truth.voltages.items():
+        np.testing.assert_allclose(solution.voltages[name], potential, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(value, wanted, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(times, wanted_times, rtol=1e-9, atol=1e-9)
+    mine, _ = rv.partition(network, *COMMON)
+    for leaf, other in zip(jax.tree.leaves(mine), jax.tree.leaves(event_driven), strict=True):
+        np.testing.assert_allclose(leaf, other, rtol=1e-9, atol=1e-9)
+    for field in ("spikes", "silent", "in_flight", "dropped"):
+        assert jax.tree.map(int, getattr(solution.stats, field)) == jax.tree.map(int, getattr(truth.stats, field))
+    assert int(solution.stats.events) == int(truth.stats.events)
+    assert int(solution.stats.exact) == math.ceil(clocked.T_END / dt) * 8
+
+
+@functools.cache
+def forward() -> tuple:
+    """The shared loss along a line through every parameter at once: its value, and its derivative in forward mode."""
+    train = clocked.spikes()
+
+    def value(point: tuple[rv.Network, jax.Array], line: tuple, step: jax.Array | float) -> jax.Array:
+        moved = jax.tree.map(lambda leaf, slope: leaf + step * slope, point, line)
+        return clocked.loss(*moved, train, EXACT)[0]
+
+    slope = lambda point, line: jax.jvp(lambda step: value(point, line, step), (0.0,), (1.0,))[1]
+    return jax.jit(value), jax.jit(slope)
+
+
+def direction(only: str | None) -> tuple:
+    """A random direction in the space of all parameters and input times, or in that of one field."""
+    net, train = clocked.network(), clocked.spikes()
+    rng = np.random.default_rng(3)
+    # An infinite time does not move, and at a refractory time of 0 only one side exists.
+    movable = lambda leaf: np.isfinite(leaf) & (np.asarray(leaf) != 0.0)
+    line = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape) * movable(leaf), (net, train.time))
+    if only is None:
+        return line
+    still = jax.tree.map(np.zeros_like, line)
+    return rv.combine(rv.partition(line[0], only)[0], still[0]), still[1]
+
+
+def along(line: tuple) -> float:
+    """The gradient in a direction."""
+    _, _, gradient = differentiated(EXACT)
+    pairs = zip(jax.tree.leaves(gradient), jax.tree.leaves(line), strict=True)
+    return float(sum(np.sum(np.asarray(slope) * part) for slope, part in pairs))
+
+
+FIELDS = (None, "weight", "delay", "tau_mem", "tau_syn", "v_threshold", "v_reset", "v_leak", "refractory")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_gradients_are_those_of_central_differences(field: str | None):
+    """Richardson's rule on the simulation itself, through all spikes of every neuron."""
+    value, _ = forward()
+    point, line = (clocked.network(), clocked.spikes().time), direction(field)
+    difference = lambda step: (value(point, line, step) - value(point, line, -step)) / (2 * step)
+    step = 2e-6
+    found = (4 * difference(step / 2) - difference(step)) / 3
+    np.testing.assert_allclose(along(line), found, rtol=1e-6, atol=1e-6)
+
+
+def test_forward_mode_equals_reverse_mode():
+    _, derivative = forward()
+    line = direction(None)
+    point = (clocked.network(), clocked.spikes().time)
+    np.testing.assert_allclose(derivative(point, line), along(line), rtol=1e-10)
+
+
+def one_neuron(weight: list[list[float]], delay: rv.delays.AbstractDelay, **parameters: float) -> rv.Network:
+    link = rv.Connection("input", "output", jnp.asarray(weight), delay)
+    return rv.Network({"input": len(weight)}, {"output": rv.LIF(**parameters)}, {"output": len(weight[0])}, [link])
+
+
+def test_merged_events_are_exact_where_no_two_share_a_step():
+    delay = rv.SynapticDelay(jnp.array([[0.3], [2.7], [4.4]]), 0.0, 5.0)
+    net = one_neuron([[2.0], [2.5], [-1.0]], delay, tau_mem=8.0, tau_syn=4.0)
+    train = rv.Spikes(jnp.array([0.21, 1.37, 6.2, 9.9]), jnp.array([0, 1, 0, 2], jnp.int32))
+
+    def loss(net: rv.Network, simulator: rv.simulation.AbstractSimulator) -> jax.Array:
+        solution = rv.simulate(net, train, simulator, t_end=20.0, record={"output": [19.0]})
+        return solution.voltages["output"].sum() + solution.spikes["output"].time[0]
+
+    mine = jax.value_and_grad(loss)(net, rv.ClockDriven(dt=0.5))
+    learn, rest = rv.partition(net)
+    truth = jax.value_and_grad(lambda learn: loss(rv.combine(learn, rest), rv.EventDriven()))(learn)
+    np.testing.assert_allclose(mine[0], truth[0], rtol=0, atol=1e-10)
+    for leaf, other in zip(jax.tree.leaves(rv.partition(mine[1])[0]), jax.tree.leaves(truth[1]), strict=True):
+        np.testing.assert_allclose(leaf, other, rtol=0, atol=1e-9)
+
+
+def test_merged_layout_is_second_order_in_dt():
+    truth = rv.simulate(clocked.network(), clocked.spikes(), rv.EventDriven(), t_end=clocked.T_END)
+    real = np.isfinite(np.asarray(truth.spikes["hidden"].time))
+    errors = []
+    for dt in (0.2, 0.05):
+        simulator = rv.ClockDriven(dt=dt, layout=rv.Merged())
+        solution = rv.simulate(clocked.network(), clocked.spikes(), simulator, t_end=clocked.T_END)
+        np.testing.assert_array_equal(solution.spikes["hidden"].unit, truth.spikes["hidden"].unit)
+        errors.append(np.mean(np.abs(solution.spikes["hidden"].time[real] - truth.spikes["hidden"].time[real])))
+        assert int(solution.stats.exact) == 0
+    assert errors[0] < 0.02
+    assert errors[1] < errors[0] / 8
+
+
+def test_the_merged_event_has_the_weight_and_the_centre_of_its_events():
+    sums = jnp.array([[[[3.0, 1.0 * 0.1 + 2.0 * 0.4]], [[-2.0, -2.0 * 0.2]]]])
+    times, weights = merge(sums, jnp.array(0.5))
+    np.testing.assert_allclose(times[:, 0, 0], [0.2, 0.3])
+    np.testing.assert_allclose(weights[:, 0, 0], [-2.0, 3.0])
+
+
+def test_a_zero_weight_still_has_its_derivative():
+    net = one_neuron([[0.0]], rv.SynapticDelay(jnp.array([[0.4]]), 0.0, 1.0))
+    train = rv.Spikes(jnp.array([1.0]), jnp.array([0], jnp.int32))
+    run = lambda net: rv.simulate(net, train, rv.ClockDriven(dt=0.1), t_end=9.0, record={"output": [9.0]})
+    gradient = jax.grad(lambda net: run(net).voltages["output"].sum())(net)
+    assert float(gradient.connections[0].weight[0, 0]) == pytest.approx(0.155, abs=0.002)
+
+
+def test_samples_of_a_batch_have_nothing_to_do_with_each_other():
+    net = one_neuron([[2.0, 1.5], [2.5, -0.5]], rv.AxonalDelay(jnp.array([[0.3], [2.7]]), 0.0, 5.0), tau_mem=8.0)
+    batch = rv.Spikes(jnp.array([[0.2, 1.4, 3.0], [1.1, 1.2, jnp.inf]]), jnp.array([[0, 1, 0], [1, 0, -1]], jnp.int32))
+    record = {"output": [[5.0, 5.1], [2.0, 12.0]]}
+    mine, truth = (rv.simulate(net, batch, simulator, t_end=20.0, record=record)
+                   for simulator in (rv.ClockDriven(dt=0.5, max_spikes=8), rv.EventDriven(max_spikes=8)))  # fmt: skip
+    assert truth.stats.spikes["output"].tolist() == mine.stats.spikes["output"].tolist()
+    np.testing.assert_allclose(mine.spikes["output"].time, truth.spikes["output"].time, rtol=0, atol=1e-10)
+    np.testing.assert_array_equal(mine.spikes["output"].unit, truth.spikes["output"].unit)
+    np.testing.assert_allclose(mine.voltages["output"], truth.voltages["output"], rtol=0, atol=1e-10)
+
+
+def test_what_does_not_fit_is_counted_and_raised():
+    delay = rv.AxonalDelay(jnp.array([[6.0]]), 0.0, 9.0)
+    net = one_neuron([[6.0]], delay, tau_mem=5.0)
+    burst = rv.Spikes(jnp.array([1.0, 1.1, 1.2, 1.3]), jnp.zeros(4, jnp.int32))
+    run = lambda **options: rv.simulate(net, burst, rv.ClockDriven(dt=1.0, **options), t_end=30.0, throw=False)
+    few = run(layout=rv.Exact(events=2))
+    assert int(few.stats.status) == 11
+    assert int(few.stats.dropped["output"]) == 2
+    spikes = run(step_spikes=1, layout=rv.Exact())
+    assert int(spikes.stats.status) == 10
+    assert int(spikes.stats.dropped["output"]) > 0
+    total = run(max_spikes=2, step_spikes=4)
+    assert int(total.stats.status) == 1
+    assert int(total.stats.dropped["output"]) == int(total.stats.spikes["output"]) - 2
+    with pytest.raises(RuntimeError, match=r"step_spikes"):
+        rv.simulate(net, burst, rv.ClockDriven(dt=1.0, step_spikes=1, layout=rv.Exact()), t_end=30.0)
+
+
+def test_a_history_that_is_too_short_is_counted():
+    links = [
+        rv.Connection("input", "hidden", jnp.array([[9.0]]), rv.FixedDelay(0.0)),
+        rv.Connection("hidden", "output", jnp.array([[1.0]]), rv.FixedDelay(20.0)),
+    ]
+    models = {"hidden": rv.LIF(tau_mem=5.0), "output": rv.LI()}
+    net = rv.Network({"input": 1}, models, {"hidden": 1, "output": 1}, links)
+    train = rv.Spikes(jnp.array([1.0]), jnp.array([0], jnp.int32))
+    run = lambda history: rv.simulate(net, train, rv.ClockDriven(dt=1.0, layout=rv.Exact(history=history)), t_end=15.0,
+                                      throw=False)  # fmt: skip
+    assert int(run(16).stats.status) == 0
+    short = run(2)
+    assert int(short.stats.status) == 11
+    assert int(short.stats.dropped["output"]) == int(short.stats.spikes["hidden"]) - 2
+
+
+@pytest.mark.parametrize("blocks", [1, 3, 12])
+def test_blocks_change_no_value_and_no_gradient(blocks: int):
+    step = lambda carry, x: (jnp.sin(carry) + x, carry * x)
+    xs = jnp.linspace(0.0, 1.0, 12)
+    loss = lambda scan, start, xs: (lambda end, ys: end + jnp.sum(ys))(*scan(start, xs))
+    mine = jax.value_and_grad(lambda *given: loss(lambda c, x: scan_in_blocks(step, c, x, blocks), *given), (0, 1))
+    plain = jax.value_and_grad(lambda *given: loss(lambda c, x: jax.lax.scan(step, c, x), *given), (0, 1))
+    for leaf, other in zip(jax.tree.leaves(mine(xs[3], xs)), jax.tree.leaves(plain(xs[3], xs)), strict=True):
+        np.testing.assert_allclose(leaf, other, rtol=1e-14)
+
+
+def test_blocks_cover_all_steps():
+    for steps in (1, 2, 10, 99, 100, 101):
+        blocks, every = rv.Checkpoints().blocks(steps)
+        assert steps <= blocks * every < steps + every
+        assert abs(every - math.sqrt(steps)) <= 1
+    assert rv.Checkpoints(every=7).blocks(20) == (3, 7)
+
+
+def test_an_event_arrives_in_one_step_only():
+    """At step edges, in both dtypes: the sum of steps and wraps is that of spike and delay, to rounding."""
+    for dtype, close in ((jnp.float64, 1e-12), (jnp.float32, 1e-4)):
+        grid = Grid(0.1, jnp.asarray(0.1, dtype))
+        delay = Delay.split(jnp.arange(200, dtype=dtype)[:, None] * jnp.asarray(0.1, dtype), grid)
+        for offset in (0.0, 0.05, 0.1):
+            late, at = delay.arrival(jnp.full((200, 1), offset, dtype), grid.dt, jnp.arange(200, dtype=jnp.int32))
+            assert bool(jnp.all((at > -close) & (at < 0.1 + close)))
+            due = late.astype(dtype) * grid.dt + at
+            np.testing.assert_allclose(due[:, 0], offset + 0.1 * np.arange(200), rtol=0, atol=close)
+
+
+def test_float32_is_close_to_float64():
+    net = one_neuron([[2.0, 1.5], [2.5, 1.0]], rv.AxonalDelay(jnp.array([[0.3], [2.7]]), 0.0, 5.0), tau_mem=8.0)
+    narrow = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), net)
+    time, unit = jnp.arange(0.3, 90.0, 1.7), jnp.arange(53, dtype=jnp.int32) % 2
+    truth = rv.simulate(net, rv.Spikes(time, unit), rv.EventDriven(), t_end=100.0)
+    given = rv.Spikes(time.astype(jnp.float32), unit)
+    solution = rv.simulate(narrow, given, rv.ClockDriven(dt=0.5), t_end=100.0)
+    assert solution.spikes["output"].time.dtype == jnp.float32
+    np.testing.assert_array_equal(solution.spikes["output"].unit, truth.spikes["output"].unit)
+    np.testing.assert_allclose(solution.spikes["output"].time, truth.spikes["output"].time, rtol=0, atol=1e-3)
+
+
+def test_ode_neurons_run_in_networks():
+    """A leaky neuron integrated by RK4, between two exact populations, against the same network in closed form."""
+    parameters = {"tau_mem": 8.0, "v_threshold": 1.0, "v_reset": 0.0}
+    mine = rv.AdaptiveLIF(a=0.0, b=0.0, bias=0.0, synapse=rv.ExponentialCurrent(4.0), **parameters)
+    links = [
+        rv.Connection("input", "hidden", jnp.array([[1.9, 1.2], [1.5, 1.4]]),
+                      rv.SynapticDelay(jnp.array([[0.3, 1.2], [2.7, 0.1]]), 0.0, 5.0)),
+        rv.Connection("hidden", "readout", jnp.array([[0.5], [-0.3]]), rv.FixedDelay(0.7)),
+    ]  # fmt: skip
+    build = lambda neuron: rv.Network(
+        {"input": 2}, {"hidden": neuron, "readout": rv.LI()}, {"hidden": 2, "readout": 1}, links
+    )
+    train = rv.Spikes(jnp.array([0.2, 1.4, 3.1, 6.0]), jnp.array([0, 1, 0, 1], jnp.int32))
+    record = {"hidden": [2.05, 11.3], "readout": [12.0]}
+    run = lambda neuron, simulator: rv.simulate(build(neuron), train, simulator, t_end=20.0, record=record)
+    truth = run(rv.LIF(tau_syn=4.0, **parameters), rv.EventDriven())
+    solution = run(mine, rv.ClockDriven(dt=0.1, layout=rv.Exact()))
+    assert int(truth.stats.spikes["hidden"]) > 2
+    np.testing.assert_array_equal(solution.spikes["hidden"].unit, truth.spikes["hidden"].unit)
+    real = np.isfinite(np.asarray(truth.spikes["hidden"].time))
+    np.testing.assert_allclose(
+        solution.spikes["hidden"].time[real], truth.spikes["hidden"].time[real], rtol=0, atol=1e-7
+    )
+    for name, potential in truth.voltages.items():
+        np.testing.assert_allclose(solution.voltages[name], potential, rtol=0, atol=1e-7)
+
+
+def test_wrong_arguments_are_refused():
+    for options, message in (
+        ({"dt": 0.0}, r"`dt` must be a time in ms above 0; got 0.0"),
+        ({"dt": math.nan}, r"`dt` must be a time"),
+        ({"max_spikes": 0}, r"`max_spikes` must be at least 1; got 0"),
+        ({"step_spikes": 0}, r"`step_spikes` must be at least 1"),
+        ({"step_events": 0}, r"`step_events` must be at least 1"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rv.ClockDriven(**options)
+    with pytest.raises(ValueError, match=r"Exact: `history` must be at least 1"):
+        rv.Exact(history=0)
+    with pytest.raises(ValueError, match=r"Merged: `longest`"):
+        rv.Merged(longest=-1.0)
+    with pytest.raises(ValueError, match=r"Checkpoints: `every`"):
+        rv.Checkpoints(every=0)
+
+
+def test_a_cycle_shorter_than_a_step_is_refused():
+    net = rv.recurrent([2, 3, 1], neuron=rv.LIF(), delay=rv.synaptic(0.2, 5.0), key=jax.random.key(0))
+    train = rv.Spikes(jnp.array([1.0]), jnp.array([0], jnp.int32))
+    with pytest.raises(ValueError, match=r"hidden->hidden form a cycle .* 0.2 ms.* dt = 0.5 ms"):
+        rv.simulate(net, train, rv.ClockDriven(dt=0.5), t_end=5.0)
+
+
+def test_delays_without_a_bound_need_a_longest_one_only_when_traced():
+    net = one_neuron([[2.0]], rv.SynapticDelay(jnp.array([[3.0]])))
+    train = rv.Spikes(jnp.array([1.0]), jnp.array([0], jnp.int32))
+    count = lambda net, layout: rv.simulate(net, train, rv.ClockDriven(dt=1.0, layout=layout), t_end=9.0).stats.events
+    with pytest.raises(ValueError, match=r"input->output have no upper bound.*Merged\(longest"):
+        jax.jit(lambda net: count(net, rv.Merged()))(net)
+    assert int(count(net, rv.Merged())) == 1
+    assert int(jax.jit(lambda net: count(net, rv.Merged(longest=8.0)))(net)) == 1
+
+
+def test_a_state_that_diverges_is_reported():
+    """A step too long for the sodium gates."""
+    link = rv.Connection("input", "output", jnp.ones((1, 1)), rv.FixedDelay(1.0))
+    network = rv.Network({"input": 1}, {"output": rv.HodgkinHuxley(bias=12.0)}, {"output": 1}, [link])
+    spikes = rv.Spikes(jnp.array([1.0]), jnp.array([0]))
+    stats = rv.simulate(network, spikes, rv.ClockDriven(dt=0.1), t_end=20.0, throw=False).stats
+    assert int(stats.status) == 9
