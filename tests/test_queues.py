@@ -103,7 +103,7 @@ def streams(seed: int, share: float, reach: float, grid: float, shape=(STREAMS,)
     return now, time, np.arange(time.size, dtype=np.int32).reshape(size)
 
 
-@pytest.mark.parametrize(("queue", "rule"), CASES, ids=str)
+@pytest.mark.parametrize(("queue", "rule"), CASES, ids=lambda value: getattr(value, "__name__", str(value)))
 @hypothesis.settings(max_examples=EXAMPLES, deadline=None)
 @hypothesis.given(
     seed=st.integers(0, 2**32 - 1),
