@@ -25,6 +25,7 @@ class Surrogate(eqx.Module):
 
     Example:
         >>> import jax, jax.numpy as jnp
+        >>> import jax.numpy as jnp
         >>> from ranvier.surrogates import superspike
         >>> spike = superspike(beta=10.0)
         >>> spike, spike(jnp.array([-0.1, 0.1])).tolist(), float(jax.grad(spike)(0.1))
@@ -59,8 +60,9 @@ def superspike(beta: float = 10.0) -> Surrogate:
     Source: Zenke & Ganguli, Neural Comput. 30 (2018).
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from ranvier.surrogates import superspike
-        >>> float(superspike(beta=1.0).slope(1.0))
+        >>> float(superspike(beta=1.0).slope(jnp.array(1.0)))
         0.25
     """
     return Surrogate(_superspike, _positive("superspike", beta=beta))
@@ -75,8 +77,9 @@ def sigmoid(beta: float = 10.0) -> Surrogate:
     Source: Zenke & Vogels, Neural Comput. 33 (2021).
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from ranvier.surrogates import sigmoid
-        >>> float(sigmoid(beta=4.0).slope(0.0))
+        >>> float(sigmoid(beta=4.0).slope(jnp.array(0.0)))
         1.0
     """
     return Surrogate(_sigmoid, _positive("sigmoid", beta=beta))
@@ -91,8 +94,9 @@ def arctan(alpha: float = 2.0) -> Surrogate:
     Source: Fang et al., ICCV (2021).
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from ranvier.surrogates import arctan
-        >>> float(arctan(alpha=2.0).slope(0.0))
+        >>> float(arctan(alpha=2.0).slope(jnp.array(0.0)))
         1.0
     """
     return Surrogate(_arctan, _positive("arctan", alpha=alpha))
@@ -108,8 +112,9 @@ def triangle(beta: float = 1.0, gamma: float = 0.3) -> Surrogate:
     Source: Esser et al., PNAS 113 (2016); gamma = 0.3: Bellec et al., NeurIPS (2018).
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from ranvier.surrogates import triangle
-        >>> float(triangle(beta=1.0, gamma=1.0).slope(-0.25))
+        >>> float(triangle(beta=1.0, gamma=1.0).slope(jnp.array(-0.25)))
         0.75
     """
     return Surrogate(_triangle, _positive("triangle", beta=beta, gamma=gamma))
@@ -124,8 +129,9 @@ def rectangle(width: float = 1.0) -> Surrogate:
     Source: Wu et al., Front. Neurosci. 12 (2018).
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from ranvier.surrogates import rectangle
-        >>> float(rectangle(width=0.5).slope(0.2))
+        >>> float(rectangle(width=0.5).slope(jnp.array(0.2)))
         2.0
     """
     return Surrogate(_rectangle, _positive("rectangle", width=width))
@@ -140,8 +146,9 @@ def gaussian(sigma: float = 0.5) -> Surrogate:
     Source: Yin, Corradi & Bohté, Nat. Mach. Intell. 3 (2021).
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from ranvier.surrogates import gaussian
-        >>> round(float(gaussian(sigma=0.5).slope(0.0)), 4)
+        >>> round(float(gaussian(sigma=0.5).slope(jnp.array(0.0))), 4)
         0.7979
     """
     return Surrogate(_gaussian, _positive("gaussian", sigma=sigma))
@@ -160,8 +167,9 @@ def multi_gaussian(sigma: float = 0.5, height: float = 0.15, scale: float = 6.0)
     Source: Yin, Corradi & Bohté, Nat. Mach. Intell. 3 (2021).
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from ranvier.surrogates import multi_gaussian
-        >>> float(multi_gaussian().slope(2.0)) < 0
+        >>> float(multi_gaussian().slope(jnp.array(2.0))) < 0
         True
     """
     return Surrogate(_multi_gaussian, _positive("multi_gaussian", sigma=sigma, height=height, scale=scale))

@@ -51,7 +51,7 @@ RING = queues.RingQueue(280.0, 1.0, per_step=1)
 PAIRS = (
     Pair("FifoQueue(4)", queues.FifoQueue(4), "FIFORing", 4),
     Pair("SortedQueue(4)", queues.SortedQueue(4), "SortedArray", 4, ("order", "any")),
-    Pair("RingQueue", queues.RingQueue(DELAY, 1.0, per_step=1), "Ring", None, ("order", "any"), RING),
+    Pair("RingQueue", queues.RingQueue(float(DELAY), 1.0, per_step=1), "Ring", None, ("order", "any"), RING),
     Pair("LossyQueue(4)", queues.LossyQueue(4), "LossyRing", 4, ()),
     Pair("SingleQueue", queues.SingleQueue(), "SingleSpike", None, ()),
     Pair("HeapQueue(7)", queues.HeapQueue(7), "BinaryHeap", 7, ("order", "any")),

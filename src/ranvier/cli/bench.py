@@ -1,7 +1,8 @@
 """`ranvier bench`: speed and memory, each next to a named alternative of the same run."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -43,14 +44,34 @@ def bench(
     json: Annotated[Path | None, typer.Option(help="Write the rows here as well.")] = None,
 ) -> None:
     """Run benchmarks; `HELP` is what the user reads."""
-    from ranvier.bench import clock, cochlea, memory, queue_plot, queue_table, queues, training
+    from ranvier.bench import cochlea, queue_plot, queues
     from ranvier.bench.table import format_table, write_rows
 
     kinds = delay or list(cochlea.DELAYS)
     if name not in (*NAMES, "all") or any(kind not in cochlea.DELAYS for kind in kinds):
         message = f"bench: choose among {', '.join(NAMES)} and delays among {', '.join(cochlea.DELAYS)}."
         raise typer.BadParameter(message)
-    makers = {
+    makers = _makers(hidden, kinds, samples, repeats)
+    console, told = output(), []
+    for chosen in NAMES if name == "all" else (name,):
+        rows = makers[chosen]()
+        say(console, f"{chosen}\n{format_table(rows)}\n")
+        told += [{"benchmark": chosen, **row} for row in rows]
+        if chosen == "queues":
+            say(console, queues.summary(rows) + "\n")
+            if json is not None:
+                queue_plot.draw(rows, json.with_suffix(".png"))
+    if json is not None:
+        write_rows(json, told)
+
+
+def _makers(
+    hidden: list[int] | None, kinds: list[str], samples: Path | None, repeats: int
+) -> dict[str, Callable[[], list[dict[str, Any]]]]:
+    """What makes the rows of each benchmark."""
+    from ranvier.bench import clock, cochlea, memory, queue_table, queues, training
+
+    return {
         "cochlea": lambda: [
             cochlea.measure(cochlea.Workload(size, kind, samples=samples), repeats)
             for size in hidden or [128, 256]
@@ -63,14 +84,3 @@ def bench(
         "queue-table": lambda: queue_table.measure(repeats),
         "clock": lambda: [row for size in hidden or [128] for row in clock.measure(clock.Workload(size), repeats)],
     }
-    console, told = output(), []
-    for chosen in NAMES if name == "all" else (name,):
-        rows = makers[chosen]()
-        say(console, f"{chosen}\n{format_table(rows)}\n")
-        told += [{"benchmark": chosen, **row} for row in rows]
-        if chosen == "queues":
-            say(console, queues.summary(rows) + "\n")
-            if json is not None:
-                queue_plot.draw(rows, json.with_suffix(".png"))
-    if json is not None:
-        write_rows(json, told)

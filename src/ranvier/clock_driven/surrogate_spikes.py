@@ -45,7 +45,7 @@ class SurrogateSpikes(AbstractSpike):
         >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
         >>> simulator = rv.ClockDriven(dt=0.1, spike=rv.surrogates.superspike(beta=10.0))
         >>> int(rv.simulate(net, spikes, simulator, t_end=20.0).stats.spikes["output"])
-        6
+        3
     """
 
     surrogate: Surrogate

@@ -23,8 +23,8 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _compile(digest: str) -> tuple[Callable[..., Any], ...]:
-    """All kernels; `digest` is used only to be part of the cache's key."""
+def _compile_tables(digest: str) -> tuple[Callable[..., Any], ...]:
+    """What comes before the passes; `digest` is used only to be part of the cache's key."""
 
     @no_type_check
     @njit(nogil=True, cache=True)
@@ -35,12 +35,6 @@ def _compile(digest: str) -> tuple[Callable[..., Any], ...]:
 
     @no_type_check
     @njit(nogil=True, cache=True)
-    def tabulate(*arguments: object) -> None:
-        if len(digest) > 0:
-            run_tabulate(*arguments)
-
-    @no_type_check
-    @njit(nogil=True, cache=True)
     def check_times(*arguments: object) -> bool | None:
         if len(digest) > 0:
             return run_check_times(*arguments)
@@ -48,9 +42,21 @@ def _compile(digest: str) -> tuple[Callable[..., Any], ...]:
 
     @no_type_check
     @njit(nogil=True, cache=True)
+    def tabulate(*arguments: object) -> None:
+        if len(digest) > 0:
+            run_tabulate(*arguments)
+
+    @no_type_check
+    @njit(nogil=True, cache=True)
     def load(*arguments: object) -> None:
         if len(digest) > 0:
             run_load(*arguments)
+
+    return check, check_times, tabulate, load
+
+
+def _compile_passes(digest: str) -> tuple[Callable[..., Any], ...]:
+    """The passes, and what makes gradients of the backward pass's sums."""
 
     @no_type_check
     @njit(nogil=True, cache=True)
@@ -70,7 +76,8 @@ def _compile(digest: str) -> tuple[Callable[..., Any], ...]:
         if len(digest) > 0:
             run_settle(*arguments)
 
-    return check, tabulate, check_times, load, forward, backward, settle
+    return forward, backward, settle
 
 
-check, tabulate, check_times, load, forward, backward, settle = _compile(_digest())
+check, check_times, tabulate, load = _compile_tables(_digest())
+forward, backward, settle = _compile_passes(_digest())
