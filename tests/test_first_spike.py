@@ -73,9 +73,8 @@ def test_a_grazing_spike_keeps_its_digits():
 
 def network(kind: str, taus: tuple[float, float], seed: int) -> rv.Network:
     neuron = rv.LIF(*taus, v_leak=0.1, v_threshold=1.1, v_reset=-0.2, refractory=jnp.inf)
-    net = rv.feedforward([6, 8, 4], neuron=neuron, delay=KINDS[kind], weight=rv.normal(1.5, 1.5),
-                         key=jax.random.key(seed))  # fmt: skip
-    return net
+    weight = rv.normal(1.5, 1.5)
+    return rv.feedforward([6, 8, 4], neuron=neuron, delay=KINDS[kind], weight=weight, key=jax.random.key(seed))
 
 
 def trains(seed: int, batch: int = 3, count: int = 9) -> rv.Spikes:
