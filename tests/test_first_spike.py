@@ -23,12 +23,28 @@ KINDS = {
 }
 
 
-def starts(tau_mem: float, tau_syn: float, count: int = 2000) -> roots.Start:
+def anywhere(tau_mem: float, tau_syn: float, count: int = 2000) -> roots.Start:
     rng = np.random.default_rng(0)
     current = rng.uniform(1, 30, count) * rng.uniform(0, 1, count) ** 2 + 1e-3
     columns = (current, rng.uniform(-1, 0.999, count), *(np.full(count, x) for x in (1.0, tau_mem, tau_syn)))
-    start = roots.Start(*map(jnp.asarray, columns))
-    return jax.tree.map(lambda leaf: leaf[roots.reaches(start, jnp.full(count, jnp.inf))], start)
+    return roots.Start(*map(jnp.asarray, columns))
+
+
+def starts(tau_mem: float, tau_syn: float) -> roots.Start:
+    start = anywhere(tau_mem, tau_syn)
+    return jax.tree.map(lambda leaf: leaf[roots.reaches(start, jnp.full(start.u.shape, jnp.inf))], start)
+
+
+@pytest.mark.parametrize(("tau_mem", "tau_syn"), TAUS)
+def test_who_reaches_the_threshold_is_known_before_the_root(tau_mem: float, tau_syn: float):
+    """Against the largest value on a fine grid, for several spans; grazes within the grid's error are left out."""
+    start = anywhere(tau_mem, tau_syn)
+    for span in (0.5, 3.0, 60.0):
+        grid = jnp.linspace(0.0, span, 4001)[:, None]
+        top = jnp.max(jax.vmap(lambda s: roots.potential(start, s + 0.0 * start.u))(grid[:, 0]), axis=0)
+        clear = jnp.abs(top - 1.0) > 1e-3
+        assert int(clear.sum()) > 0.9 * len(top)
+        assert jnp.array_equal(roots.reaches(start, jnp.full(top.shape, span))[clear], (top > 1.0)[clear])
 
 
 @pytest.mark.parametrize(("tau_mem", "tau_syn"), TAUS)
