@@ -12,6 +12,7 @@ import pytest
 
 import ranvier as rv
 from ranvier.closed_form import roots
+from ranvier.closed_form.sorting import sort_by_time
 from ranvier.simulation import AbstractSimulator
 
 TAUS = [(5.0, 5.0), (2.0, 1.0), (7.0, 3.0), (3.0, 7.0), (5.005, 5.0)]
@@ -85,6 +86,20 @@ def test_a_grazing_spike_keeps_its_digits():
     wanted = 5.0 * (1.0 - jnp.sqrt(2.0 * excess) + 2.0 / 3.0 * excess)
     np.testing.assert_allclose(roots.equal(start), wanted, atol=1e-8)  # the current's own rounding moves it by so much
     np.testing.assert_allclose(roots.implicit(start, roots.peak(start)), wanted, atol=1e-7)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5, 8, 33])
+def test_sorting_is_that_of_numpy(n: int):
+    """Coincident and missing events included; the payload has lines that share the times."""
+    rng = np.random.default_rng(n)
+    time = rng.choice([0.0, 1.0, 2.0, 2.5, np.inf], (n, 1, 7))
+    payload = np.broadcast_to(rng.permutation(n)[:, None, None], (n, 3, 7)).astype(np.int32)
+    due, moved = jax.jit(sort_by_time)(time, payload)
+    assert np.array_equal(due, np.sort(time, axis=0))
+    assert np.array_equal(np.sort(moved, axis=0), np.sort(payload, axis=0))  # nothing is lost or doubled
+    origin = np.argsort(payload[:, 0, 0])[np.asarray(moved)]
+    assert np.array_equal(np.take_along_axis(np.broadcast_to(time, moved.shape), origin, axis=0),
+                          np.broadcast_to(due, moved.shape))  # fmt: skip
 
 
 def network(kind: str, taus: tuple[float, float], seed: int) -> rv.Network:

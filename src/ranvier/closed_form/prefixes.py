@@ -7,6 +7,8 @@ The state (I, u) just after arrival k, referred to that arrival's own time, foll
 All factors lie in [0, 1], so nothing overflows or cancels at late times, and maps of this kind compose to one another:
 an associative scan finds all prefixes. A neuron spikes from the first prefix whose potential meets the threshold before
 the next arrival; only there a root is solved for, and `exact_root` gives it its derivative.
+
+Arrays are (events, neurons, samples): samples stand side by side in memory.
 """
 
 from typing import NamedTuple
@@ -14,53 +16,46 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, ArrayLike, Float
 
-from ranvier.closed_form.roots import Start, first_root, flow, potential, reaches
+from ranvier.closed_form.roots import Start, first_root, flow, reaches
+from ranvier.closed_form.sorting import sort_by_time
 from ranvier.crossing import exact_root
 
 
 class Arrivals(NamedTuple):
-    """Sorted arrivals of one sample at a population; times (n, post), or (n, 1) where all receivers share them.
+    """Arrivals at a population, in any order; axes of size 1 are shared. Places without an event have `time = inf`."""
 
-    Places without an event are at the end, with `time = inf` and weight 0.
-    """
-
-    time: Float[Array, "n #post"]
-    weight: Float[Array, "n post"]
+    time: Float[Array, "n #post #batch"]
+    weight: Float[Array, "n post #batch"]
 
 
 class Tau(NamedTuple):
     """Time constants, one per neuron or shared."""
 
-    mem: Float[Array, "*#post"]
-    syn: Float[Array, "*#post"]
+    mem: Float[Array, "1 #post 1"]
+    syn: Float[Array, "1 #post 1"]
 
 
 class Prefixes(NamedTuple):
-    """State just after each arrival, and the time to the next (`inf` after the last)."""
+    """State just after each arrival, in time order, and the time to the next (`inf` after the last)."""
 
-    time: Float[Array, "n #post"]
-    span: Float[Array, "n #post"]
-    current: Float[Array, "n post"]
-    u: Float[Array, "n post"]
-
-
-def sort_arrivals(time: Float[Array, "n #post"], weight: Float[Array, "n post"]) -> Arrivals:
-    """Put arrivals in time order; `inf` goes to the end."""
-    order = jnp.argsort(lax.stop_gradient(time), axis=0)
-    return Arrivals(jnp.take_along_axis(time, order, axis=0), jnp.take_along_axis(weight, order, axis=0))
+    time: Float[Array, "n #post #batch"]
+    span: Float[Array, "n #post #batch"]
+    current: Float[Array, "n post batch"]
+    u: Float[Array, "n post batch"]
 
 
 def prefixes(arrivals: Arrivals, tau: Tau) -> Prefixes:
     """All prefixes of the arrivals at a population that starts at rest."""
-    some = jnp.isfinite(arrivals.time)
-    time = jnp.where(some, arrivals.time, 0.0)
+    due, weight = sort_by_time(*arrivals)
+    some = jnp.isfinite(due)
+    time = jnp.where(some, due, 0.0)
     latest = jnp.concatenate([time[:1], time[:-1]])
     gap = jnp.where(some, time - latest, 0.0)
     decay_mem, kernel = flow(gap, tau.mem, tau.syn)
     decay_syn = jnp.exp(-gap / tau.syn)
-    weight = jnp.where(some, arrivals.weight, 0.0)
+    weight = jnp.where(some, weight, 0.0)
     full = [jnp.broadcast_to(part, weight.shape) for part in (decay_syn, decay_mem, kernel)]
 
     def then(first: tuple, second: tuple) -> tuple:
@@ -69,52 +64,65 @@ def prefixes(arrivals: Arrivals, tau: Tau) -> Prefixes:
         return a * c, b * d, kappa * d + a * eta, c * i + j, d * u + eta * i + v
 
     *_, current, u = lax.associative_scan(then, (*full, weight, jnp.zeros_like(weight)))
-    following = jnp.concatenate([arrivals.time[1:], jnp.full_like(arrivals.time[:1], jnp.inf)])
-    span = jnp.where(some, following - time, -1.0)
-    return Prefixes(time, span, current, u)
+    following = jnp.concatenate([due[1:], jnp.full_like(due[:1], jnp.inf)])
+    return Prefixes(time, jnp.where(some, following - time, -1.0), current, u)
 
 
-def first_spikes(found: Prefixes, tau: Tau, theta: Float[Array, "*#post"], t_end: float) -> Float[Array, " post"]:
+def first_spikes(
+    arrivals: Arrivals, tau: Tau, theta: Float[Array, "1 #post 1"], t_end: Float[ArrayLike, ""]
+) -> Float[Array, "post batch"]:
     """First spike of each neuron (ms), `inf` where it is silent until `t_end`.
 
+    The search is not differentiated. At its result T, `exact_root` takes the derivative of `sum w kappa(T - t) = theta`
+    over the arrivals that came before, in whatever order they stand.
+
     Args:
-        found: Prefixes of its arrivals.
+        arrivals: Arrivals in any order.
         tau: Time constants.
         theta: Threshold relative to rest, above 0.
         t_end: Spikes after it do not count (ms).
     """
-    fixed = lax.stop_gradient(found)
-    held = jax.tree.map(lax.stop_gradient, (tau, theta))
-    starts = Start(fixed.current, fixed.u, held[1], *held[0])
-    hits = reaches(starts, jnp.broadcast_to(fixed.span, fixed.u.shape))
-    place = jnp.argmax(hits, axis=0)[None]
-    fires = jnp.any(hits, axis=0)
-    pick = lambda part: jnp.take_along_axis(jnp.broadcast_to(part, hits.shape), place, axis=0)[0]
-    start = Start(
-        _or(fires, pick(found.current), 4.0 * theta), _or(fires, pick(found.u), 0.0 * theta), theta, tau.mem, tau.syn
-    )
-    start = Start(*(jnp.broadcast_to(part, fires.shape) for part in start))
-    span = _or(fires, lax.stop_gradient(pick(found.span)), jnp.inf)
-    root = first_root(lax.stop_gradient(start), span)
-    s = exact_root(lambda at: potential(start, at) - start.theta, root)
-    time = pick(found.time) + s
-    inside: Bool[Array, " post"] = fires & (lax.stop_gradient(time) <= t_end)
-    return jnp.where(inside, time, jnp.inf)
+    root, limit = _search(*jax.tree.map(lax.stop_gradient, (arrivals, tau, theta)))
+    fires = jnp.isfinite(root)
+    causal = fires & (arrivals.time < limit)
+
+    def gap(at: Float[Array, "1 post batch"]) -> Float[Array, "1 post batch"]:
+        _, kernel = flow(jnp.where(causal, at - arrivals.time, 0.0), tau.mem, tau.syn)
+        u = jnp.sum(jnp.where(causal, arrivals.weight * kernel, 0.0), axis=0, keepdims=True)
+        return jnp.where(fires, u - theta, at)
+
+    time = exact_root(gap, jnp.where(fires, root, 0.0))
+    return jnp.where(fires & (lax.stop_gradient(time) <= t_end), time, jnp.inf)[0]
 
 
-def potentials_at(found: Prefixes, tau: Tau, times: Float[Array, " times"]) -> Float[Array, "times post"]:
+def _search(
+    arrivals: Arrivals, tau: Tau, theta: Float[Array, "1 #post 1"]
+) -> tuple[Float[Array, "1 post batch"], Float[Array, "1 post batch"]]:
+    """For each neuron its first spike (`inf`: none), and a time that parts the arrivals before it from all others.
+
+    That is halfway between two arrivals: compiled twice, the same arrival may differ by a rounding.
+    """
+    found = prefixes(arrivals, tau)
+    hits = reaches(Start(found.current, found.u, theta, *tau), jnp.broadcast_to(found.span, found.u.shape))
+    fires = jnp.any(hits, axis=0, keepdims=True)
+    here = jnp.arange(len(hits))[:, None, None] == jnp.argmax(hits, axis=0, keepdims=True)
+    pick = lambda part: jnp.sum(jnp.where(here, part, 0.0), axis=0, keepdims=True)
+    start = Start(jnp.where(fires, pick(found.current), 4.0 * theta), jnp.where(fires, pick(found.u), 0.0), theta, *tau)
+    latest = pick(found.time)
+    span = jnp.where(fires, pick(found.span), jnp.inf)
+    root = latest + first_root(start, span)
+    return jnp.where(fires, root, jnp.inf), latest + 0.5 * span
+
+
+def potentials_at(found: Prefixes, tau: Tau, times: Float[Array, "times batch"]) -> Float[Array, "times post batch"]:
     """u at given times (ms), arrivals at that instant included."""
-    due = jnp.broadcast_to(jnp.where(found.span >= 0.0, lax.stop_gradient(found.time), jnp.inf), found.u.shape)
-    count = jax.vmap(lambda column: jnp.searchsorted(column, lax.stop_gradient(times), side="right"), 1, 1)(due)
-    place = jnp.maximum(count - 1, 0)
-    pick = lambda part: jnp.take_along_axis(jnp.broadcast_to(part, found.u.shape), place, axis=0)
-    some = count > 0
+    due = jnp.where(found.span >= 0.0, found.time, jnp.inf)
+    count = jnp.sum(lax.stop_gradient(due[:, None] <= times[None, :, None]), axis=0)
+    some, place = count > 0, jnp.maximum(count - 1, 0)
+
+    def pick(part: Float[Array, "n #post batch"]) -> Float[Array, "times #post batch"]:
+        return jnp.take_along_axis(part, jnp.broadcast_to(place, (len(times), *part.shape[1:])), axis=0)
+
     s = jnp.where(some, times[:, None] - pick(found.time), 0.0)
     decay, kernel = flow(s, tau.mem, tau.syn)
     return jnp.where(some, pick(found.u) * decay + pick(found.current) * kernel, 0.0)
-
-
-def _or(
-    fires: Bool[Array, " post"], value: Float[Array, "*#post"], otherwise: Float[Array, "*#post"] | float
-) -> Float[Array, " post"]:
-    return jnp.where(fires, value, otherwise)

@@ -1,13 +1,17 @@
 """`FirstSpike`: continuous time, one spike per neuron, in closed form and plain JAX."""
 
+from functools import partial
+from typing import NamedTuple
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from ranvier._concrete import concrete
-from ranvier.closed_form.prefixes import Arrivals, Tau, first_spikes, potentials_at, prefixes, sort_arrivals
+from ranvier.closed_form.prefixes import Arrivals, Tau, first_spikes, potentials_at, prefixes
+from ranvier.closed_form.sorting import sort_by_time
 from ranvier.connections import Connection
 from ranvier.events import Spikes
 from ranvier.graph import cycle_limit, running_order
@@ -51,11 +55,11 @@ class FirstSpike(AbstractSimulator):
         record: dict[str, Float[Array, "batch times"]],
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
-        order = _order(network)
+        order = tuple(_order(network))
         dtype = jnp.dtype(network.dtype)
         inputs = {name: Spikes(train.time.astype(dtype), train.unit) for name, train in spikes.items()}
         times = {name: at.astype(dtype) for name, at in record.items()}
-        found, voltages, late = jax.vmap(lambda one, at: _sample(network, order, one, t_end, at))(inputs, times)
+        found, voltages, late = _simulate(network, order, inputs, t_end, times)
         return Solution(found, voltages, _stats(network, inputs, found, late, voltages))
 
 
@@ -76,51 +80,74 @@ def _order(network: Network) -> list[str]:
     return running_order(network, np.inf)
 
 
-def _sample(
+class Sent(NamedTuple):
+    """Spikes on their way out of a population; `unit` is None where neuron k's only spike stands in row k."""
+
+    time: Float[Array, "n batch"]
+    unit: Int[Array, "n batch"] | None
+
+
+@partial(jax.jit, static_argnums=1)
+def _simulate(
     network: Network,
-    order: list[str],
+    order: tuple[str, ...],
     inputs: dict[str, Spikes],
-    t_end: float,
-    record: dict[str, Float[Array, " times"]],
-) -> tuple[dict[str, Spikes], dict[str, Float[Array, "times size"]], dict[str, Int[Array, ""]]]:
-    """One sample: spikes and potentials, and the events due after the end, by population."""
-    sent, voltages, late = dict(inputs), {}, {}
+    t_end: Float[ArrayLike, ""],
+    record: dict[str, Float[Array, "batch _"]],
+) -> tuple[dict[str, Spikes], dict[str, Float[Array, "batch _ _"]], dict[str, Int[Array, " batch"]]]:
+    """Spikes and potentials, and the events due after the end, by population."""
+    sent = {name: Sent(train.time.T, train.unit.T) for name, train in inputs.items()}
+    found, voltages, late = {}, {}, {}
     for name in order:
-        neuron = linear(network.neurons[name], "FirstSpike", "")
-        into = [_arrivals(link, sent[link.pre]) for link in network.connections if link.post == name]
-        due = _join(into, network.size(name))
-        late[name] = jnp.sum(jnp.where(jnp.isfinite(due.time), due.time > t_end, False), dtype=jnp.int32)
-        late[name] = late[name] * (due.weight.shape[1] // due.time.shape[1])
-        tau = Tau(neuron.tau_mem, neuron.tau_syn)
-        states = prefixes(sort_arrivals(*due), tau)
-        first = jnp.full(network.size(name), jnp.inf, due.weight.dtype)
+        neuron, size = linear(network.neurons[name], "FirstSpike", ""), network.size(name)
+        due = _join([_arrivals(link, sent[link.pre]) for link in network.connections if link.post == name])
+        many = jnp.sum(jnp.isfinite(due.time) & (due.time > t_end), axis=(0, 1), dtype=jnp.int32)
+        late[name] = many * (size // due.time.shape[1])
+        rest, tau = _column(neuron.v_leak), Tau(_column(neuron.tau_mem), _column(neuron.tau_syn))
+        first = jnp.full((size, due.time.shape[2]), jnp.inf, due.time.dtype)
         if neuron.spiking:
-            first = first_spikes(states, tau, neuron.v_threshold - neuron.v_leak, t_end)
-            unit = jnp.argsort(lax.stop_gradient(first))
-            time = first[unit]
-            sent[name] = Spikes(time, jnp.where(jnp.isfinite(time), unit, -1).astype(jnp.int32))
+            first = first_spikes(due, tau, _column(neuron.v_threshold) - rest, t_end)
+            sent[name], found[name] = Sent(first, None), _sorted(first)
         if name in record:
-            free = neuron.v_leak + potentials_at(states, tau, record[name])
-            voltages[name] = jnp.where(record[name][:, None] >= first[None], neuron.v_reset, free)
-    return {name: sent[name] for name in order if network.neurons[name].spiking}, voltages, late
+            at = record[name].T
+            free = rest + potentials_at(prefixes(due, tau), tau, at)
+            held = jnp.where(at[:, None] >= first[None], _column(neuron.v_reset), free)
+            voltages[name] = jnp.moveaxis(held, 2, 0)
+    return found, voltages, late
 
 
-def _arrivals(link: Connection, train: Spikes) -> Arrivals:
-    """What a connection delivers, in the order of sending; one column of times where receivers share them."""
-    some = jnp.isfinite(train.time)
-    unit = jnp.where(some, train.unit, 0)
+def _column(parameter: Float[Array, "*#size"]) -> Float[Array, "1 #size 1"]:
+    """A parameter of a population, to stand beside (events, neurons, samples)."""
+    return jnp.reshape(parameter, (1, -1, 1))
+
+
+def _sorted(first: Float[Array, "size batch"]) -> Spikes:
+    """First spikes, by neuron, as sorted spikes."""
+    unit = jnp.broadcast_to(jnp.arange(len(first), dtype=jnp.int32)[:, None], first.shape)
+    time, unit = sort_by_time(first, unit)
+    return Spikes(time.T, jnp.where(jnp.isfinite(time), unit, -1).T)
+
+
+def _arrivals(link: Connection, sent: Sent) -> Arrivals:
+    """What a connection delivers, in the order of sending."""
     delay = link.delay()
-    wait = delay[unit] if delay.shape[0] > 1 else delay
-    time = jnp.where(some, train.time, 0.0)[:, None] + wait
-    return Arrivals(jnp.where(some[:, None], time, jnp.inf), jnp.where(some[:, None], link.weight[unit], 0.0))
+    if sent.unit is None:
+        return Arrivals(sent.time[:, None] + delay[:, :, None], link.weight[:, :, None])
+    some = jnp.isfinite(sent.time)
+    unit = jnp.where(some, sent.unit, 0)
+    wait = delay[unit] if delay.shape[0] > 1 else delay[None]
+    time = jnp.where(some, sent.time, 0.0)[:, None] + jnp.moveaxis(wait, -1, 1)
+    return Arrivals(jnp.where(some[:, None], time, jnp.inf), jnp.moveaxis(link.weight[unit], -1, 1))
 
 
-def _join(into: list[Arrivals], size: int) -> Arrivals:
+def _join(into: list[Arrivals]) -> Arrivals:
     """Arrivals of several connections as one list."""
-    shared = all(part.time.shape[1] == 1 for part in into)
-    columns = 1 if shared else size
-    times = [jnp.broadcast_to(part.time, (part.time.shape[0], columns)) for part in into]
-    return Arrivals(jnp.concatenate(times), jnp.concatenate([part.weight for part in into]))
+
+    def join(parts: list[Float[Array, "_ _ _"]]) -> Float[Array, "_ _ _"]:
+        shape = np.broadcast_shapes(*(part.shape[1:] for part in parts))
+        return jnp.concatenate([jnp.broadcast_to(part, (len(part), *shape)) for part in parts])
+
+    return Arrivals(join([part.time for part in into]), join([part.weight for part in into]))
 
 
 def _stats(
