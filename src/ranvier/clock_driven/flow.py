@@ -83,8 +83,13 @@ def first_crossing(
 
 
 def _bracketed_root(rates: Rates, u: Lanes, i: Lanes, theta: Lanes, upper: Lanes) -> Lanes:
-    """Zero of u(s) - theta between 0 and `upper`, by Newton's method with bisection as a guard."""
-    close = 4.0 * jnp.finfo(upper.dtype).eps
+    """Zero of u(s) - theta between 0 and `upper`, by Newton's method with bisection as a guard.
+
+    A neuron is done when its guess rests, or its potential is theta to rounding: on a slow rise that comes first, and
+    the guess then never rests.
+    """
+    eps = jnp.finfo(upper.dtype).eps
+    close, level = 4.0 * eps * upper, eps * (jnp.abs(u) + jnp.abs(i) + jnp.abs(theta))
 
     def improve(carry: tuple) -> tuple:
         low, high, guess, _, steps = carry
@@ -94,7 +99,8 @@ def _bracketed_root(rates: Rates, u: Lanes, i: Lanes, theta: Lanes, upper: Lanes
         newton = guess + (theta - value) / jnp.where(slope > 0, slope, 1.0)
         trusted = (slope > 0) & (newton >= low) & (newton <= high)
         better = jnp.where(trusted, newton, 0.5 * (low + high))
-        return low, high, better, jnp.abs(better - guess) > close * upper, steps + 1
+        moved = (jnp.abs(better - guess) > close) & (jnp.abs(theta - value) > level)
+        return low, high, better, moved, steps + 1
 
     def moving(carry: tuple) -> Bool[Array, ""]:
         *_, moved, steps = carry

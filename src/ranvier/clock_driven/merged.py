@@ -56,7 +56,8 @@ def deposit_all(
     many = min(MANY, total)
     place = jnp.arange(-(-total // many) * many, dtype=jnp.int32)
     place = jnp.where(place < total, jnp.where(jnp.isfinite(flat.offset[place % total]), place, total), total)
-    step = lambda sums, part: (_add(sums, flat, part, total // batch, weight, delay, dt, NEVER), None)
+    add = jax.checkpoint(_add, static_argnums=(3, 7))  # its indices would be kept for every event
+    step = lambda sums, part: (add(sums, flat, part, total // batch, weight, delay, dt, NEVER), None)
     return lax.scan(step, sums, place.reshape(-1, many))[0]
 
 
@@ -74,14 +75,20 @@ def deposit_step(
         delay: Delays.
         dt: Length of a step (ms).
     """
-    flat, batch, total = _flat(sparks), len(sparks.unit), sparks.unit.size
+    batch, total = sparks.unit.shape[0], sparks.unit.size
     few = min(FEW * batch, total)
-    place = jnp.nonzero(jnp.isfinite(flat.offset), size=total, fill_value=total)[0].astype(jnp.int32)
-    add = lambda ring, part: _add(ring, flat, part, total // batch, weight, delay, dt, ring.shape[0])
-    ring = add(ring, place[:few])
-    if few == total:
-        return ring
-    return lax.cond(place[few] < total, add, lambda ring, _: ring, ring, place[few:])
+
+    def deposit(ring: Sums, sparks: Sparks, weight: Float[Array, "pre post"], delay: Delay) -> Sums:
+        flat = _flat(sparks)
+        place = jnp.nonzero(jnp.isfinite(flat.offset), size=total, fill_value=total)[0].astype(jnp.int32)
+        add = lambda ring, part: _add(ring, flat, part, total // batch, weight, delay, dt, ring.shape[0])
+        ring = add(ring, place[:few])
+        if few == total:
+            return ring
+        return lax.cond(place[few] < total, add, lambda ring, _: ring, ring, place[few:])
+
+    # As a whole computed again in the backward pass: a branch keeps what it needs in every step, taken or not.
+    return jax.checkpoint(deposit)(ring, sparks, weight, delay)
 
 
 def _flat(sparks: Sparks) -> Sparks:
@@ -101,18 +108,13 @@ def _add(
     """Add the events of the spikes at some places, those beyond the last place being none; slots have a period."""
     slots, _, _, post, _ = sums.shape
 
-    def events(place: Int[Array, " few"]) -> tuple[tuple[Array, ...], Array]:
-        known = place < flat.unit.size
-        at = jnp.where(known, place, 0)
-        unit = flat.unit[at]
-        late, arrival = delay.arrival(jnp.where(known, flat.offset[at], 0.0)[:, None], dt, unit)
-        rows = weight[unit]
-        slot = (flat.step[at][:, None] + late) % period
-        slot = jnp.broadcast_to(jnp.where(known[:, None], slot, slots), rows.shape)
-        target = jnp.arange(post, dtype=jnp.int32)[None]
-        where = (slot, (at // per_sample)[:, None], (rows < 0).astype(jnp.int32), target)
-        return where, jnp.stack([rows, rows * arrival], axis=-1)
-
-    # Computed again in the backward pass, which otherwise keeps several numbers for every event.
-    where, update = jax.checkpoint(events)(place)
-    return sums.at[where].add(update, mode="drop")
+    known = place < flat.unit.size
+    at = jnp.where(known, place, 0)
+    unit = flat.unit[at]
+    late, arrival = delay.arrival(jnp.where(known, flat.offset[at], 0.0)[:, None], dt, unit)
+    rows = weight[unit]
+    slot = (flat.step[at][:, None] + late) % period
+    slot = jnp.broadcast_to(jnp.where(known[:, None], slot, slots), rows.shape)
+    target = jnp.arange(post, dtype=jnp.int32)[None]
+    where = (slot, (at // per_sample)[:, None], (rows < 0).astype(jnp.int32), target)
+    return sums.at[where].add(jnp.stack([rows, rows * arrival], axis=-1), mode="drop")
