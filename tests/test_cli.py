@@ -231,7 +231,7 @@ def test_without_a_command_there_is_help(ranvier: Any):
         ),
         (["train", "yin-yang", "--dtype", "int8"], "'int8' is not one of 'float32', 'float64'"),
         (["train", "yin-yang", "--hiden", "3"], "No such option: --hiden"),
-        (["train", "yin-yang", "--hiden", "3"], "There are --delay, --hidden, --epochs, --batch"),
+        (["train", "yin-yang", "--hiden", "3"], "There are --method, --delay, --hidden, --epochs"),
         (["train", "yin-yang", "--hidden", "0"], "Invalid value for '--hidden'"),
         (["train", "yin-yang", "--weight-lr", "nan"], "weight_lr must be above 0; got nan"),
         (["train", "yin-yang", "--delay-lr", "-1"], "delay_lr must be above 0; got -1.0"),

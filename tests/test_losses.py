@@ -208,3 +208,19 @@ def test_labels_of_another_shape_or_type(label: np.ndarray):
 def test_numbers_out_of_range(loss: Callable, name: str, wrong: float):
     with pytest.raises(ValueError, match=rf"`{name}` must be .*; got {wrong}"):
         loss(jnp.ones(3), 0, **{name: wrong})
+
+
+def test_max_over_time_cross_entropy_by_hand():
+    voltage = jnp.array([[[0.0, 0.2, 0.1], [0.7, -0.3, 0.4]], [[0.0, 0.0, 0.9], [0.1, 0.3, 0.0]]])
+    highest = np.array([[0.7, 0.2, 0.4], [0.1, 0.3, 0.9]])
+    label = np.array([2, 1])
+    wanted = np.mean(np.log(np.exp(3 * highest).sum(axis=1)) - 3 * highest[[0, 1], label])
+    assert float(losses.max_over_time_cross_entropy(voltage, label, scale=3.0)) == pytest.approx(wanted, rel=1e-14)
+    gradient = jax.grad(lambda v: losses.max_over_time_cross_entropy(v, label, scale=3.0))(voltage)
+    share = np.exp(3 * highest) / np.exp(3 * highest).sum(axis=1, keepdims=True) - np.eye(3)[label]
+    np.testing.assert_allclose(gradient.sum(axis=1), 1.5 * share, rtol=1e-12)  # each at the time of its maximum, only
+    assert (np.count_nonzero(gradient, axis=1) == 1).all()
+    with pytest.raises(ValueError, match="`scale` must be a finite number above 0; got 0"):
+        losses.max_over_time_cross_entropy(voltage, label, scale=0.0)
+    with pytest.raises(ValueError, match=r"`label` must be in 0\.\.2"):
+        losses.max_over_time_cross_entropy(voltage, np.array([3, 0]))

@@ -16,7 +16,7 @@ from rich.console import Console
 
 import ranvier as rv
 from ranvier.experiments import earliest
-from ranvier.losses import relative_time_mse
+from ranvier.losses import max_over_time_cross_entropy, relative_time_mse
 from ranvier.regularizers import SilentRecovery
 from ranvier.train import (
     Dataset,
@@ -291,6 +291,33 @@ def test_one_bad_batch_of_many_is_enough_to_stop(seed: int):
 
     with pytest.raises(TrainingError, match="epoch 1: the gradient of weight of input->hidden"):
         fit(network(), data, data, recipe(loss=bad, batch=8, optimiser=optax.sgd(0.0)), key=key)
+
+
+def test_losses_on_recorded_potentials():
+    """Leaky integrators: loss and answer are those of a simulation done by hand, and delays learn from them."""
+    train = dataset(40)
+    start = rv.feedforward(
+        [2, 2], neuron=rv.LI(10.0, 5.0), delay=rv.synaptic(0.0, 5.0), weight=rv.constant(1.0), key=KEY
+    )
+    times = np.arange(1.0, 30.0)
+    rule = recipe(
+        t_end=30.0,
+        loss=lambda solution, label: max_over_time_cross_entropy(solution.voltages["output"], label, scale=20.0),
+        predict=lambda solution: solution.voltages["output"].max(axis=0).argmax(),
+        record={"output": times},
+        optimiser=by_field(delay=adam(0.5)),
+        learn=("delay",),
+        epochs=12,
+    )
+    voltage = rv.simulate(start, train.spikes, BASE.simulator, t_end=30.0, record={"output": times}).voltages["output"]
+    wanted = optax.softmax_cross_entropy_with_integer_labels(20.0 * voltage.max(axis=1), train.label).mean()
+    found = evaluate(start, train, rule)
+    assert found["loss"] == pytest.approx(float(wanted), rel=1e-12)
+    assert found["accuracy"] == np.mean(np.asarray(voltage).max(axis=1).argmax(axis=1) == np.asarray(train.label))
+    fitted = fit(start, train, train, rule, key=KEY)
+    assert fitted.epochs[-1]["validation_loss"] < 0.95 * found["loss"]
+    assert rule.describe()["record"] == {"output": times.tolist()}
+    assert BASE.describe()["record"] is None
 
 
 def test_a_loss_that_is_not_finite_stops_training():

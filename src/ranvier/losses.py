@@ -1,8 +1,9 @@
-"""Losses on the first spikes of an output population: the class is the output that fires first.
+"""Losses on the first spikes of an output population, or on the potentials of one that never spikes.
 
-Every function takes `first`, first-spike times (ms) of shape (*batch, size) with `inf` where an output is
-silent (see `ranvier.first_spike`), and `label`, the class of each sample, shape (*batch,). A loss is the mean
-over the batch.
+On first spikes the class is the output that fires first; on potentials, the one that rises highest
+(`max_over_time_cross_entropy`). Every other function takes `first`, first-spike times (ms) of shape
+(*batch, size) with `inf` where an output is silent (see `ranvier.first_spike`), and `label`, the class of each
+sample, shape (*batch,). A loss is the mean over the batch.
 
 Silent outputs, the same in every loss:
 
@@ -118,6 +119,44 @@ def first_spike_cross_entropy(
     score = jnp.where(rival, -lag / tau, jnp.where(is_label, 0.0, -jnp.inf))
     early = _bounded_exp(jnp.sum(jnp.where(is_label & label_fired, first, 0.0), axis=-1) / wait)
     return _mean(jax.nn.logsumexp(score, axis=-1) + early_strength * early, is_label, label_fired, silent)
+
+
+def max_over_time_cross_entropy(
+    voltage: Float[Array, "*batch times size"], label: Int[ArrayLike, "*batch"], *, scale: float = 1.0
+) -> Float[Array, ""]:
+    """Cross-entropy of a softmax over the highest recorded potential of each output.
+
+    `L = ln sum_k exp(scale (V_k - V_y))`, `V_k = max_t V_k(t)` over the recorded times, the mean over the batch. At a
+    maximum dV/dt = 0, so the gradient is that of the true maximum up to the distance of the record times.
+
+    Args:
+        voltage: Recorded potentials of the output, as in `Solution.voltages`, shape (*batch, times, size).
+        label: Class y of each sample, 0 to size - 1, shape (*batch,).
+        scale: Steepness (per unit of potential), > 0.
+
+    Returns:
+        Loss, a scalar without unit. NaN if a traced label is out of range.
+
+    Raises:
+        ValueError: `scale` is out of range, or `label` does not hold one class per sample (its range is checked
+            unless it is traced).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from ranvier import losses
+        >>> voltage = jnp.array([[0.0, 0.5], [1.0, 0.0]])  # two times, two outputs
+        >>> round(float(losses.max_over_time_cross_entropy(voltage, jnp.array(0), scale=2.0)), 4)
+        0.3133
+
+    Source: Zenke & Vogels, Neural Comput. 33 (2021).
+    """
+    owner = "max_over_time_cross_entropy"
+    _check(owner, "scale", scale, 0 < scale < math.inf, "a finite number above 0")
+    highest = jnp.max(voltage, axis=-2)
+    is_label = _is_label(owner, highest, label)
+    own = jnp.sum(jnp.where(is_label, highest, 0.0), axis=-1, keepdims=True)
+    loss = jax.nn.logsumexp(scale * (highest - own), axis=-1)
+    return jnp.mean(jnp.where(jnp.any(is_label, axis=-1), loss, jnp.nan))
 
 
 def hit(first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"]) -> Bool[Array, "*batch"]:

@@ -10,7 +10,7 @@ from ranvier.cli.output import output, say
 HELP = """Compare exact gradients with central differences, in float64, and explain the outcome.
 
 TARGET is `yin-yang`, the network before training, or a run folder, the network that training found. The exit status
-is 1 if the gradients are not what they should be.
+is 1 if the gradients are not what they should be. A run of surrogate gradients is refused: they are no derivatives.
 
 \b
 Examples:
@@ -28,7 +28,7 @@ def check_gradients(
     import jax
 
     from ranvier.checks import check_gradients as check
-    from ranvier.experiments import build_data, build_network, build_recipe, load_run, yin_yang
+    from ranvier.experiments import EXACT, build_data, build_network, build_recipe, load_run, yin_yang
 
     jax.config.update("jax_enable_x64", True)
     if Path(target).is_dir():
@@ -38,6 +38,12 @@ def check_gradients(
         network = build_network(experiment)
     else:
         msg = f"TARGET must be yin-yang or a run folder; got {target!r}"
+        raise typer.BadParameter(msg)
+    if experiment.method not in EXACT:
+        msg = (
+            f"{target} was trained with {experiment.method} gradients, which are no derivatives of the simulation; "
+            f"check a run of {', '.join(EXACT)}"
+        )
         raise typer.BadParameter(msg)
     data = build_data(experiment)
     recipe = build_recipe(experiment, data.train.size)

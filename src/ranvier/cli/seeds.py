@@ -100,9 +100,10 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     """Start one worker, in a session of its own: Ctrl-C reaches it through this process."""
     settings = dataclasses.asdict(experiment)
-    dataset, delay = settings.pop("name"), settings.pop("delay")
+    dataset, delay, method = (settings.pop(name) for name in ("name", "delay", "method"))
     settings.pop("seed")
-    command = [sys.executable, "-m", "ranvier.cli", "train", dataset, "--delay", delay, "--out", str(folder)]
+    command = [sys.executable, "-m", "ranvier.cli", "train", dataset, "--delay", delay, "--method", method]
+    command += ["--out", str(folder)]
     command += ["--seeds", ",".join(map(str, seeds)), "--workers", "1", "--threads", str(threads), "--quiet"]
     command += [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     return subprocess.Popen(

@@ -25,16 +25,30 @@ Examples:
   ranvier train yin-yang --seeds 0..4 --out runs/five
   ranvier train yin-yang --seeds 0..4 --out runs/five --resume
   ranvier train yin-yang --set schedule=cosine --set margin=0.3
+  ranvier train yin-yang --method surrogate --set beta=20 --epochs 40
 
 The seeds of `--seeds` are trained side by side, each in a process and a run folder of its own, OUT/seed-N, and end
 with the numbers they have alone. Ctrl-C, or a crash, loses a second of work at most: `--resume` goes on.
 """
 
 
+APART = ("name", "method", "delay", "seed")
+"""Fields of an experiment that have options of their own; `--set` takes the others."""
+
+
 class DatasetName(enum.StrEnum):
     """Data sets there are."""
 
     YIN_YANG = "yin-yang"
+
+
+class MethodName(enum.StrEnum):
+    """How spikes and gradients come about."""
+
+    EVENT_DRIVEN = "event-driven"
+    FIRST_SPIKE = "first-spike"
+    CLOCK_DRIVEN = "clock-driven"
+    SURROGATE = "surrogate"
 
 
 class DelayKind(enum.StrEnum):
@@ -86,6 +100,7 @@ class Job:
 
 def train(
     dataset: Annotated[DatasetName, typer.Argument(help="What to learn.", show_default=False)],
+    method: Annotated[MethodName, typer.Option(help="Simulator and gradient.")] = MethodName.EVENT_DRIVEN,
     delay: Annotated[DelayKind, typer.Option(help="Kind of learnable delays.")] = DelayKind.SYNAPTIC,
     hidden: Annotated[int | None, typer.Option(help="Hidden neurons [default: 30].", min=1)] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs [default: 300].", min=1)] = None,
@@ -96,10 +111,12 @@ def train(
     delay_lr: Annotated[float | None, typer.Option(help="Learning rate of the delays, at the start.")] = None,
     dtype: Annotated[DTypeName | None, typer.Option(help="Precision [default: float32].")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other number.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder [default: runs/DATASET-DELAY].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder [default: runs/DATASET-DELAY(-METHOD)].")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT, if there is one.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    threads: Annotated[int | None, typer.Option(help="Threads per run [default: all cores].", min=1)] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads per run, event-driven [default: all cores].", min=1)
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Runs at a time [default: one per core].", min=1)] = None,
 ) -> None:
     """Train a network; `HELP` is what the user reads."""
@@ -107,7 +124,9 @@ def train(
     asked |= {"dtype": None if dtype is None else dtype.value}
     which = parse_seeds(seed, seeds)
     settings = {name: value for name, value in asked.items() if value is not None} | {"seed": which[0]}
-    folder = out or Path("runs") / f"{dataset.value}-{delay.value}"
+    settings["method"] = method.value
+    named = [dataset.value, delay.value, *([method.value] if method != MethodName.EVENT_DRIVEN else [])]
+    folder = out or Path("runs") / "-".join(named)
     job = Job(_experiment(delay.value, settings, changes or []), folder, resume, quiet, threads)
     try:
         if seeds is None:
@@ -145,8 +164,8 @@ def _experiment(delay: str, settings: dict[str, Any], changes: Sequence[str]) ->
     kinds = typing.get_type_hints(Experiment)
     for change in changes:
         name, equals, text = change.partition("=")
-        if not equals or name not in kinds or name in ("name", "delay", "seed"):
-            known = ", ".join(field for field in kinds if field not in ("name", "delay", "seed"))
+        if not equals or name not in kinds or name in APART:
+            known = ", ".join(field for field in kinds if field not in APART)
             msg = f"--set {change}: expected NAME=VALUE with NAME one of {known}"
             raise typer.BadParameter(msg)
         settings[name] = _parse(change, text, kinds[name])

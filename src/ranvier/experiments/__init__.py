@@ -9,6 +9,8 @@
 >>> experiment, network = load_run(folder)
 """
 
+from ranvier.experiments.build import EXACT as EXACT
+from ranvier.experiments.build import METHODS as METHODS
 from ranvier.experiments.build import build_data as build_data
 from ranvier.experiments.build import build_network as build_network
 from ranvier.experiments.build import build_recipe as build_recipe

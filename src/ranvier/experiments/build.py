@@ -12,6 +12,8 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ranvier.clock_driven import ClockDriven, Exact, SurrogateSpikes
+from ranvier.closed_form import FirstSpike
 from ranvier.datasets.yin_yang import Samples, Splits, yin_yang_splits
 from ranvier.delays import DelayFactory, axonal, dendritic, fixed, synaptic
 from ranvier.encoders import latency
@@ -23,7 +25,8 @@ from ranvier.losses import first_spike_cross_entropy, relative_time_mse
 from ranvier.network import Network, feedforward
 from ranvier.neurons import LIF
 from ranvier.regularizers import SilentRecovery
-from ranvier.simulation import Solution
+from ranvier.simulation import AbstractSimulator, Solution
+from ranvier.surrogates import superspike
 from ranvier.train import Dataset, Recipe, adam, by_field, cosine, step_decay
 
 CLASSES = ("yin", "yang", "dot")
@@ -34,6 +37,25 @@ KINDS: dict[str, Callable[..., DelayFactory]] = {
     "synaptic": synaptic,
 }
 """Kinds of learnable delays, by name."""
+
+METHODS: dict[str, Callable[[Experiment, int | None], AbstractSimulator]] = {
+    "event-driven": lambda experiment, threads: EventDriven(
+        max_spikes=1, max_inverse_slope=experiment.max_inverse_slope, threads=threads
+    ),
+    "first-spike": lambda experiment, threads: FirstSpike(),
+    "clock-driven": lambda experiment, threads: ClockDriven(
+        experiment.dt, layout=Exact(history=1, events=max(4, experiment.hidden)), max_spikes=1, step_spikes=1
+    ),
+    "surrogate": lambda experiment, threads: ClockDriven(
+        experiment.dt,
+        spike=SurrogateSpikes(superspike(experiment.beta), detach_time=experiment.detach_time),
+        max_spikes=1,
+    ),
+}
+"""Simulators by name: from an experiment, and the threads of those that have threads of their own."""
+
+EXACT = ("event-driven", "first-spike", "clock-driven")
+"""Methods whose gradient is the derivative of what they simulate."""
 
 SCHEDULES: dict[str, Callable[[Experiment, float, int], float | optax.Schedule]] = {
     "constant": lambda experiment, rate, steps: rate,
@@ -112,7 +134,7 @@ def build_recipe(experiment: Experiment, samples: int, threads: int | None = Non
     Args:
         experiment: The experiment.
         samples: Number of training samples, for the schedules.
-        threads: Threads of the simulator; results do not depend on it.
+        threads: Threads of `event-driven`; results do not depend on it.
     """
     return _recipe(dataclasses.replace(experiment, seed=0), samples, threads)
 
@@ -132,7 +154,7 @@ def _recipe(experiment: Experiment, samples: int, threads: int | None) -> Recipe
     learn = ("weight", "delay") if experiment.delay in KINDS else ("weight",)
     course, steps = SCHEDULES[experiment.schedule], math.ceil(samples / experiment.batch)
     return Recipe(
-        EventDriven(max_spikes=1, max_inverse_slope=experiment.max_inverse_slope, threads=threads),
+        METHODS[experiment.method](experiment, threads),
         t_end=experiment.t_end,
         loss=loss,
         predict=predict,

@@ -12,10 +12,21 @@ import math
 from typing import Any
 
 NAMES = ("yin-yang",)
+METHODS = ("event-driven", "first-spike", "clock-driven", "surrogate")
 DELAYS = ("none", "axonal", "dendritic", "synaptic")
 SCHEDULES = ("constant", "step", "cosine")
 LOSSES = ("relative", "cross-entropy")
 DTYPES = ("float32", "float64")
+
+POSITIVE = ("hidden", "epochs", "batch", "decay_epochs", "weight_lr", "delay_lr", "max_inverse_slope", "dt", "beta")
+
+USED_BY = {
+    "max_inverse_slope": ("event-driven",),
+    "dt": ("clock-driven", "surrogate"),
+    "beta": ("surrogate",),
+    "detach_time": ("surrogate",),
+}
+"""Methods that have a use for a field; with others it must be left as it is."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +35,8 @@ class Experiment:
 
     Args:
         name: The data set.
+        method: How spikes and gradients come about: `event-driven`, `first-spike` and `clock-driven` are exact,
+            `surrogate` is not.
         delay: Kind of delay: `none`, `axonal`, `dendritic` or `synaptic`.
         hidden: Hidden neurons.
         weight_mean: Mean of the initial weights.
@@ -42,7 +55,10 @@ class Experiment:
         loss_tau: Time scale of `cross-entropy`.
         early_strength: Weight of its push towards early spikes.
         recovery: Smallest increment of the weights onto silent neurons; 0 for no recovery.
-        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike; inf for no limit.
+        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike; inf for no limit. `event-driven` only.
+        dt: Step of `clock-driven` and `surrogate`.
+        beta: Steepness of the surrogate, `ranvier.surrogates.superspike(beta)`.
+        detach_time: Whether hidden spikes learn by the surrogate alone; see `ranvier.clock_driven.SurrogateSpikes`.
         tau_mem: Membrane time constant.
         tau_syn: Synaptic time constant.
         t_early: Input spike time of value 0.
@@ -64,6 +80,7 @@ class Experiment:
     """
 
     name: str = "yin-yang"
+    method: str = "event-driven"
     delay: str = "synaptic"
     hidden: int = 30
     weight_mean: float = 2.0
@@ -83,6 +100,9 @@ class Experiment:
     early_strength: float = 0.005
     recovery: float = 0.001
     max_inverse_slope: float = math.inf
+    dt: float = 0.1
+    beta: float = 100.0
+    detach_time: bool = False
     tau_mem: float = 2.0
     tau_syn: float = 1.0
     t_early: float = 0.15
@@ -95,33 +115,36 @@ class Experiment:
     seed: int = 0
 
     def __post_init__(self):
-        choices = {"name": NAMES, "delay": DELAYS, "schedule": SCHEDULES, "loss": LOSSES, "dtype": DTYPES}
+        choices = {
+            "name": NAMES,
+            "method": METHODS,
+            "delay": DELAYS,
+            "schedule": SCHEDULES,
+            "loss": LOSSES,
+            "dtype": DTYPES,
+        }
         for field, valid in choices.items():
-            if getattr(self, field) not in valid:
-                msg = f"{field} must be one of {', '.join(valid)}; got {getattr(self, field)!r}."
+            _require(getattr(self, field) in valid, field, f"one of {', '.join(valid)}", repr(getattr(self, field)))
+        for field in POSITIVE:
+            _require(getattr(self, field) > 0, field, "above 0", getattr(self, field))
+        _require(self.patience is None or self.patience >= 1, "patience", "above 0, or None", self.patience)
+        _require(0 <= self.seed < 2**32, "seed", "in 0..2**32 - 1", self.seed)
+        for field in dataclasses.fields(self):
+            methods = USED_BY.get(field.name, METHODS)
+            if self.method not in methods and getattr(self, field.name) != field.default:
+                users = " and ".join(methods)
+                msg = f"{field.name} is of no use to the method {self.method}, only to {users}; leave it out."
                 raise ValueError(msg)
-        for field in (
-            "hidden",
-            "epochs",
-            "batch",
-            "decay_epochs",
-            "weight_lr",
-            "delay_lr",
-            "max_inverse_slope",
-        ):
-            if not getattr(self, field) > 0:
-                msg = f"{field} must be above 0; got {getattr(self, field)}."
-                raise ValueError(msg)
-        if self.patience is not None and self.patience < 1:
-            msg = f"patience must be above 0, or None; got {self.patience}."
-            raise ValueError(msg)
-        if not 0 <= self.seed < 2**32:
-            msg = f"seed must be in 0..2**32 - 1; got {self.seed}."
-            raise ValueError(msg)
 
     def describe(self) -> dict[str, Any]:
         """The experiment as JSON knows it."""
         return {name: str(value) if value == math.inf else value for name, value in dataclasses.asdict(self).items()}
+
+
+def _require(right: bool, field: str, wanted: str, got: Any) -> None:
+    if not right:
+        msg = f"{field} must be {wanted}; got {got}."
+        raise ValueError(msg)
 
 
 YIN_YANG = Experiment()

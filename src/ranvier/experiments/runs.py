@@ -30,7 +30,7 @@ def run(
         experiment: What to do.
         out: Run folder; see `ranvier.train.RunFolder` for its files.
         resume: Go on with the run in `out`, if there is one. A finished run is only read.
-        threads: Threads of the simulator; results do not depend on it.
+        threads: Threads of `event-driven`; results do not depend on it.
         progress: How to show progress.
 
     Returns:
@@ -40,7 +40,8 @@ def run(
         RunError: the run folder is in use, holds another run, or is broken.
         TrainingError: spikes did not fit, or the loss or a gradient is not finite.
     """
-    folder, options = RunFolder(out), experiment.describe()
+    folder = RunFolder(out)
+    options = _options(experiment, folder) if resume else experiment.describe()
     if resume and folder.finished:
         folder.compare(options)
         return folder.result()
@@ -56,6 +57,18 @@ def run(
         folder.finish(result)
         draw_report(folder.path)
     return result
+
+
+def _options(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
+    """The experiment, in the words that a run which is there was started with.
+
+    Options that ranvier has learned since are left out where they do what was done before.
+    """
+    options = experiment.describe()
+    if not (folder.path / "config.json").exists():
+        return options
+    known, usual = folder.config()["options"], Experiment().describe()
+    return {name: value for name, value in options.items() if name in known or value != usual[name]}
 
 
 def draw_report(folder: Path | str) -> Path:
@@ -97,6 +110,7 @@ def _result(experiment: Experiment, fitted: Fitted, test: dict[str, Any]) -> dic
     speeds = [line["samples_per_second"] for line in fitted.epochs[1:] or fitted.epochs]
     return {
         "name": experiment.name,
+        "method": experiment.method,
         "delay": experiment.delay,
         "seed": experiment.seed,
         "test_accuracy": test["accuracy"],

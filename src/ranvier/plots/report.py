@@ -4,12 +4,15 @@
 training said. Files are read by the caller, who knows the experiment; here only the picture is written.
 """
 
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.axes import Axes
@@ -29,6 +32,8 @@ NAME = "report.png"
 LETTERS = "ABCDEFGHIJ"
 GRID = 160
 """Points of the decision map along each side."""
+CHUNK = 1000
+"""Points that are simulated at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +51,7 @@ class Run:
         classes: Names of the classes.
         history: One entry per epoch, as `learning_curves` wants it.
         result: What is known about the run: `test_accuracy`, `validation_accuracy`, `best_epoch`, `epochs`,
-            `parameters`, `weights`, `delays`, `delay`, `seed`, `seconds`, `name`; what is missing is left
+            `parameters`, `weights`, `delays`, `delay`, `method`, `seed`, `seconds`, `name`; what is missing is left
             out.
         initial: The network before training.
     """
@@ -124,13 +129,23 @@ def answers(
         The output that fires first, -1 where none does or two tie; and its lead, inf where it is the only
         one.
     """
-    solution = simulate(run.network, run.encode(points), run.simulator, t_end=run.t_end)
-    first = np.asarray(first_spike(solution.spikes["output"], run.network.size("output")))
+    first = np.asarray(first_spike(_spikes(run, points)["output"], run.network.size("output")))
     ranked = np.sort(first, axis=1)
     fired = np.isfinite(ranked[:, 0])
     second = ranked[:, 1] if ranked.shape[1] > 1 else np.full(len(ranked), np.inf)
     lead = np.where(fired, second - np.where(fired, ranked[:, 0], 0.0), 0.0)
     return np.where(lead > 0, first.argmin(axis=1), -1), lead
+
+
+def _spikes(run: Run, points: Float[np.ndarray, "samples 2"]) -> dict[str, Spikes]:
+    """Spikes of all neurons, simulated in parts of one size: one program, and no more memory than for one part."""
+    parts = math.ceil(len(points) / CHUNK)
+    filled = np.resize(points, (parts * CHUNK, 2)).reshape(parts, CHUNK, 2)
+    found = [_simulated(run.network, run.encode(part), run.simulator, t_end=run.t_end).spikes for part in filled]
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(points)], *found)
+
+
+_simulated = eqx.filter_jit(simulate)
 
 
 def _headline(page: FigureBase, network: Network, known: Mapping[str, Any]) -> None:
@@ -142,6 +157,8 @@ def _headline(page: FigureBase, network: Network, known: Mapping[str, Any]) -> N
     facts = [f"network {' - '.join(sizes)}"]
     if "delay" in known:
         facts.append("no delays" if known["delay"] == "none" else f"{known['delay']} delays")
+    if "method" in known:
+        facts.append(known["method"])
     if "parameters" in known:
         facts.append(f"{known['parameters']:,} parameters")
     if known.get("delays"):
@@ -181,7 +198,7 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
     panels = np.ravel(page.subplots(1, len(chosen), sharex=True, squeeze=False)).tolist()
     page.subplots_adjust(left=0.065, right=0.985, top=0.86, bottom=0.12, wspace=0.13)
     inputs = run.encode(run.points[chosen])
-    found = simulate(run.network, inputs, run.simulator, t_end=run.t_end).spikes
+    found = _spikes(run, run.points[chosen])
     trains = {run.network.input_sizes[0][0]: inputs, **found}
     latest = max(float(np.max(train.time, initial=0.0, where=np.isfinite(train.time))) for train in trains.values())
     for place, (axes, sample) in enumerate(zip(panels, chosen, strict=True)):

@@ -128,7 +128,7 @@ def _step(recipe: Recipe, state: State, totals: Totals, batch: Dataset, weight: 
 
 
 def _simulate(recipe: Recipe, network: Network, spikes: Spikes | dict[str, Spikes]) -> Solution:
-    return simulate(network, spikes, recipe.simulator, t_end=recipe.t_end, throw=False)
+    return simulate(network, spikes, recipe.simulator, t_end=recipe.t_end, record=recipe.record, throw=False)
 
 
 def _per_sample(function: Any, solution: Solution, *rest: Array) -> Array:

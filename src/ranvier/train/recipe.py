@@ -1,11 +1,12 @@
 """How a network is trained: everything but the network, the data and the random key."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int
 
 from ranvier.regularizers import SilentRecovery
 from ranvier.simulation import AbstractSimulator, Solution
@@ -32,6 +33,8 @@ class Recipe:
         epochs: Times that training goes through the data, >= 1.
         batch: Samples per step, >= 1. A last batch that is not full counts with the samples it has.
         learn: Fields to learn, as for `ranvier.partition`; default weights and delays.
+        record: Times (ms) at which to record the potentials of a population, for losses on `solution.voltages`, as for
+            `ranvier.simulate`: {population: (times,)}; default nothing.
         recovery: What wakes silent neurons after each step, for example `SilentRecovery()`; default nothing.
         patience: Stop when validation has not improved for so many epochs; default never.
 
@@ -56,6 +59,7 @@ class Recipe:
     epochs: int
     batch: int = 150
     learn: tuple[str, ...] = ()
+    record: Mapping[str, ArrayLike | Sequence[float]] = dataclasses.field(default_factory=dict)
     recovery: SilentRecovery | None = None
     patience: int | None = None
 
@@ -80,6 +84,7 @@ class Recipe:
             "epochs": self.epochs,
             "batch": self.batch,
             "learn": list(self.learn),
+            "record": {name: np.asarray(times).tolist() for name, times in self.record.items()} or None,
             "recovery": None if self.recovery is None else repr(self.recovery),
             "patience": self.patience,
         }
