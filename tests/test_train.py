@@ -18,6 +18,7 @@ import ranvier as rv
 from ranvier.experiments import earliest
 from ranvier.losses import max_over_time_cross_entropy, relative_time_mse
 from ranvier.regularizers import SilentRecovery
+from ranvier.simulation import AbstractNoisySimulator
 from ranvier.train import (
     Dataset,
     LiveProgress,
@@ -415,3 +416,46 @@ def test_fit_tells_progress_of_every_epoch():
     shown = Counting()
     fit(network(), dataset(40), dataset(40), BASE, progress=shown, key=KEY)
     assert shown.seen == [(4, 0), 1, 2, 3, 4, "stop"]
+
+
+class Jittery(AbstractNoisySimulator):
+    """`FirstSpike` whose input comes later, by as much as the key says."""
+
+    key: Array
+
+    def with_key(self, key: Array) -> "Jittery":
+        return Jittery(key)
+
+    def run(
+        self, network: rv.Network, spikes: dict[str, rv.Spikes], t_end: float, record: dict[str, Array]
+    ) -> rv.Solution:
+        late = {
+            name: rv.Spikes(train.time + jax.random.uniform(self.key), train.unit) for name, train in spikes.items()
+        }
+        return rv.FirstSpike().run(network, late, t_end, record)
+
+
+def test_a_simulator_with_noise_gets_another_key_for_every_batch():
+    """The noise that each batch met, told by its loss: all differ, and come again with the run's key."""
+
+    def met(key: int) -> list[float]:
+        seen = []
+        told = lambda time: seen.append(float(time))
+
+        def loss(solution: rv.Solution, label: Array) -> Array:
+            first = rv.first_spike(solution.spikes["output"], 2).min()
+            jax.debug.callback(told, first)
+            return 0.0 * relative_time_mse(rv.first_spike(solution.spikes["output"], 2), label, margin=0.3)
+
+        data = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), dataset(4))
+        recipe = Recipe(Jittery(KEY), t_end=9.0, loss=loss, predict=lambda solution: jnp.zeros((), jnp.int32),
+                        optimiser=adam(0.1), epochs=2, batch=2)  # fmt: skip
+        fit(network(), data, data, recipe, key=jax.random.key(key))
+        jax.effects_barrier()
+        return sorted(seen)
+
+    first = met(0)
+    assert len(first) == 2 * (4 + 4)
+    assert len({round(time, 9) for time in first}) == 2 * (2 + 1)
+    assert met(0) == first
+    assert met(1) != first

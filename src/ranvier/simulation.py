@@ -11,7 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
 
 from ranvier._concrete import concrete
 from ranvier.events import Spikes
@@ -31,6 +31,7 @@ STATUS = {
     9: "a potential or current is not finite: weights or inputs are too large",
     10: "a neuron spikes more often in one step than fits: raise ClockDriven(step_spikes=...), or take a shorter dt",
     11: "more events than fit: raise Exact(events=..., history=...) or ClockDriven(step_events=...), or shorten dt",
+    12: "an input unit spikes more than once, and the substrate plays one spike for each: give it more input units",
 }
 
 
@@ -86,6 +87,16 @@ class AbstractSimulator(eqx.Module):
         record: dict[str, Float[Array, "batch times"]],
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
+
+
+class AbstractNoisySimulator(AbstractSimulator):
+    """A simulator with noise, which its random key decides. Learning gives it another key for every batch."""
+
+    key: eqx.AbstractVar[PRNGKeyArray]
+
+    @abc.abstractmethod
+    def with_key(self, key: PRNGKeyArray) -> "AbstractNoisySimulator":
+        """The same simulator with other noise."""
 
 
 def simulate(

@@ -1,7 +1,8 @@
 """One pass through the data, compiled as one program: a scan over batches.
 
 The batches of an epoch are drawn from `(key, epoch)` alone, so that a resumed run sees what an undisturbed one sees.
-A last batch that is not full is filled up with samples of weight zero: every sample counts exactly once.
+A last batch that is not full is filled up with samples of weight zero: every sample counts exactly once. A simulator
+with noise gets a key of its own for each batch, folded from the same two and the batch's number.
 """
 
 import math
@@ -17,7 +18,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from ranvier.events import Spikes, spike_count
 from ranvier.network import Network, partition, project
-from ranvier.simulation import Solution, simulate
+from ranvier.simulation import AbstractNoisySimulator, Solution, simulate
 from ranvier.train.dataset import Dataset
 from ranvier.train.recipe import Recipe
 
@@ -74,40 +75,43 @@ def train_epoch(
         key: The run's random key.
         epoch: Number of this epoch, from 1.
     """
-    order = jax.random.permutation(jax.random.fold_in(key, epoch), data.size)
-    index, weight = _batches(order, recipe.batch, state.network.dtype)
+    key = jax.random.fold_in(key, epoch)
+    index, weight = _batches(jax.random.permutation(key, data.size), recipe.batch, state.network.dtype)
 
-    def step(carry: tuple[State, Totals], batch: tuple[Array, Array]) -> tuple[tuple[State, Totals], None]:
+    def step(carry: tuple[State, Totals], batch: tuple[Array, Array, Array]) -> tuple[tuple[State, Totals], None]:
         chosen = jax.tree.map(lambda leaf: leaf[batch[0]], data)
-        return _step(recipe, *carry, chosen, batch[1]), None
+        return _step(recipe, *carry, chosen, batch[1], jax.random.fold_in(key, batch[2])), None
 
-    (state, totals), _ = jax.lax.scan(step, (state, _no_totals(recipe, state.network, recipe.batch)), (index, weight))
+    start = (state, _no_totals(recipe, state.network, recipe.batch))
+    (state, totals), _ = jax.lax.scan(step, start, (index, weight, jnp.arange(len(index))))
     return state, totals
 
 
 @partial(jax.jit, static_argnums=0)
-def plain_epoch(recipe: Recipe, network: Network, data: Dataset) -> Totals:
-    """Go through the data once without learning."""
+def plain_epoch(recipe: Recipe, network: Network, data: Dataset, key: PRNGKeyArray) -> Totals:
+    """Go through the data once without learning; `key` decides the noise, if the simulator has any."""
     size = min(data.size, EVALUATION_BATCH)
     index, weight = _batches(jnp.arange(data.size), size, network.dtype)
 
-    def step(totals: Totals, batch: tuple[Array, Array]) -> tuple[Totals, None]:
+    def step(totals: Totals, batch: tuple[Array, Array, Array]) -> tuple[Totals, None]:
         chosen = jax.tree.map(lambda leaf: leaf[batch[0]], data)
-        solution = _simulate(recipe, network, chosen.spikes)
+        solution = _simulate(recipe, network, chosen.spikes, jax.random.fold_in(key, batch[2]))
         loss = _per_sample(recipe.loss, solution, chosen.label)
         return _add(recipe, totals, solution, chosen.label, loss, batch[1]), None
 
-    return jax.lax.scan(step, _no_totals(recipe, network, size), (index, weight))[0]
+    return jax.lax.scan(step, _no_totals(recipe, network, size), (index, weight, jnp.arange(len(index))))[0]
 
 
-def _step(recipe: Recipe, state: State, totals: Totals, batch: Dataset, weight: Float[Array, " batch"]) -> Any:
+def _step(
+    recipe: Recipe, state: State, totals: Totals, batch: Dataset, weight: Float[Array, " batch"], key: PRNGKeyArray
+) -> Any:
     """One step of the optimiser, then the bounds of the delays, then the recovery of silent neurons."""
     learn: Any
     learn, fixed = partition(state.network, *recipe.learn)
     share = weight / jnp.sum(weight)
 
     def objective(learn: Network) -> tuple[Float[Array, ""], tuple[Solution, Float[Array, " batch"]]]:
-        solution = _simulate(recipe, eqx.combine(learn, fixed), batch.spikes)
+        solution = _simulate(recipe, eqx.combine(learn, fixed), batch.spikes, key)
         loss = _per_sample(recipe.loss, solution, batch.label)
         return jnp.sum(loss * share), (solution, loss)
 
@@ -127,8 +131,11 @@ def _step(recipe: Recipe, state: State, totals: Totals, batch: Dataset, weight: 
     return State(network, optimiser, recovery), totals
 
 
-def _simulate(recipe: Recipe, network: Network, spikes: Spikes | dict[str, Spikes]) -> Solution:
-    return simulate(network, spikes, recipe.simulator, t_end=recipe.t_end, record=recipe.record, throw=False)
+def _simulate(recipe: Recipe, network: Network, spikes: Spikes | dict[str, Spikes], key: PRNGKeyArray) -> Solution:
+    simulator = recipe.simulator
+    if isinstance(simulator, AbstractNoisySimulator):
+        simulator = simulator.with_key(key)
+    return simulate(network, spikes, simulator, t_end=recipe.t_end, record=recipe.record, throw=False)
 
 
 def _per_sample(function: Any, solution: Solution, *rest: Array) -> Array:

@@ -80,7 +80,7 @@ def fit(
         facts: What else to keep in `config.json`.
         on_epoch_end: Called as `on_epoch_end(metrics, network)` after each epoch.
         progress: How to show progress; default not at all. See `progress_for`.
-        key: Random key; it decides the order of the samples.
+        key: Random key; it decides the order of the samples, and the noise of simulators that have any.
 
     Raises:
         ValueError: the data do not fit the network.
@@ -100,13 +100,14 @@ def fit(
         return run.end()
 
 
-def evaluate(network: Network, data: Dataset, recipe: Recipe) -> Metrics:
+def evaluate(network: Network, data: Dataset, recipe: Recipe, *, key: PRNGKeyArray | None = None) -> Metrics:
     """Loss and accuracy of a network on a data set, and how much it fires.
 
     Args:
         network: The network.
         data: Samples.
         recipe: Simulator, loss and prediction.
+        key: Decides the noise of simulators that have any; default `jax.random.key(0)`.
 
     Returns:
         `loss`, `accuracy`, `spikes_per_neuron` and `silent` by population, and `guarded`, the number of spikes whose
@@ -117,7 +118,7 @@ def evaluate(network: Network, data: Dataset, recipe: Recipe) -> Metrics:
         TrainingError: spikes did not fit, or the loss is not finite.
     """
     data.check(network, recipe.t_end)
-    totals = _copy(plain_epoch(recipe, network, data))
+    totals = _copy(plain_epoch(recipe, network, data, jax.random.key(0) if key is None else key))
     _refuse(totals, network, recipe, "evaluation")
     return _metrics(totals, network, data.size)
 
@@ -193,7 +194,8 @@ class _Run:
         totals = _copy(totals)
         trained = time.perf_counter()
         _refuse(totals, self.network, self.recipe, f"epoch {number}")
-        checked = _copy(plain_epoch(self.recipe, self.state.network, self.validation))
+        noise = jax.random.fold_in(self.key, self.recipe.epochs + number)  # no epoch's own
+        checked = _copy(plain_epoch(self.recipe, self.state.network, self.validation, noise))
         _refuse(checked, self.network, self.recipe, f"validation after epoch {number}")
         judged = _metrics(checked, self.network, self.validation.size)
         metrics = {

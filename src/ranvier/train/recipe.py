@@ -14,8 +14,9 @@ from ranvier.simulation import AbstractSimulator, Solution
 Loss = Callable[[Solution, Int[Array, ""]], Float[Array, ""]]
 Predict = Callable[[Solution], Int[Array, ""]]
 
-NOT_PART_OF_THE_RESULT = ("threads",)
-"""Fields of a simulator that results do not depend on: a run may be resumed with other values."""
+NOT_PART_OF_THE_RESULT = ("threads", "key")
+"""Fields of a simulator that results do not depend on: a run may be resumed with other values. The key of a simulator
+with noise is replaced for every batch."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
