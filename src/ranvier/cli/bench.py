@@ -17,6 +17,7 @@ memory    peak memory against spikes, duration and delay
 queues    queues of events, next to adseq where it can be imported
 drops     events lost by small queues, against the load
 queue-table  what recommend_queue looks up
+first-spike  training with FirstSpike, one seed and ten at once, next to EventDriven
 clock     ClockDriven on the same input, next to EventDriven, and to adseq where it is installed
 
 \b
@@ -25,14 +26,15 @@ Examples:
   ranvier bench cochlea --hidden 128 --hidden 256 --delay axonal --json cochlea.json
 """
 
-NAMES = ("cochlea", "training", "memory", "queues", "drops", "queue-table", "clock")
+NAMES = ("cochlea", "training", "memory", "queues", "drops", "queue-table", "first-spike", "clock")
 
 
 def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="cochlea, training, memory, queues, drops, queue-table or clock; default all.", show_default=False
+            help="cochlea, training, memory, queues, drops, queue-table, first-spike or clock; default all.",
+            show_default=False,
         ),
     ] = "all",
     hidden: Annotated[
@@ -69,7 +71,7 @@ def _makers(
     hidden: list[int] | None, kinds: list[str], samples: Path | None, repeats: int
 ) -> dict[str, Callable[[], list[dict[str, Any]]]]:
     """What makes the rows of each benchmark."""
-    from ranvier.bench import clock, cochlea, memory, queue_table, queues, training
+    from ranvier.bench import clock, cochlea, first_spike, memory, queue_table, queues, training
 
     return {
         "cochlea": lambda: [
@@ -82,5 +84,6 @@ def _makers(
         "queues": lambda: queues.measure(repeats),
         "drops": queues.drops,
         "queue-table": lambda: queue_table.measure(repeats),
+        "first-spike": lambda: first_spike.measure(repeats=repeats),
         "clock": lambda: [row for size in hidden or [128] for row in clock.measure(clock.Workload(size), repeats)],
     }
