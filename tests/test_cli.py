@@ -20,10 +20,7 @@ from ranvier.cli import train as train_command
 from ranvier.cli.output import quartiles
 from ranvier.cli.seeds import PARENT, parse_seeds
 from ranvier.experiments import (
-    Experiment,
-    build_data,
-    build_network,
-    build_recipe,
+    YinYang,
     earliest,
     load_run,
     run,
@@ -195,7 +192,7 @@ def test_check_gradients_of_a_run(finished: Path, ranvier: Any):
 def test_check_gradients_of_nothing(ranvier: Any):
     said = ranvier("check-gradients", "no-such-thing")
     assert said.status == 2
-    assert "TARGET must be yin-yang or a run folder; got 'no-such-thing'" in said.err
+    assert "TARGET must be one of yin-yang, temporal-order or a run folder; got 'no-such-thing'" in said.err
 
 
 def test_info_says_what_a_bug_report_should(ranvier: Any):
@@ -224,7 +221,7 @@ def test_without_a_command_there_is_help(ranvier: Any):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "mnist"], "'mnist' is not one of 'yin-yang'"),
+        (["train", "mnist"], "'mnist' is not one of 'yin-yang', 'temporal-order'"),
         (
             ["train", "yin-yang", "--delay", "long"],
             "'long' is not one of 'none', 'axonal', 'dendritic', 'synaptic'",
@@ -240,15 +237,20 @@ def test_without_a_command_there_is_help(ranvier: Any):
         (["train", "yin-yang", "--seeds", "3..1"], "--seeds must be a range such as 0..4"),
         (
             ["train", "yin-yang", "--set", "margin"],
-            "--set margin: expected NAME=VALUE with NAME one of hidden, weight_mean",
+            "--set margin: expected NAME=VALUE with NAME one of method, dt, beta",
         ),
         (["train", "yin-yang", "--set", "magrin=1"], "--set magrin=1: expected NAME=VALUE"),
         (["train", "yin-yang", "--set", "hidden=many"], "--set hidden=many: expected a value of type int"),
         (
             ["train", "yin-yang", "--set", "loss=none"],
-            "loss must be one of relative, cross-entropy; got 'none'",
+            "loss must be one of relative, cross-entropy, potential; got 'none'",
         ),
         (["train", "yin-yang", "--set", "patience=0"], "patience must be above 0, or None; got 0"),
+        (["train", "yin-yang", "--set", "detach_time=1"], "--set detach_time=1: expected a value of type bool"),
+        (
+            ["train", "temporal-order", "--hidden", "3"],
+            "--hidden is nothing that temporal-order has; it has method, dt",
+        ),
         (["trian"], "There are train, report, check-gradients, bench, info."),
         (["report"], "Missing argument"),
     ],
@@ -317,16 +319,16 @@ def test_a_worker_whose_parent_is_gone_stops(tmp_path: Path):
 @pytest.mark.parametrize(("delay", "count"), [("none", 210), ("axonal", 244), ("dendritic", 243), ("synaptic", 420)])
 def test_the_published_networks_have_their_numbers_of_parameters(delay: str, count: int):
     experiment = yin_yang(delay)
-    network = build_network(experiment)
+    network = experiment.network()
     learn, _ = partition(network)
     assert sum(leaf.size for leaf in jax.tree.leaves(learn)) == count
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(network))
-    assert build_recipe(experiment, 5000).learn == (("weight",) if delay == "none" else ("weight", "delay"))
+    assert experiment.recipe(5000).learn == (("weight",) if delay == "none" else ("weight", "delay"))
 
 
 def test_the_published_protocol():
     """Weights N(1, 1) and rates of the publication, in our units twice that; delays 0.50 +- 0.06 in [0, 1]."""
-    network = build_network(yin_yang(hidden=2000))
+    network = yin_yang(hidden=2000).network()
     weight = np.asarray(network.connections[0].weight)
     assert weight.mean() == pytest.approx(2.0, abs=0.1)
     assert weight.std() == pytest.approx(2.0, abs=0.1)
@@ -335,7 +337,7 @@ def test_the_published_protocol():
     assert delay.std() == pytest.approx(0.06, abs=0.01)
     neuron = network.neurons["hidden"]
     assert (float(neuron.tau_mem), float(neuron.tau_syn), float(neuron.refractory)) == (2.0, 1.0, math.inf)
-    data = build_data(yin_yang(dtype="float64"))
+    data = yin_yang(dtype="float64").data()
     assert [part.size for part in data] == [5000, 1000, 1000]
     for part in data:
         assert 0.15 <= float(part.spikes.time.min()) < 0.18
@@ -344,10 +346,10 @@ def test_the_published_protocol():
 
 
 def test_the_seed_decides_the_network_and_nothing_else_is_compiled_for_it():
-    one, same, other = (build_network(yin_yang(seed=seed)) for seed in (1, 1, 2))
+    one, same, other = (yin_yang(seed=seed).network() for seed in (1, 1, 2))
     assert np.array_equal(one.connections[0].weight, same.connections[0].weight)
     assert not np.array_equal(one.connections[0].weight, other.connections[0].weight)
-    assert build_recipe(yin_yang(seed=1), 5000) is build_recipe(yin_yang(seed=2), 5000)
+    assert yin_yang(seed=1).recipe(5000) is yin_yang(seed=2).recipe(5000)
 
 
 def test_the_answer_is_the_output_that_fires_alone_first():
@@ -355,10 +357,10 @@ def test_the_answer_is_the_output_that_fires_alone_first():
     assert [int(earliest(first)) for first in firsts] == [1, 2, -1, -1, 1]
 
 
-@pytest.mark.parametrize("changes", [{"loss": "mse"}, {"delay": "both"}, {"name": "mnist"}, {"epochs": 0}])
+@pytest.mark.parametrize("changes", [{"loss": "mse"}, {"delay": "both"}, {"epochs": 0}])
 def test_an_experiment_that_makes_no_sense_is_refused(changes: dict[str, Any]):
     with pytest.raises(ValueError, match=f"^{next(iter(changes))} must be"):
-        dataclasses.replace(Experiment(), **changes)
+        dataclasses.replace(YinYang(), **changes)
 
 
 def test_a_run_of_another_version_is_refused(finished: Path, tmp_path: Path):

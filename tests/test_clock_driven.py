@@ -142,6 +142,39 @@ def test_merged_layout_is_second_order_in_dt():
     assert errors[1] < errors[0] / 8
 
 
+def test_gradients_of_merged_events_are_those_of_central_differences():
+    """A recurrent layer in which several events of both signs share a neuron and a step, along three directions."""
+    rng = np.random.default_rng(2)
+    draw = lambda low, high, *shape: jnp.asarray(rng.uniform(low, high, shape))
+    links = [
+        rv.Connection("input", "hidden", draw(-0.4, 1.2, 4, 3), rv.SynapticDelay(draw(0.1, 6.0, 4, 3), 0.0, 7.0)),
+        rv.Connection("hidden", "hidden", draw(-0.8, 0.8, 3, 3), rv.SynapticDelay(draw(1.1, 4.0, 3, 3), 1.0, 5.0)),
+    ]
+    hidden = rv.LIF(tau_mem=8.0, tau_syn=4.0, refractory=0.7)
+    net = rv.Network({"input": 4}, {"hidden": hidden}, {"hidden": 3}, links)
+    point = (net, jnp.asarray(np.sort(rng.uniform(0.0, 20.0, 40))))
+    unit = jnp.asarray(rng.integers(0, 4, 40), jnp.int32)
+
+    @jax.jit
+    @functools.partial(jax.value_and_grad, has_aux=True)
+    def at(step: jax.Array, line: tuple) -> tuple[jax.Array, rv.simulation.Stats]:
+        net, time = jax.tree.map(lambda leaf, slope: leaf + step * slope, point, line)
+        simulator, record = rv.ClockDriven(dt=1.0, layout=rv.Merged(longest=7.0)), {"hidden": [24.3]}
+        solution = rv.simulate(net, rv.Spikes(time, unit), simulator, t_end=25.0, record=record, throw=False)
+        fired = solution.spikes["hidden"].time
+        total = jnp.sum(jnp.where(jnp.isfinite(fired), jnp.sin(fired), 0.0)) + jnp.sum(solution.voltages["hidden"])
+        return total, solution.stats
+
+    for _ in range(3):
+        line = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), point)
+        (_, stats), slope = at(jnp.array(0.0), line)
+        assert (int(stats.status), int(stats.exact)) == (0, 0)
+        assert int(stats.spikes["hidden"]) > 6
+        value = lambda step, line=line: float(at(jnp.array(step), line)[0][0])
+        difference = lambda step, value=value: (value(step) - value(-step)) / (2 * step)
+        np.testing.assert_allclose(slope, (4 * difference(1e-6) - difference(2e-6)) / 3, rtol=1e-6)
+
+
 def test_the_merged_event_has_the_weight_and_the_centre_of_its_events():
     sums = jnp.array([[[[3.0, 1.0 * 0.1 + 2.0 * 0.4]], [[-2.0, -2.0 * 0.2]]]])
     times, weights = merge(sums, jnp.array(0.5))

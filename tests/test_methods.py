@@ -2,31 +2,35 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import ranvier as rv
 from ranvier.cli import execute
-from ranvier.experiments import EXACT, METHODS, build, build_network, load_run, run, runs, yin_yang
+from ranvier.experiments import EXACT, EXPERIMENTS, METHODS, TemporalOrder, load_run, run, yin_yang
 from ranvier.experiments.experiment import METHODS as NAMES
+from ranvier.experiments.yin_yang_experiment import splits
 from ranvier.plots import report
-from ranvier.train import RunFolder, TrainingError
+from ranvier.train import RunFolder, evaluate, fit
 
 STEPS = {"clock-driven": {"dt": 4.0}, "surrogate": {"dt": 0.5, "beta": 20.0}}
 KIND = {"event-driven": rv.EventDriven, "first-spike": rv.FirstSpike}
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
     """A tiny run of each method, on few samples and with a coarse map."""
     with pytest.MonkeyPatch.context() as patch:
         few = rv.datasets.Splits(*(rv.datasets.yin_yang_samples(60, seed) for seed in (42, 41, 40)))
-        for module in (build, runs):
-            patch.setattr(module, "splits", lambda: few)
+        patch.setattr("ranvier.experiments.yin_yang_experiment.yin_yang_splits", lambda: few)
+        splits.cache_clear()
         patch.setattr(report, "GRID", 4)
         patch.setattr(report, "CHUNK", 30)
         found = {}
@@ -36,7 +40,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                 "axonal", method=method, hidden=4, epochs=1, batch=30, dtype="float64", **STEPS.get(method, {})
             )
             run(experiment, found[method])
-        return found
+        yield found
+    splits.cache_clear()
 
 
 def test_the_methods_are_those_that_are_named():
@@ -51,7 +56,7 @@ def test_a_run_of_every_method_is_whole(folders: dict[str, Path], method: str):
     assert (folders[method] / "report.png").read_bytes().startswith(b"\x89PNG")
     experiment, network = load_run(folders[method])
     assert experiment.method == method
-    simulator = build.build_recipe(experiment, 60).simulator
+    simulator = experiment.recipe(60).simulator
     assert isinstance(simulator, KIND.get(method, rv.ClockDriven))
     assert len(network.connections) == 2
 
@@ -65,7 +70,7 @@ def test_exact_methods_train_the_same_network(folders: dict[str, Path], method: 
 
 
 def test_surrogate_training_is_another_one(folders: dict[str, Path]):
-    start = jax.tree.leaves(build_network(load_run(folders["surrogate"])[0]))
+    start = jax.tree.leaves(load_run(folders["surrogate"])[0].network())
     exact, other = (jax.tree.leaves(load_run(folders[name])[1]) for name in ("event-driven", "surrogate"))
     moved = [np.abs(a - b).max() for a, b in zip(start, other, strict=True)]
     assert max(moved) > 1e-3
@@ -109,9 +114,9 @@ def test_a_run_from_before_methods_is_loaded_and_resumed(folders: dict[str, Path
     experiment, _ = load_run(tmp_path)
     assert experiment.method == "event-driven"
     assert run(experiment, tmp_path, resume=True) == RunFolder(tmp_path).result()
-    (tmp_path / "metrics.json").unlink()  # not finished: its checkpoint is accepted, its data (all samples) are not
-    with pytest.raises((RuntimeError, TrainingError), match="other options: training data was"):
-        run(experiment, tmp_path, resume=True)
+    done = RunFolder(tmp_path).result()
+    (tmp_path / "metrics.json").unlink()  # not finished: it goes on from its checkpoint
+    assert run(experiment, tmp_path, resume=True)["test_loss"] == done["test_loss"]
 
 
 def test_gradients_of_a_surrogate_are_not_checked(folders: dict[str, Path], capsys: pytest.CaptureFixture[str]):
@@ -135,3 +140,51 @@ def test_gradients_of_a_surrogate_are_not_checked(folders: dict[str, Path], caps
 def test_numbers_that_a_method_has_no_use_for_are_refused(changes: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=message):
         yin_yang(**changes)
+
+
+# Temporal order
+
+
+def orders(method: str, **changes: Any) -> Any:
+    return TemporalOrder(method=method, dtype="float64", **changes)
+
+
+def test_the_known_delays_solve_temporal_order_and_the_opposite_is_always_wrong():
+    experiment = orders("event-driven", delay_std=0.0)
+    data, recipe, start = experiment.data().test, experiment.recipe(2), experiment.network()
+    assert np.asarray(start.connections[0].delay()).tolist() == [[0.0, 10.0], [10.0, 0.0]]
+    assert evaluate(start, data, recipe)["accuracy"] == 0.0
+    solved = eqx.tree_at(lambda net: net.connections[0].delay.raw, start, 10.0 * jnp.eye(2))
+    assert evaluate(solved, data, recipe)["accuracy"] == 1.0
+    equal = eqx.tree_at(lambda net: net.connections[0].delay.raw, start, jnp.zeros((2, 2)))
+    assert evaluate(equal, data, recipe)["accuracy"] == 0.0  # a tie is no answer
+
+
+@pytest.mark.parametrize("method", ["event-driven", "surrogate"])
+def test_temporal_order_is_learned(method: str):
+    experiment = orders(method, record_every=1.0, **({"dt": 0.5} if method == "surrogate" else {}))
+    data = experiment.data()
+    fitted = fit(experiment.network(), data.train, data.validation, experiment.recipe(2), key=jax.random.key(0))
+    seen = [line["validation_accuracy"] for line in fitted.epochs]
+    assert seen[0] == 0.0
+    assert seen.index(1.0) < 8
+
+
+def test_a_run_of_temporal_order_is_drawn_and_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert execute(["train", "temporal-order", "--out", str(tmp_path), "--seed", "2", "--quiet"]) == 0
+    result = RunFolder(tmp_path).result()
+    assert (result["name"], result["parameters"], result["delays"], result["test_accuracy"]) == (
+        "temporal-order",
+        4,
+        4,
+        1,
+    )
+    assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
+    assert isinstance(load_run(tmp_path)[0], EXPERIMENTS["temporal-order"])
+    assert execute(["check-gradients", str(tmp_path), "--samples", "1"]) == 0
+    assert "delay " in capsys.readouterr().out
+
+
+def test_the_gap_must_be_a_time():
+    with pytest.raises(ValueError, match="`gap` must be a time in ms above 0; got 0"):
+        rv.datasets.temporal_order_samples(0.0)

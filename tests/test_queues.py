@@ -306,3 +306,20 @@ def test_a_queue_is_recommended_by_measured_times():
         rv.queues.recommend_queue(1000, 7.0, 0.1, 0.025, device="abacus")
     with pytest.raises(ValueError, match="`dt` must be positive and finite; got 0.0"):
         rv.queues.recommend_queue(1000, 7.0, 0.1, 0.0)
+
+
+def test_every_queue_that_loses_nothing_may_be_recommended(monkeypatch: pytest.MonkeyPatch):
+    """Whichever was fastest in the table, at the nearest number of queues and with enough places; no lossy one."""
+    exact = ("FifoQueue", "SortedQueue", "HeapQueue", "RingQueue")
+    for best in exact:
+        spent = {"LossyQueue": 1.0, "SingleQueue": 1.0, **dict.fromkeys(exact, 3.0), best: 2.0}
+        rows = [
+            {"device": "tpu", "queue": kind, "queues": queues, "places": places, "step_us": scale * spent[kind]}
+            for kind in spent
+            for queues, places, scale in ((1000, 900, 1.0), (1000, 1, 0.1 / spent[kind]), (100, 900, 1 / spent[kind]))
+        ]
+        monkeypatch.setattr("ranvier.queues.recommend.measured", lambda rows=rows: rows)
+        choice = rv.queues.recommend_queue(900, delay_max=20.0, rate_max=0.1, dt=0.1, device="tpu")
+        assert type(choice.queue).__name__ == best
+        assert choice.reason.startswith(f"{best} with {choice.queue.places} places: 2 us per step")
+        assert choice.reason.count("3 us of") == 3

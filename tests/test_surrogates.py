@@ -10,7 +10,8 @@ import pytest
 
 import ranvier as rv
 from ranvier import surrogates
-from ranvier.clock_driven import Linear, SurrogateSpikes
+from ranvier.clock_driven import Gaussian, Linear, SurrogateSpikes, Tent
+from ranvier.clock_driven.taps import AbstractTaps
 from ranvier.surrogates import Surrogate
 
 X = np.linspace(-2.0, 2.0, 401)
@@ -154,6 +155,19 @@ def test_without_spikes_every_gradient_is_exact():
             direction = np.random.RandomState(place).randn(*one.shape)
             expected = difference(loss, args, place, direction)
             assert abs(float((one * direction).sum()) - expected) < 1e-6 * abs(expected), (kind, place)
+
+
+@pytest.mark.parametrize("taps", [Linear(), Tent(0.0), Tent(0.7), Gaussian(0.5)], ids=repr)
+@pytest.mark.parametrize("position", [0.0, 2.0, 2.4, 5.0])
+def test_a_delay_of_whole_steps_has_a_derivative(taps: AbstractTaps, position: float):
+    """That of what interpolates around it: from above, from both sides, or, at the longest delay, from below."""
+    value = jnp.sin(jnp.arange(6.0))
+    arrived = lambda at: jnp.dot(taps(at, 6), value)
+    found = float(jax.grad(arrived)(jnp.asarray(position)))
+    sides = [float(arrived(jnp.asarray(position + h)) - arrived(jnp.asarray(position))) / h for h in (1e-7, -1e-7)]
+    if isinstance(taps, Linear):
+        sides = [sides[position == 5.0]]
+    assert found == pytest.approx(np.mean(sides), abs=1e-6)
 
 
 def hand_written(weight: np.ndarray, spikes: np.ndarray, detach: bool) -> tuple[float, float]:

@@ -19,13 +19,13 @@ SLOTS = (81, 641)
 
 def measure(repeats: int = 5) -> list[dict[str, Any]]:
     """One row for each kind, number of queues and number of places on this device."""
-    kinds = [("FifoQueue", queues.FifoQueue(places)) for places in PLACES]
-    kinds += [("RingQueue", queues.RingQueue(slots - 1.0, 1.0)) for slots in SLOTS]
+    kinds: list[queues.AbstractQueue] = [queues.RingQueue(slots - 1.0, 1.0) for slots in SLOTS]
+    kinds += [kind(places) for kind in (queues.FifoQueue, queues.SortedQueue, queues.HeapQueue) for places in PLACES]
     rows = []
     for size, steps in SIZES.items():
         delay, fires = jnp.full(size, jnp.float32(DELAY)), jnp.asarray(spikes(size, steps))
-        for name, queue in kinds:
+        for queue in kinds:
             spent = timed(runs(poisson(queue), delay, fires)[1:2], steps, repeats)[0]
-            device = jax.default_backend()
-            rows.append({"device": device, "queue": name, "queues": size, "places": queue.places, "step_us": spent})
+            row = {"queue": type(queue).__name__, "queues": size, "places": queue.places, "step_us": spent}
+            rows.append({"device": jax.default_backend(), **row})
     return rows

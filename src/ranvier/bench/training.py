@@ -12,8 +12,7 @@ import numpy as np
 
 from ranvier.event_driven import EventDriven, host, simulator, tables
 from ranvier.events import Spikes
-from ranvier.experiments.build import build_data, build_network, build_recipe, keys
-from ranvier.experiments.experiment import yin_yang
+from ranvier.experiments import keys, yin_yang
 from ranvier.network import Network
 from ranvier.train import fit
 
@@ -27,8 +26,8 @@ def measure(delay: str = "synaptic", hidden: int = 30, epochs: int = 6) -> dict[
         epochs: Epochs; the first is not counted.
     """
     experiment = yin_yang(delay, hidden=hidden, epochs=epochs)
-    data, network = build_data(experiment), build_network(experiment)
-    recipe = build_recipe(experiment, len(data.train.label))
+    data, network = experiment.data(), experiment.network()
+    recipe = experiment.recipe(len(data.train.label))
     fitted = fit(network, data.train, data.validation, recipe, key=keys(experiment)[1])
     rate = statistics.median(epoch["samples_per_second"] for epoch in fitted.epochs[1:])
     forward, backward = _passes(

@@ -9,8 +9,9 @@ from ranvier.cli.output import output, say
 
 HELP = """Compare exact gradients with central differences, in float64, and explain the outcome.
 
-TARGET is `yin-yang`, the network before training, or a run folder, the network that training found. The exit status
-is 1 if the gradients are not what they should be. A run of surrogate gradients is refused: they are no derivatives.
+TARGET is `yin-yang` or `temporal-order`, the network before training, or a run folder, the network that training
+found. The exit status is 1 if the gradients are not what they should be. A run of surrogate gradients is refused: they
+are no derivatives.
 
 \b
 Examples:
@@ -20,7 +21,7 @@ Examples:
 
 
 def check_gradients(
-    target: Annotated[str, typer.Argument(help="`yin-yang`, or a run folder.")] = "yin-yang",
+    target: Annotated[str, typer.Argument(help="`yin-yang`, `temporal-order`, or a run folder.")] = "yin-yang",
     samples: Annotated[int, typer.Option(help="Number of input samples.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Decides which samples and which directions.", min=0)] = 0,
 ) -> None:
@@ -28,16 +29,16 @@ def check_gradients(
     import jax
 
     from ranvier.checks import check_gradients as check
-    from ranvier.experiments import EXACT, build_data, build_network, build_recipe, load_run, yin_yang
+    from ranvier.experiments import EXACT, EXPERIMENTS, load_run
 
     jax.config.update("jax_enable_x64", True)
     if Path(target).is_dir():
         experiment, network = load_run(target)
-    elif target == "yin-yang":
-        experiment = yin_yang()
-        network = build_network(experiment)
+    elif target in EXPERIMENTS:
+        experiment = EXPERIMENTS[target].tuned()
+        network = experiment.network()
     else:
-        msg = f"TARGET must be yin-yang or a run folder; got {target!r}"
+        msg = f"TARGET must be one of {', '.join(EXPERIMENTS)} or a run folder; got {target!r}"
         raise typer.BadParameter(msg)
     if experiment.method not in EXACT:
         msg = (
@@ -45,14 +46,15 @@ def check_gradients(
             f"check a run of {', '.join(EXACT)}"
         )
         raise typer.BadParameter(msg)
-    data = build_data(experiment)
-    recipe = build_recipe(experiment, data.train.size)
+    data = experiment.data()
+    recipe = experiment.recipe(data.train.size)
     report = check(
         network,
         data.validation.spikes,
         recipe.simulator,
         t_end=recipe.t_end,
         names=recipe.learn,
+        record=recipe.record,
         samples=samples,
         key=jax.random.key(seed),
     )

@@ -22,7 +22,7 @@ import typer
 from ranvier.cli.output import output
 
 if TYPE_CHECKING:
-    from ranvier.experiments import Experiment
+    from ranvier.experiments import AbstractExperiment
     from ranvier.train import AbstractProgress
 
 PARENT = "RANVIER_PARENT"
@@ -58,7 +58,7 @@ def cores() -> int:
 
 
 def run_workers(
-    experiment: "Experiment",
+    experiment: "AbstractExperiment",
     seeds: Sequence[int],
     folder: Path,
     workers: int,
@@ -96,14 +96,12 @@ def run_workers(
 
 
 def _start(
-    experiment: "Experiment", seeds: Sequence[int], folder: Path, threads: int, resume: bool, complaints: Any
+    experiment: "AbstractExperiment", seeds: Sequence[int], folder: Path, threads: int, resume: bool, complaints: Any
 ) -> subprocess.Popen[bytes]:
     """Start one worker, in a session of its own: Ctrl-C reaches it through this process."""
     settings = dataclasses.asdict(experiment)
-    dataset, delay, method = (settings.pop(name) for name in ("name", "delay", "method"))
     settings.pop("seed")
-    command = [sys.executable, "-m", "ranvier.cli", "train", dataset, "--delay", delay, "--method", method]
-    command += ["--out", str(folder)]
+    command = [sys.executable, "-m", "ranvier.cli", "train", experiment.name, "--out", str(folder)]
     command += ["--seeds", ",".join(map(str, seeds)), "--workers", "1", "--threads", str(threads), "--quiet"]
     command += [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
     return subprocess.Popen(

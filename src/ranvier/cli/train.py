@@ -14,7 +14,7 @@ from ranvier.cli.output import errors, output, say, show_result, show_seeds
 from ranvier.cli.seeds import cores, parse_seeds, run_workers, seed_folder
 
 if TYPE_CHECKING:
-    from ranvier.experiments import Experiment
+    from ranvier.experiments import AbstractExperiment
 
 HELP = """Train a network, choose the best epoch on validation data, test it once, and draw a report.
 
@@ -25,21 +25,19 @@ Examples:
   ranvier train yin-yang --seeds 0..4 --out runs/five
   ranvier train yin-yang --seeds 0..4 --out runs/five --resume
   ranvier train yin-yang --set schedule=cosine --set margin=0.3
-  ranvier train yin-yang --method surrogate --set beta=20 --epochs 40
+  ranvier train yin-yang --method surrogate --epochs 40
+  ranvier train temporal-order --seeds 0..9
 
 The seeds of `--seeds` are trained side by side, each in a process and a run folder of its own, OUT/seed-N, and end
 with the numbers they have alone. Ctrl-C, or a crash, loses a second of work at most: `--resume` goes on.
 """
 
 
-APART = ("name", "method", "delay", "seed")
-"""Fields of an experiment that have options of their own; `--set` takes the others."""
-
-
 class DatasetName(enum.StrEnum):
     """Data sets there are."""
 
     YIN_YANG = "yin-yang"
+    TEMPORAL_ORDER = "temporal-order"
 
 
 class MethodName(enum.StrEnum):
@@ -71,7 +69,7 @@ class DTypeName(enum.StrEnum):
 class Job:
     """What `train` was asked for: an experiment, and how to go about it."""
 
-    experiment: "Experiment"
+    experiment: "AbstractExperiment"
     folder: Path
     resume: bool
     quiet: bool
@@ -100,10 +98,10 @@ class Job:
 
 def train(
     dataset: Annotated[DatasetName, typer.Argument(help="What to learn.", show_default=False)],
-    method: Annotated[MethodName, typer.Option(help="Simulator and gradient.")] = MethodName.EVENT_DRIVEN,
-    delay: Annotated[DelayKind, typer.Option(help="Kind of learnable delays.")] = DelayKind.SYNAPTIC,
+    method: Annotated[MethodName | None, typer.Option(help="How to simulate [default: event-driven].")] = None,
+    delay: Annotated[DelayKind | None, typer.Option(help="Kind of learnable delays [default: synaptic].")] = None,
     hidden: Annotated[int | None, typer.Option(help="Hidden neurons [default: 30].", min=1)] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs [default: 300].", min=1)] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs [default: 300; temporal-order 20].", min=1)] = None,
     batch: Annotated[int | None, typer.Option(help="Samples per step [default: 150].", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of one run [default: 0].", min=0)] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of several runs: 0..4 or 0,3,5.")] = None,
@@ -111,7 +109,7 @@ def train(
     delay_lr: Annotated[float | None, typer.Option(help="Learning rate of the delays, at the start.")] = None,
     dtype: Annotated[DTypeName | None, typer.Option(help="Precision [default: float32].")] = None,
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other number.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder [default: runs/DATASET-DELAY(-METHOD)].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder [default: runs/DATASET-DELAY-METHOD].")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in OUT, if there is one.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     threads: Annotated[
@@ -120,14 +118,13 @@ def train(
     workers: Annotated[int | None, typer.Option(help="Runs at a time [default: one per core].", min=1)] = None,
 ) -> None:
     """Train a network; `HELP` is what the user reads."""
-    asked = {"hidden": hidden, "epochs": epochs, "batch": batch, "weight_lr": weight_lr, "delay_lr": delay_lr}
-    asked |= {"dtype": None if dtype is None else dtype.value}
+    asked = {"method": method, "delay": delay, "hidden": hidden, "epochs": epochs, "batch": batch}
+    asked |= {"weight_lr": weight_lr, "delay_lr": delay_lr, "dtype": dtype}
     which = parse_seeds(seed, seeds)
-    settings = {name: value for name, value in asked.items() if value is not None} | {"seed": which[0]}
-    settings["method"] = method.value
-    named = [dataset.value, delay.value, *([method.value] if method != MethodName.EVENT_DRIVEN else [])]
-    folder = out or Path("runs") / "-".join(named)
-    job = Job(_experiment(delay.value, settings, changes or []), folder, resume, quiet, threads)
+    given = {name: getattr(value, "value", value) for name, value in asked.items() if value is not None}
+    experiment = _experiment(dataset.value, given, which[0], changes or [])
+    folder = out or Path("runs") / experiment.label
+    job = Job(experiment, folder, resume, quiet, threads)
     try:
         if seeds is None:
             show_result(folder, job.run())
@@ -157,20 +154,23 @@ def _several(job: Job, seeds: Sequence[int], workers: int | None) -> None:
     show_seeds(job.folder, results)
 
 
-def _experiment(delay: str, settings: dict[str, Any], changes: Sequence[str]) -> "Experiment":
+def _experiment(dataset: str, given: dict[str, Any], seed: int, changes: Sequence[str]) -> "AbstractExperiment":
     """The experiment asked for; what makes no sense is an error of usage. Float64 is switched on where wanted."""
-    from ranvier.experiments import Experiment, yin_yang
+    from ranvier.experiments import EXPERIMENTS
 
-    kinds = typing.get_type_hints(Experiment)
+    fields = {field.name: field.type for field in dataclasses.fields(EXPERIMENTS[dataset]) if field.name != "seed"}
+    for name in given:
+        if name not in fields:
+            msg = f"--{name.replace('_', '-')} is nothing that {dataset} has; it has {', '.join(fields)}"
+            raise typer.BadParameter(msg)
     for change in changes:
         name, equals, text = change.partition("=")
-        if not equals or name not in kinds or name in APART:
-            known = ", ".join(field for field in kinds if field not in APART)
-            msg = f"--set {change}: expected NAME=VALUE with NAME one of {known}"
+        if not equals or name not in fields:
+            msg = f"--set {change}: expected NAME=VALUE with NAME one of {', '.join(fields)}"
             raise typer.BadParameter(msg)
-        settings[name] = _parse(change, text, kinds[name])
+        given[name] = _parse(change, text, fields[name])
     try:
-        experiment = yin_yang(delay, **settings)
+        experiment = EXPERIMENTS[dataset].tuned(**given, seed=seed)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
     if experiment.dtype == "float64":
@@ -187,7 +187,7 @@ def _parse(change: str, text: str, kind: Any) -> Any:
         return None
     plain = next(option for option in options if option is not types.NoneType)
     try:
-        return plain(text)
-    except ValueError as error:
+        return {"true": True, "false": False}[text.lower()] if plain is bool else plain(text)
+    except (KeyError, ValueError) as error:
         msg = f"--set {change}: expected a value of type {plain.__name__}"
         raise typer.BadParameter(msg) from error

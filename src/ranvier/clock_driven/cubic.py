@@ -75,8 +75,9 @@ def first_crossing(cubic: Cubic, armed: Bool[Array, " size"]) -> tuple[Bool[Arra
 
 
 def _bracketed_root(cubic: Cubic, upper: Float[Array, " size"]) -> Float[Array, " size"]:
-    """Zero between 0, where the cubic is negative, and `upper`, where it is not."""
+    """Zero between 0, where the cubic is negative, and `upper`, where it is not, to rounding of guess or value."""
     close = 2.0 * jnp.finfo(upper.dtype).eps
+    level = close * sum(jnp.abs(part) for part in cubic)
 
     def improve(carry: tuple) -> tuple:
         low, high, guess, _, steps = carry
@@ -85,7 +86,7 @@ def _bracketed_root(cubic: Cubic, upper: Float[Array, " size"]) -> Float[Array, 
         newton = guess - value / jnp.where(slope == 0, 1.0, slope)
         trusted = (slope != 0) & (newton >= low) & (newton <= high)
         better = jnp.where(trusted, newton, 0.5 * (low + high))
-        return low, high, better, jnp.abs(better - guess), steps + 1
+        return low, high, better, jnp.where(jnp.abs(value) > level, jnp.abs(better - guess), 0.0), steps + 1
 
     def moving(carry: tuple) -> Bool[Array, ""]:
         *_, moved, steps = carry

@@ -113,7 +113,7 @@ def delay_line(link: Connection, dt: float, taps: AbstractTaps) -> AbstractLine:
             )
             raise ValueError(msg)
         longest = float(known.max())
-    count = math.ceil(longest / dt - 1e-6) + 1
+    count = max(math.ceil(longest / dt - 1e-6), 1) + 1  # a delay of 0 too has a neighbour, for its derivative
     spread = taps if link.delay.learns else Linear()
     position = link.delay().astype(link.weight.dtype) / dt
     weights = spread(position, count)

@@ -10,6 +10,7 @@ import abc
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
 from ranvier._parameters import finite
@@ -26,6 +27,8 @@ class AbstractTaps(eqx.Module):
 class Linear(AbstractTaps):
     """`max(0, 1 - |k - p|)`: linear interpolation between the two neighbouring steps.
 
+    At a whole p the derivative is that from above, at the last tap from below.
+
     Example:
         >>> import jax.numpy as jnp
         >>> from ranvier.clock_driven import Linear
@@ -35,7 +38,9 @@ class Linear(AbstractTaps):
 
     def __call__(self, position: Float[Array, "*delays"], count: int) -> Float[Array, " taps *delays"]:
         """`max(0, 1 - |k - p|)`."""
-        return jnp.maximum(1.0 - jnp.abs(_distance(position, count)), 0.0)
+        below = jnp.clip(jnp.floor(lax.stop_gradient(position)), 0.0, max(count - 2.0, 0.0))
+        step, share = _distance(below, count), (position - below)[None]
+        return jnp.where(step == 0, 1.0 - share, jnp.where(step == 1, share, 0.0))
 
 
 class Gaussian(AbstractTaps):
@@ -99,7 +104,9 @@ class Tent(AbstractTaps):
     def __call__(self, position: Float[Array, "*delays"], count: int) -> Float[Array, " taps *delays"]:
         """The tent, divided by its sum."""
         width = jnp.abs(self.sigma.astype(position.dtype)) + 1.0
-        tent = jnp.maximum(width - jnp.abs(_distance(position, count)), 0.0)
+        distance = _distance(position, count)
+        distance = distance * lax.stop_gradient(jnp.sign(distance))  # |distance|, whose derivative at 0 is 0
+        tent = jnp.maximum(width - distance, 0.0)
         return tent / (jnp.sum(tent, axis=0, keepdims=True) + 1e-7)
 
 

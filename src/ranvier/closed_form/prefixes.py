@@ -53,6 +53,7 @@ def prefixes(arrivals: Arrivals, tau: Tau) -> Prefixes:
     time = jnp.where(some, due, 0.0)
     latest = jnp.concatenate([time[:1], time[:-1]])
     gap = jnp.where(some, time - latest, 0.0)
+    gap = jnp.broadcast_to(gap, jnp.broadcast_shapes(gap.shape, tau.mem.shape, tau.syn.shape))
     decay_mem, kernel = flow(gap, tau.mem, tau.syn)
     decay_syn = jnp.exp(-gap / tau.syn)
     weight = jnp.where(some, weight, 0.0)

@@ -1,4 +1,4 @@
-"""Named experiments: one frozen dataclass holds every number, a few functions turn it into a run.
+"""Named experiments: one frozen dataclass each holds every number and makes what a run needs of it.
 
 >>> import tempfile
 >>> from ranvier.experiments import load_run, run, yin_yang
@@ -9,15 +9,17 @@
 >>> experiment, network = load_run(folder)
 """
 
-from ranvier.experiments.build import EXACT as EXACT
-from ranvier.experiments.build import METHODS as METHODS
-from ranvier.experiments.build import build_data as build_data
-from ranvier.experiments.build import build_network as build_network
-from ranvier.experiments.build import build_recipe as build_recipe
-from ranvier.experiments.build import earliest as earliest
-from ranvier.experiments.experiment import YIN_YANG as YIN_YANG
-from ranvier.experiments.experiment import Experiment as Experiment
-from ranvier.experiments.experiment import yin_yang as yin_yang
+from ranvier.experiments.experiment import AbstractExperiment as AbstractExperiment
+from ranvier.experiments.experiment import Data as Data
+from ranvier.experiments.experiment import highest as highest
+from ranvier.experiments.experiment import keys as keys
+from ranvier.experiments.methods import EXACT as EXACT
+from ranvier.experiments.methods import METHODS as METHODS
+from ranvier.experiments.runs import EXPERIMENTS as EXPERIMENTS
 from ranvier.experiments.runs import draw_report as draw_report
 from ranvier.experiments.runs import load_run as load_run
 from ranvier.experiments.runs import run as run
+from ranvier.experiments.temporal_order_experiment import TemporalOrder as TemporalOrder
+from ranvier.experiments.yin_yang_experiment import YinYang as YinYang
+from ranvier.experiments.yin_yang_experiment import earliest as earliest
+from ranvier.experiments.yin_yang_experiment import yin_yang as yin_yang

@@ -1,25 +1,25 @@
-"""Every number of a run, in one frozen dataclass, and the published ones.
+"""What all experiments share: the numbers of every run, and what can be asked of any experiment.
 
-The Yin-Yang protocol is that of DelGrad (Göltz et al., Nat. Commun. 16, 2025): samples, encoding, time constants,
-network, loss, optimiser. There V' = -V/tau_mem + I; here tau_mem V' = -V + I. With tau_mem = 2 ms that makes our
-weights, their initial values and their learning rates twice the published ones. The published schedule multiplies the
-rates by 0.95 every 20 epochs (`schedule="step", decay=0.95`); ours ends in a cosine. The rates were chosen on the
-validation data of seeds 5 to 8.
+An experiment is a frozen dataclass of every number, and knows what `ranvier.train.fit` needs: data, network, recipe.
 """
 
+import abc
 import dataclasses
 import math
-from typing import Any
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, NamedTuple
 
-NAMES = ("yin-yang",)
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int, PRNGKeyArray
+
+from ranvier.network import Network
+from ranvier.simulation import Solution
+from ranvier.train import Dataset, Recipe, RunFolder
+
 METHODS = ("event-driven", "first-spike", "clock-driven", "surrogate")
-DELAYS = ("none", "axonal", "dendritic", "synaptic")
-SCHEDULES = ("constant", "step", "cosine")
-LOSSES = ("relative", "cross-entropy")
 DTYPES = ("float32", "float64")
-
-POSITIVE = ("hidden", "epochs", "batch", "decay_epochs", "weight_lr", "delay_lr", "max_inverse_slope", "dt", "beta")
-
 USED_BY = {
     "max_inverse_slope": ("event-driven",),
     "dt": ("clock-driven", "surrogate"),
@@ -29,41 +29,25 @@ USED_BY = {
 """Methods that have a use for a field; with others it must be left as it is."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Experiment:
+class Data(NamedTuple):
+    """Samples as spikes, to train on, to choose with, and to report."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractExperiment(abc.ABC):
     """Every number of a run. Times in ms, weights in units of the threshold.
 
     Args:
-        name: The data set.
         method: How spikes and gradients come about: `event-driven`, `first-spike` and `clock-driven` are exact,
             `surrogate` is not.
-        delay: Kind of delay: `none`, `axonal`, `dendritic` or `synaptic`.
-        hidden: Hidden neurons.
-        weight_mean: Mean of the initial weights.
-        weight_std: Their standard deviation.
-        delay_low: Smallest delay.
-        delay_high: Largest delay.
-        delay_mean: Mean of the initial delays.
-        delay_std: Their standard deviation.
-        weight_lr: Learning rate of the weights, at the start.
-        delay_lr: Learning rate of the delays (of the number behind the sigmoid), at the start.
-        schedule: Course of both: `constant`, `step` or `cosine`.
-        decay: What `step` multiplies them by, or where `cosine` ends, as a share.
-        decay_epochs: Every how many epochs `step` does so.
-        loss: `relative` (margins between first spikes) or `cross-entropy`.
-        margin: Lead that `relative` asks of the right output.
-        loss_tau: Time scale of `cross-entropy`.
-        early_strength: Weight of its push towards early spikes.
-        recovery: Smallest increment of the weights onto silent neurons; 0 for no recovery.
-        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike; inf for no limit. `event-driven` only.
         dt: Step of `clock-driven` and `surrogate`.
         beta: Steepness of the surrogate, `ranvier.surrogates.superspike(beta)`.
         detach_time: Whether hidden spikes learn by the surrogate alone; see `ranvier.clock_driven.SurrogateSpikes`.
-        tau_mem: Membrane time constant.
-        tau_syn: Synaptic time constant.
-        t_early: Input spike time of value 0.
-        t_late: Input spike time of value 1.
-        t_end: End of each simulation.
+        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike; inf for no limit. `event-driven` only.
         epochs: Epochs.
         batch: Samples per step.
         patience: Stop when validation has not improved for so many epochs; None for never.
@@ -71,103 +55,120 @@ class Experiment:
         seed: Decides initial weights and delays, and the order of the samples.
 
     Raises:
-        ValueError: a number is out of range or a name is unknown.
-
-    Example:
-        >>> from ranvier.experiments import Experiment
-        >>> Experiment(hidden=10).delay
-        'synaptic'
+        ValueError: a number is out of range, of no use to the method, or a name is unknown.
     """
 
-    name: str = "yin-yang"
+    name: ClassVar[str]
+    classes: ClassVar[tuple[str, ...]]
+
     method: str = "event-driven"
-    delay: str = "synaptic"
-    hidden: int = 30
-    weight_mean: float = 2.0
-    weight_std: float = 2.0
-    delay_low: float = 0.0
-    delay_high: float = 1.0
-    delay_mean: float = 0.5
-    delay_std: float = 0.06
-    weight_lr: float = 0.02
-    delay_lr: float = 0.02
-    schedule: str = "cosine"
-    decay: float = 0.001
-    decay_epochs: int = 20
-    loss: str = "relative"
-    margin: float = 0.2
-    loss_tau: float = 0.2
-    early_strength: float = 0.005
-    recovery: float = 0.001
-    max_inverse_slope: float = math.inf
     dt: float = 0.1
     beta: float = 100.0
     detach_time: bool = False
-    tau_mem: float = 2.0
-    tau_syn: float = 1.0
-    t_early: float = 0.15
-    t_late: float = 2.0
-    t_end: float = 8.0
+    max_inverse_slope: float = math.inf
     epochs: int = 300
     batch: int = 150
     patience: int | None = None
     dtype: str = "float32"
     seed: int = 0
 
-    def __post_init__(self):
-        choices = {
-            "name": NAMES,
-            "method": METHODS,
-            "delay": DELAYS,
-            "schedule": SCHEDULES,
-            "loss": LOSSES,
-            "dtype": DTYPES,
-        }
-        for field, valid in choices.items():
-            _require(getattr(self, field) in valid, field, f"one of {', '.join(valid)}", repr(getattr(self, field)))
-        for field in POSITIVE:
-            _require(getattr(self, field) > 0, field, "above 0", getattr(self, field))
-        _require(self.patience is None or self.patience >= 1, "patience", "above 0, or None", self.patience)
-        _require(0 <= self.seed < 2**32, "seed", "in 0..2**32 - 1", self.seed)
-        for field in dataclasses.fields(self):
-            methods = USED_BY.get(field.name, METHODS)
-            if self.method not in methods and getattr(self, field.name) != field.default:
-                users = " and ".join(methods)
-                msg = f"{field.name} is of no use to the method {self.method}, only to {users}; leave it out."
-                raise ValueError(msg)
+    @property
+    @abc.abstractmethod
+    def label(self) -> str:
+        """A short name that tells it from its variants, for the run folder."""
+
+    @property
+    @abc.abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What of it a result repeats, beside name, method and seed."""
+
+    @classmethod
+    @abc.abstractmethod
+    def tuned(cls, **changes: Any) -> "AbstractExperiment":
+        """The experiment with some changes, and the numbers that were found to suit them."""
+
+    @abc.abstractmethod
+    def data(self) -> Data:
+        """Its samples, as spikes."""
+
+    @abc.abstractmethod
+    def network(self) -> Network:
+        """Its network as it is before training; the seed decides it."""
+
+    @abc.abstractmethod
+    def make_recipe(self, samples: int, threads: int | None) -> Recipe:
+        """How it is trained; see `recipe`."""
+
+    @abc.abstractmethod
+    def draw(self, folder: RunFolder, network: Network) -> Path:
+        """Draw `report.png` into the folder of a finished run, whose network this is."""
+
+    def recipe(self, samples: int, threads: int | None = None) -> Recipe:
+        """How it is trained. Experiments that differ in the seed only share a recipe, and a compiled program.
+
+        Args:
+            samples: Number of training samples, for the schedules.
+            threads: Threads of `event-driven`; results do not depend on it.
+        """
+        return _recipe(dataclasses.replace(self, seed=0), samples, threads)
 
     def describe(self) -> dict[str, Any]:
         """The experiment as JSON knows it."""
-        return {name: str(value) if value == math.inf else value for name, value in dataclasses.asdict(self).items()}
+        numbers = {"name": self.name, **dataclasses.asdict(self)}
+        return {name: str(value) if value == math.inf else value for name, value in numbers.items()}
+
+
+@lru_cache(maxsize=16)
+def _recipe(experiment: AbstractExperiment, samples: int, threads: int | None) -> Recipe:
+    return experiment.make_recipe(samples, threads)
+
+
+def keys(experiment: AbstractExperiment) -> tuple[PRNGKeyArray, PRNGKeyArray]:
+    """Random keys for the initial network and for the order of the samples."""
+    initial, order = jax.random.split(jax.random.key(experiment.seed))
+    return initial, order
+
+
+def highest(solution: Solution) -> Int[Array, ""]:
+    """The output whose recorded potential rises highest; -1, no answer, where two tie.
+
+    Args:
+        solution: One sample's, with the potentials of `output`.
+    """
+    top = jnp.max(solution.voltages["output"], axis=0)
+    alone = jnp.sum(top == jnp.max(top)) == 1
+    return jnp.where(alone, jnp.argmax(top), -1).astype(jnp.int32)
+
+
+def check(experiment: AbstractExperiment, choices: dict[str, tuple[str, ...]], positive: tuple[str, ...]) -> None:
+    """Refuse numbers that make no sense.
+
+    Args:
+        experiment: The experiment.
+        choices: The names that each of its fields of names may have, those of every experiment apart.
+        positive: Its fields that must be above 0, those of every experiment apart.
+
+    Raises:
+        ValueError: one does not; the message names it.
+    """
+    for field, valid in {"method": METHODS, "dtype": DTYPES, **choices}.items():
+        _require(
+            getattr(experiment, field) in valid, field, f"one of {', '.join(valid)}", repr(getattr(experiment, field))
+        )
+    for field in ("epochs", "batch", "max_inverse_slope", "dt", "beta", *positive):
+        _require(getattr(experiment, field) > 0, field, "above 0", getattr(experiment, field))
+    patience = experiment.patience
+    _require(patience is None or patience >= 1, "patience", "above 0, or None", patience)
+    _require(0 <= experiment.seed < 2**32, "seed", "in 0..2**32 - 1", experiment.seed)
+    for field in dataclasses.fields(experiment):
+        methods = USED_BY.get(field.name, METHODS)
+        if experiment.method not in methods and getattr(experiment, field.name) != field.default:
+            users = " and ".join(methods)
+            msg = f"{field.name} is of no use to the method {experiment.method}, only to {users}; leave it out."
+            raise ValueError(msg)
 
 
 def _require(right: bool, field: str, wanted: str, got: Any) -> None:
     if not right:
         msg = f"{field} must be {wanted}; got {got}."
         raise ValueError(msg)
-
-
-YIN_YANG = Experiment()
-"""The Yin-Yang protocol with synaptic delays."""
-
-PER_DELAY: dict[str, dict[str, Any]] = {
-    "none": {"weight_mean": 1.0, "weight_lr": 0.04},
-    "axonal": {"weight_lr": 0.01, "delay_lr": 0.005},
-    "dendritic": {"weight_lr": 0.01, "delay_lr": 0.005},
-    "synaptic": {},
-}
-"""What differs from `YIN_YANG` for each kind of delay."""
-
-
-def yin_yang(delay: str = "synaptic", **changes: Any) -> Experiment:
-    """The Yin-Yang experiment with some kind of delay, and whatever else is to be different.
-
-    Example:
-        >>> from ranvier.experiments import yin_yang
-        >>> yin_yang("none", hidden=10).weight_mean
-        1.0
-    """
-    if delay not in DELAYS:
-        msg = f"delay must be one of {', '.join(DELAYS)}; got {delay!r}."
-        raise ValueError(msg)
-    return dataclasses.replace(YIN_YANG, delay=delay, **(PER_DELAY[delay] | changes))

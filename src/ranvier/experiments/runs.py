@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 
-from ranvier.datasets.yin_yang import yin_yang_class
-from ranvier.experiments.build import CLASSES, build_data, build_network, build_recipe, encode, keys, splits
-from ranvier.experiments.experiment import Experiment
+from ranvier.experiments.experiment import AbstractExperiment, keys
+from ranvier.experiments.temporal_order_experiment import TemporalOrder
+from ranvier.experiments.yin_yang_experiment import YinYang
 from ranvier.network import Network, partition
 from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit, read_arrays
 from ranvier.train.provenance import provenance
 
+EXPERIMENTS: dict[str, type[AbstractExperiment]] = {kind.name: kind for kind in (YinYang, TemporalOrder)}
+"""All experiments by name."""
+
 
 def run(
-    experiment: Experiment,
+    experiment: AbstractExperiment,
     out: Path | str,
     *,
     resume: bool = False,
@@ -45,21 +47,21 @@ def run(
     if resume and folder.finished:
         folder.compare(options)
         return folder.result()
-    data = build_data(experiment)
-    recipe = build_recipe(experiment, data.train.size, threads)
-    network, key = build_network(experiment), keys(experiment)[1]
+    data = experiment.data()
+    recipe = experiment.recipe(data.train.size, threads)
+    network, key = experiment.network(), keys(experiment)[1]
     fitted = fit(
         network, data.train, data.validation, recipe, out=out, resume=resume, options=options, facts=provenance(),
         progress=progress, key=key,
     )  # fmt: skip
-    result = _result(experiment, fitted, evaluate(fitted.network, data.test, recipe))
+    result = _result(experiment, fitted, evaluate(fitted.network, data.test, recipe), recipe.learn)
     with folder.locked():
         folder.finish(result)
         draw_report(folder.path)
     return result
 
 
-def _options(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
+def _options(experiment: AbstractExperiment, folder: RunFolder) -> dict[str, Any]:
     """The experiment, in the words that a run which is there was started with.
 
     Options that ranvier has learned since are left out where they do what was done before.
@@ -67,7 +69,7 @@ def _options(experiment: Experiment, folder: RunFolder) -> dict[str, Any]:
     options = experiment.describe()
     if not (folder.path / "config.json").exists():
         return options
-    known, usual = folder.config()["options"], Experiment().describe()
+    known, usual = folder.config()["options"], type(experiment)().describe()
     return {name: value for name, value in options.items() if name in known or value != usual[name]}
 
 
@@ -78,40 +80,22 @@ def draw_report(folder: Path | str) -> Path:
         RunError: the folder does not hold a finished run.
         BrokenFileError: its network is truncated or changed.
     """
-    from ranvier.plots.report import Run, write_report  # draws with matplotlib, which is slow to import
-
-    files = RunFolder(folder)
     experiment, network = load_run(folder)
-    recipe, test = build_recipe(experiment, samples=1), splits().test
-    return write_report(
-        files.path,
-        Run(
-            network=network,
-            simulator=recipe.simulator,
-            t_end=recipe.t_end,
-            encode=lambda points: encode(experiment, np.concatenate([points, 1 - points], axis=1)),
-            points=test.feature[:, :2],
-            label=test.label,
-            truth=yin_yang_class,
-            classes=CLASSES,
-            history=files.epochs(),
-            result=files.result(),
-            initial=build_network(experiment),
-        ),
-    )
+    return experiment.draw(RunFolder(folder), network)
 
 
-def _result(experiment: Experiment, fitted: Fitted, test: dict[str, Any]) -> dict[str, Any]:
-    learn, _ = partition(fitted.network)
-    sizes = {
-        "weights": sum(link.weight.size for link in learn.connections),
-        "delays": sum(leaf.size for link in learn.connections for leaf in jax.tree.leaves(link.delay)),
-    }
+def _result(
+    experiment: AbstractExperiment, fitted: Fitted, test: dict[str, Any], learn: tuple[str, ...]
+) -> dict[str, Any]:
+    sizes = {}
+    for field in ("weight", "delay"):
+        leaves = jax.tree.leaves(partition(fitted.network, field)[0]) if field in learn else []
+        sizes[f"{field}s"] = sum(leaf.size for leaf in leaves)
     speeds = [line["samples_per_second"] for line in fitted.epochs[1:] or fitted.epochs]
     return {
         "name": experiment.name,
         "method": experiment.method,
-        "delay": experiment.delay,
+        **experiment.facts,
         "seed": experiment.seed,
         "test_accuracy": test["accuracy"],
         "test_loss": test["loss"],
@@ -127,7 +111,7 @@ def _result(experiment: Experiment, fitted: Fitted, test: dict[str, Any]) -> dic
     }
 
 
-def load_run(folder: Path | str) -> tuple[Experiment, Network]:
+def load_run(folder: Path | str) -> tuple[AbstractExperiment, Network]:
     """The experiment of a run folder, and the network that did best on its validation data.
 
     Raises:
@@ -138,12 +122,12 @@ def load_run(folder: Path | str) -> tuple[Experiment, Network]:
     stored: dict[str, Any] = files.config()["options"]
     try:
         numbers: dict[str, Any] = {name: math.inf if value == "inf" else value for name, value in stored.items()}
-        experiment = Experiment(**numbers)
-    except (TypeError, ValueError) as error:
+        experiment = EXPERIMENTS[numbers.pop("name")](**numbers)
+    except (KeyError, TypeError, ValueError) as error:
         msg = f"{files.path} holds a run that this version of ranvier cannot read: {error}"
         raise RunError(msg) from error
     try:
-        network, _ = read_arrays(files.network, build_network(experiment))
+        network, _ = read_arrays(files.network, experiment.network())
     except FileNotFoundError as error:
         msg = f"{files.path} holds a run that is not finished; finish it first, with --resume."
         raise RunError(msg) from error

@@ -120,8 +120,7 @@ def _first_spikes(
     link = Connection("arrivals", name, jnp.concatenate([weight for _, weight in due]))
     alone = Network({"arrivals": link.weight.shape[0]}, {name: noisy}, {name: size}, [link])
     arrivals = in_order(jnp.concatenate([time for time, _ in due], axis=1))
-    with jax.numpy_rank_promotion("allow"):  # FirstSpike sets one threshold per neuron against all arrivals
-        spikes = FirstSpike().run(alone, {"arrivals": arrivals}, t_end, {}).spikes[name]
+    spikes = FirstSpike().run(alone, {"arrivals": arrivals}, t_end, {}).spikes[name]
     return first_spike(spikes, size)
 
 

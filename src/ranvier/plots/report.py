@@ -26,7 +26,7 @@ from ranvier.plots.decisions import decision_map, misses
 from ranvier.plots.histograms import parameter_histograms, parameters
 from ranvier.plots.spike_raster import causes, raster, travel
 from ranvier.plots.style import CLASSES, EXCITATORY, INHIBITORY, INK, SMALL, TITLE, figure, tidy
-from ranvier.simulation import AbstractSimulator, simulate
+from ranvier.simulation import AbstractSimulator, Solution, simulate
 
 NAME = "report.png"
 LETTERS = "ABCDEFGHIJ"
@@ -41,7 +41,8 @@ class Run:
     """Everything that the report of a run shows.
 
     Args:
-        network: The trained network: one input population, and `output`, whose first spike is the answer.
+        network: The trained network: one input population, and `output`, whose first spike, or highest potential, is
+            the answer.
         simulator: How it is simulated.
         t_end: End of a simulation (ms).
         encode: Turns points of the plane, shape (samples, 2), into input spikes.
@@ -54,6 +55,7 @@ class Run:
             `parameters`, `weights`, `delays`, `delay`, `method`, `seed`, `seconds`, `name`; what is missing is left
             out.
         initial: The network before training.
+        record: Times (ms) at which the potentials of an output that does not spike are compared.
     """
 
     network: Network
@@ -67,6 +69,12 @@ class Run:
     history: Sequence[Mapping[str, Any]]
     result: Mapping[str, Any]
     initial: Network | None = None
+    record: Sequence[float] = ()
+
+    @property
+    def verdict(self) -> str:
+        """What the output that is the answer does."""
+        return "rises highest" if self.record else "fires first"
 
 
 def write_report(folder: Path, run: Run) -> Path:
@@ -82,9 +90,14 @@ def write_report(folder: Path, run: Run) -> Path:
     Raises:
         RuntimeError: the network cannot be simulated.
     """
+    return save(draw_report(run), folder)
+
+
+def save(page: Figure, folder: Path) -> Path:
+    """Write a figure into a run folder as its report; it appears there only when it is whole."""
     path = Path(folder) / NAME
     partial = path.with_name(f".{NAME}.{os.getpid()}.partial")
-    draw_report(run).savefig(partial, format="png", dpi=120)
+    page.savefig(partial, format="png", dpi=120)
     partial.replace(path)
     return path
 
@@ -119,29 +132,37 @@ def draw_report(run: Run) -> Figure:
 def answers(
     run: Run, points: Float[np.ndarray, "samples 2"]
 ) -> tuple[Int[np.ndarray, " samples"], Float[np.ndarray, " samples"]]:
-    """What the network says to each point, and by how much its output comes before the next one (ms).
+    """What the network says to each point, and by how much its output is ahead of the next one.
 
     Args:
         run: The run.
         points: Points of the plane.
 
     Returns:
-        The output that fires first, -1 where none does or two tie; and its lead, inf where it is the only
-        one.
+        The output that fires first (rises highest), -1 where none does or two tie; and its lead in ms (units of
+        potential), inf where it is the only one.
     """
-    first = np.asarray(first_spike(_spikes(run, points)["output"], run.network.size("output")))
-    ranked = np.sort(first, axis=1)
-    fired = np.isfinite(ranked[:, 0])
+    solution = _solve(run, points)
+    if run.record:
+        late = -solution.voltages["output"].max(axis=1)
+    else:
+        late = np.asarray(first_spike(solution.spikes["output"], run.network.size("output")))
+    ranked = np.sort(late, axis=1)
+    there = np.isfinite(ranked[:, 0])
     second = ranked[:, 1] if ranked.shape[1] > 1 else np.full(len(ranked), np.inf)
-    lead = np.where(fired, second - np.where(fired, ranked[:, 0], 0.0), 0.0)
-    return np.where(lead > 0, first.argmin(axis=1), -1), lead
+    lead = np.where(there, second - np.where(there, ranked[:, 0], 0.0), 0.0)
+    return np.where(lead > 0, late.argmin(axis=1), -1), lead
 
 
-def _spikes(run: Run, points: Float[np.ndarray, "samples 2"]) -> dict[str, Spikes]:
-    """Spikes of all neurons, simulated in parts of one size: one program, and no more memory than for one part."""
+def _solve(run: Run, points: Float[np.ndarray, "samples 2"]) -> Solution:
+    """Spikes and recorded potentials, in parts of one size: one program, and no more memory than for one part."""
     parts = math.ceil(len(points) / CHUNK)
     filled = np.resize(points, (parts * CHUNK, 2)).reshape(parts, CHUNK, 2)
-    found = [_simulated(run.network, run.encode(part), run.simulator, t_end=run.t_end).spikes for part in filled]
+    record = {"output": np.asarray(run.record)} if run.record else {}
+    found = []
+    for part in filled:
+        solution = _simulated(run.network, run.encode(part), run.simulator, t_end=run.t_end, record=record)
+        found.append(eqx.tree_at(lambda it: it.stats, solution, None))
     return jax.tree.map(lambda *leaves: np.concatenate(leaves)[: len(points)], *found)
 
 
@@ -183,7 +204,7 @@ def _plane(axes: Axes, run: Run, answer: Int[np.ndarray, " samples"], chosen: Se
         disc = {"boxstyle": "circle,pad=0.25", "facecolor": INK, "edgecolor": "white"}
         font = {"fontsize": SMALL, "fontweight": "bold", "color": "white", "ha": "center", "va": "center"}
         axes.annotate(letter, place, bbox=disc, **font)
-    tidy(axes, title="Which output fires first", x="x", y="y")
+    tidy(axes, title=f"Which output {run.verdict}", x="x", y="y")
     axes.grid(visible=False)
     kinds = list(zip(run.classes, CLASSES, strict=False))
     handles = [Line2D([], [], marker="s", linestyle="", color=shade, label=name) for name, shade in kinds]
@@ -198,18 +219,20 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
     panels = np.ravel(page.subplots(1, len(chosen), sharex=True, squeeze=False)).tolist()
     page.subplots_adjust(left=0.065, right=0.985, top=0.86, bottom=0.12, wspace=0.13)
     inputs = run.encode(run.points[chosen])
-    found = _spikes(run, run.points[chosen])
+    found = _solve(run, run.points[chosen]).spikes
     trains = {run.network.input_sizes[0][0]: inputs, **found}
     latest = max(float(np.max(train.time, initial=0.0, where=np.isfinite(train.time))) for train in trains.values())
     for place, (axes, sample) in enumerate(zip(panels, chosen, strict=True)):
         spikes = {name: Spikes(train.time[place], train.unit[place]) for name, train in trains.items()}
         _example(axes, run, spikes, int(answer[sample]))
         label, said = int(run.label[sample]), int(answer[sample])
-        fired = f"{run.classes[said]} fires first" if said >= 0 else "no output fires first"
+        fired = f"{run.classes[said] if said >= 0 else 'no output'} {run.verdict}"
         mark = "✓" if label == said else "✗"
         title = f"{LETTERS[place % len(LETTERS)]}   a sample of {run.classes[label]}: {fired}  {mark}"
         axes.set_title(title, loc="left", fontsize=TITLE, fontweight="bold", color=CLASSES[label])
     panels[0].set_xlim(-0.03 * latest, 1.05 * latest)
+    if "output" not in found:
+        return
     lines = {"strongest causes of the answer: excitatory": EXCITATORY, "inhibitory": INHIBITORY}
     handles = [Line2D([], [], color=shade, label=name) for name, shade in lines.items()]
     page.legend(handles=handles, fontsize=SMALL, frameon=False, loc="upper right", ncols=2,
@@ -218,10 +241,10 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
 
 def _example(axes: Axes, run: Run, spikes: Mapping[str, Spikes], answer: int) -> None:
     """Raster of one sample, with what made the answer's output fire."""
-    sizes = dict(run.network.input_sizes + run.network.neuron_sizes)
-    colours = {"output": CLASSES[: sizes["output"]]}
+    sizes = {name: size for name, size in run.network.input_sizes + run.network.neuron_sizes if name in spikes}
+    colours = {"output": CLASSES[: run.network.size("output")]}
     rows = raster(axes, spikes, sizes, colours=colours, names={"output": run.classes})
-    if answer >= 0:
+    if answer >= 0 and "output" in spikes:
         travel(axes, rows, causes(run.network, spikes, "output", answer))
         names = [label for label in axes.get_yticklabels() if label.get_text() == run.classes[answer]]
         for name in names:

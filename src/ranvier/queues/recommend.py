@@ -9,8 +9,10 @@ import equinox as eqx
 
 from ranvier.queues.abstract import AbstractQueue
 from ranvier.queues.fifo import FifoQueue
+from ranvier.queues.heap import HeapQueue
 from ranvier.queues.ring import RingQueue
 from ranvier.queues.sizing import capacity
+from ranvier.queues.sorted import SortedQueue
 
 
 class Recommendation(eqx.Module):
@@ -28,10 +30,11 @@ class Recommendation(eqx.Module):
 def recommend_queue(
     queues: int, delay_max: float, rate_max: float, dt: float, *, device: str = "cpu"
 ) -> Recommendation:
-    """The faster of `FifoQueue` and `RingQueue`, both large enough to lose nothing.
+    """The fastest of the queues that lose nothing and were measured, each just large enough.
 
     Compared are times of one step with gradient, measured by `ranvier bench queue-table` for the nearest number of
-    queues and for at least as many places (for more than were measured, in proportion).
+    queues and for at least as many places (for more than were measured, in proportion). `LossyQueue` and `SingleQueue`
+    are left out: they lose events by rule.
 
     Args:
         queues: Number of queues: of synapses, or of neurons with an axonal delay.
@@ -55,30 +58,35 @@ def recommend_queue(
         if not 0 < value < math.inf:
             msg = f"recommend_queue: `{name}` must be positive and finite; got {value!r}."
             raise ValueError(msg)
-    text = importlib.resources.files("ranvier.queues").joinpath("measured.json").read_text(encoding="utf-8")
-    rows = json.loads(text)["rows"]
+    rows = measured()
     here = [row for row in rows if row["device"] == device]
     if not here:
         known = ", ".join(sorted({row["device"] for row in rows}))
         msg = f"recommend_queue: nothing was measured on `device` {device!r}; there is {known}. "
         raise ValueError(msg + "Run `ranvier bench queue-table` there.")
     near = min({row["queues"] for row in here}, key=lambda count: abs(math.log(count / queues)))
-    choices = (FifoQueue(capacity(delay_max, rate_max)), RingQueue(delay_max, dt))
-    told = [(_time(here, near, queue), queue) for queue in choices]
-    (best, queue), (other, second) = sorted(told, key=lambda pair: pair[0])
+    places = capacity(delay_max, rate_max)
+    choices = (FifoQueue(places), SortedQueue(places), HeapQueue(places), RingQueue(delay_max, dt))
+    rows = [row for row in here if row["queues"] == near]
+    kinds = {row["queue"] for row in rows}
+    told = [(_time(rows, queue), queue) for queue in choices if type(queue).__name__ in kinds]
+    (best, queue), *others = sorted(told, key=lambda pair: pair[0])
+    against = " and ".join(f"{spent:.3g} us of {type(other).__name__} with {other.places}" for spent, other in others)
     reason = (
         f"{type(queue).__name__} with {queue.places} places: {best:.3g} us per step with gradient for {near} queues on "
-        f"{device}, against {other:.3g} us of {type(second).__name__} with {second.places}."
+        f"{device}, against {against}."
     )
     return Recommendation(queue, reason)
 
 
-def _time(rows: list[dict[str, Any]], queues: int, queue: AbstractQueue) -> float:
-    """Measured time (us) of a queue of this kind, or of one as much smaller, in proportion."""
-    known = {
-        row["places"]: row["step_us"]
-        for row in rows
-        if row["queue"] == type(queue).__name__ and row["queues"] == queues
-    }
+def measured() -> list[dict[str, Any]]:
+    """The rows of the table: device, kind of queue, number of queues, places, and time of a step (us)."""
+    text = importlib.resources.files("ranvier.queues").joinpath("measured.json").read_text(encoding="utf-8")
+    return json.loads(text)["rows"]
+
+
+def _time(rows: list[dict[str, Any]], queue: AbstractQueue) -> float:
+    """Measured time (us) of a queue of this kind, or of the largest measured one in proportion."""
+    known = {row["places"]: row["step_us"] for row in rows if row["queue"] == type(queue).__name__}
     enough = [places for places in known if places >= queue.places]
     return known[min(enough)] if enough else known[max(known)] * queue.places / max(known)

@@ -1,7 +1,7 @@
 """How a network is trained: everything but the network, the data and the random key."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -60,7 +60,7 @@ class Recipe:
     epochs: int
     batch: int = 150
     learn: tuple[str, ...] = ()
-    record: Mapping[str, ArrayLike | Sequence[float]] = dataclasses.field(default_factory=dict)
+    record: Mapping[str, ArrayLike] = dataclasses.field(default_factory=dict)
     recovery: SilentRecovery | None = None
     patience: int | None = None
 
