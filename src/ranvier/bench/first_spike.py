@@ -14,8 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from ranvier.experiments.build import build_data, build_network, build_recipe, keys
-from ranvier.experiments.experiment import Experiment, yin_yang
+from ranvier.experiments import YinYang, keys, yin_yang
 from ranvier.network import partition
 from ranvier.train.epoch import State, initial_state, train_epoch
 
@@ -47,12 +46,12 @@ def measure(delay: str = "synaptic", hidden: int = 30, seeds: int = 10, repeats:
     ]  # fmt: skip
 
 
-def _program(experiment: Experiment, seeds: int) -> Callable[[int], int]:
+def _program(experiment: YinYang, seeds: int) -> Callable[[int], int]:
     """What trains so many seeds for one epoch, and says how many samples that took."""
-    data = build_data(experiment).train
-    recipe = build_recipe(experiment, data.size)
+    data = experiment.data().train
+    recipe = experiment.recipe(data.size)
     each = [dataclasses.replace(experiment, seed=seed) for seed in range(seeds)]
-    networks = [build_network(one) for one in each]
+    networks = [one.network() for one in each]
     order = jnp.stack([keys(one)[1] for one in each])
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(initial_state(net, recipe) for net in networks))
     learn, fixed = partition(stacked.network, *recipe.learn)
