@@ -26,9 +26,10 @@ class FirstSpike(AbstractSimulator):
     A neuron spikes once at most: `refractory = inf`. Its arrivals are sorted, the state after each follows from an
     associative scan, and the spike is found from the first one that leads across threshold before the next: by
     Lambert's W where tau_mem = tau_syn, by a square root where tau_mem = 2 tau_syn, else by a few steps of cubic
-    convergence. O(n log^2 n) per neuron for n arrivals (a sorting network). Spikes and gradients are those of `EventDriven`. Every derivative
-    is JAX's own: weights, delays, thresholds, leak potentials, time constants, input times, record times; first order
-    only. It can be mapped (`jax.vmap`) over samples, and over networks to train many seeds at once.
+    convergence. O(n log^2 n) per neuron for n arrivals (a sorting network). Spikes and gradients are those of
+    `EventDriven`. Every derivative is JAX's own: weights, delays, thresholds, leak potentials, time constants, input
+    times, record times; first order only. It can be mapped (`jax.vmap`) over samples, and over networks to train many
+    seeds at once.
 
     Raises:
         ValueError: when run: the network has a cycle, a neuron may spike more than once or is not linear.
