@@ -194,6 +194,22 @@ def test_gradients_agree_with_differences(taus: tuple[float, float]):
     assert jnp.max(jnp.abs(jnp.where(fired, reverse["time"].sum(-1) - 1.0, 0.0))) < 1e-12
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_where_nobody_sends_nobody_spikes(count: int):
+    """No input spikes at all, and a population without connections: silent and at rest, as with `EventDriven`."""
+    neuron, link = rv.LIF(refractory=jnp.inf, v_leak=0.25), rv.Connection("input", "fed", jnp.full((2, 3), 9.0))
+    net = rv.Network({"input": 2}, {"fed": neuron, "alone": neuron}, {"fed": 3, "alone": 2}, [link])
+    at = {"alone": jnp.array([2.0]), "fed": jnp.array([2.0])}
+    spikes = rv.Spikes(jnp.ones((4, count)), jnp.zeros((4, count), jnp.int32))
+    mine, other = (rv.simulate(net, spikes, it, t_end=20.0, record=at) for it in (rv.FirstSpike(), rv.EventDriven()))
+    assert mine.stats.spikes["fed"].tolist() == [3 * count] * 4
+    assert mine.stats.silent["alone"].tolist() == [2] * 4
+    assert jnp.all(mine.voltages["alone"] == 0.25)
+    for name in ("fed", "alone"):
+        np.testing.assert_allclose(mine.voltages[name], other.voltages[name], atol=1e-12)
+        assert np.array_equal(mine.stats.in_flight[name], other.stats.in_flight[name])
+
+
 def test_a_dendritic_delay_is_a_delay_of_the_output():
     spikes = trains(6)
     net = network("dendritic", (2.0, 1.0), 7)

@@ -438,18 +438,19 @@ class Jittery(AbstractNoisySimulator):
 def test_a_simulator_with_noise_gets_another_key_for_every_batch():
     """The noise that each batch met, told by its loss: all differ, and come again with the run's key."""
 
+    seen: list[float] = []
+
+    def loss(solution: rv.Solution, label: Array) -> Array:
+        first = rv.first_spike(solution.spikes["output"], 2)
+        jax.debug.callback(lambda time: seen.append(float(time)), first.min())
+        return 0.0 * relative_time_mse(first, label, margin=0.3)
+
+    data = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), dataset(4))
+    recipe = Recipe(Jittery(KEY), t_end=9.0, loss=loss, predict=lambda solution: jnp.zeros((), jnp.int32),
+                    optimiser=adam(0.1), epochs=2, batch=2)  # fmt: skip
+
     def met(key: int) -> list[float]:
-        seen = []
-        told = lambda time: seen.append(float(time))
-
-        def loss(solution: rv.Solution, label: Array) -> Array:
-            first = rv.first_spike(solution.spikes["output"], 2).min()
-            jax.debug.callback(told, first)
-            return 0.0 * relative_time_mse(rv.first_spike(solution.spikes["output"], 2), label, margin=0.3)
-
-        data = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), dataset(4))
-        recipe = Recipe(Jittery(KEY), t_end=9.0, loss=loss, predict=lambda solution: jnp.zeros((), jnp.int32),
-                        optimiser=adam(0.1), epochs=2, batch=2)  # fmt: skip
+        seen.clear()
         fit(network(), data, data, recipe, key=jax.random.key(key))
         jax.effects_barrier()
         return sorted(seen)

@@ -5,13 +5,13 @@ counted in `Solution.stats` and, unless `throw=False`, raised.
 """
 
 import abc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from ranvier._concrete import concrete
 from ranvier.events import Spikes
@@ -33,6 +33,19 @@ STATUS = {
     11: "more events than fit: raise Exact(events=..., history=...) or ClockDriven(step_events=...), or shorten dt",
     12: "an input unit spikes more than once, and the substrate plays one spike for each: give it more input units",
 }
+
+
+def first_status(problems: Iterable[tuple[int, Bool[ArrayLike, ""]]]) -> Int[Array, ""]:
+    """The smallest key of `STATUS` whose problem is there, 0 if none is.
+
+    Example:
+        >>> from ranvier.simulation import first_status
+        >>> int(first_status([(9, True), (4, True), (1, False)]))
+        4
+    """
+    none = max(STATUS) + 1
+    least = jnp.min(jnp.stack([jnp.where(there, code, none) for code, there in problems]))
+    return jnp.where(least == none, 0, least).astype(jnp.int32)
 
 
 class Stats(eqx.Module):

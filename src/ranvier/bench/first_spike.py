@@ -7,7 +7,7 @@ mapped, what they share (time constants, thresholds) is not.
 import dataclasses
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import equinox as eqx
@@ -47,30 +47,29 @@ def measure(delay: str = "synaptic", hidden: int = 30, seeds: int = 10, repeats:
 
 
 def _program(experiment: YinYang, seeds: int) -> Callable[[int], int]:
-    """What trains so many seeds for one epoch, and says how many samples that took."""
+    """What trains so many seeds for one epoch, given its number, and says how many samples that took."""
     data = experiment.data().train
     recipe = experiment.recipe(data.size)
+    one = lambda state, key, number: train_epoch(recipe, state, data, key, number)
     each = [dataclasses.replace(experiment, seed=seed) for seed in range(seeds)]
-    networks = [one.network() for one in each]
-    order = jnp.stack([keys(one)[1] for one in each])
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(initial_state(net, recipe) for net in networks))
-    learn, fixed = partition(stacked.network, *recipe.learn)
-    network = eqx.combine(learn, jax.tree.map(lambda leaf: leaf[0], fixed))
-    axes: Any = State(jax.tree.map(lambda _: 0, learn), 0, 0)
-    epoch = jax.vmap(
-        lambda state, key, number: train_epoch(recipe, state, data, key, number), (axes, 0, None), (axes, 0)
-    )
-    step, state = jax.jit(epoch), State(network, stacked.optimiser, stacked.recovery)
-    if seeds == 1:  # as `fit` does
-        state, order = initial_state(networks[0], recipe), order[0]
-        step = lambda state, key, number: train_epoch(recipe, state, data, key, number)
+    states, order = [initial_state(it.network(), recipe) for it in each], [keys(it)[1] for it in each]
+    step, state, key = (one, states[0], order[0]) if seeds == 1 else (*_together(one, states), jnp.stack(order))
 
     def run(number: int) -> int:
         nonlocal state
-        state, totals = jax.block_until_ready(step(state, order, jnp.asarray(number, jnp.int32)))
+        state, totals = jax.block_until_ready(step(state, key, jnp.asarray(number, jnp.int32)))
         if jnp.any(totals.status > 0) or jnp.any(totals.broken):
             msg = f"bench first-spike: status {totals.status}, gradients not finite: {totals.broken}."
             raise RuntimeError(msg)
         return data.size * seeds
 
     return run
+
+
+def _together(one: Callable, states: Sequence[State]) -> tuple[Callable, State]:
+    """An epoch of all seeds in one program, and their state; what does not learn is the same for all."""
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
+    learn, fixed = partition(stacked.network)
+    network = eqx.combine(learn, jax.tree.map(lambda leaf: leaf[0], fixed))
+    axes: Any = State(jax.tree.map(lambda _: 0, learn), 0, 0)
+    return jax.jit(jax.vmap(one, (axes, 0, None), (axes, 0))), State(network, stacked.optimiser, stacked.recovery)

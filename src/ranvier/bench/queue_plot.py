@@ -36,7 +36,7 @@ def draw(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
             axes.set_yticks(range(len(shown)), [row["queue"] for row in shown], fontsize=SMALL)
             axes.set_xscale("log")
             axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.set_xlim(left=1)
+            axes.set_xlim(left=0.1)
             tidy(axes, title=f"{case}, {name}", x="µs per step")
     panels[0, 0].invert_yaxis()
     picture.legend(*panels[0, 0].get_legend_handles_labels(), fontsize=SMALL, frameon=False, ncols=2, loc="lower right")

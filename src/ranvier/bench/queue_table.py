@@ -25,7 +25,7 @@ def measure(repeats: int = 5) -> list[dict[str, Any]]:
     for size, steps in SIZES.items():
         delay, fires = jnp.full(size, jnp.float32(DELAY)), jnp.asarray(spikes(size, steps))
         for queue in kinds:
-            spent = timed(runs(poisson(queue), delay, fires)[1:2], steps, repeats)[0]
+            spent = timed(runs(poisson(queue), delay, fires)[1:2], steps, repeats, min)[0]
             row = {"queue": type(queue).__name__, "queues": size, "places": queue.places, "step_us": spent}
             rows.append({"device": jax.default_backend(), **row})
     return rows

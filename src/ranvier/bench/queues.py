@@ -139,13 +139,15 @@ def runs(run: Callable, delay: jax.Array, fires: jax.Array) -> list[Run]:
     return [lambda program=program: program(delay, fires) for program in programs]
 
 
-def timed(programs: Sequence[Run], steps: int, repeats: int) -> list[float]:
-    """Microseconds per step of each, taking turns: the fastest turn, since neighbours only ever slow a program down."""
+def timed(
+    programs: Sequence[Run], steps: int, repeats: int, summarize: Callable[[list[float]], float] = statistics.median
+) -> list[float]:
+    """Microseconds per step of each, taking turns: medians, or as `summarize` says."""
     for run in programs:
         jax.block_until_ready(run())  # compiles
     many = [max(1, round(LEAST / _wall(run, 1))) for run in programs]
     walls = [[_wall(run, calls) / calls for run, calls in zip(programs, many, strict=True)] for _ in range(repeats)]
-    return [1e6 * min(wall) / steps for wall in zip(*walls, strict=True)]
+    return [1e6 * summarize(list(wall)) / steps for wall in zip(*walls, strict=True)]
 
 
 def _wall(run: Run, calls: int) -> float:
@@ -179,7 +181,7 @@ def measure(
     """All rows: Poisson for every size, then the network.
 
     Args:
-        repeats: How many turns each program has; the fastest is told.
+        repeats: How many turns each program has; medians are told.
         sizes: Numbers of queues, and the steps of a run with so many.
         network_steps: Steps of the network, forward and with gradient.
     """

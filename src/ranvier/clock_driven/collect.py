@@ -10,7 +10,7 @@ from ranvier.connections import Connection
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron
-from ranvier.simulation import Solution, Stats
+from ranvier.simulation import Solution, Stats, first_status
 
 Counts = dict[str, Int[Array, " batch"]]
 
@@ -122,6 +122,4 @@ def _status(machine: Machine, outcome: Outcome, unfit: Counts) -> Int[Array, ""]
         problems.append((5, jnp.any(~inside)))
     problems += [(9, outcome.broken), *((9, jnp.any(~jnp.isfinite(at))) for at in outcome.voltages.values())]
     problems += [(10, some(outcome.lost_spikes)), (11, some(outcome.lost_events))]
-    codes = jnp.stack([jnp.where(wrong, code, 99) for code, wrong in problems])
-    worst = jnp.min(codes)
-    return jnp.where(worst == 99, 0, worst).astype(jnp.int32)
+    return first_status(problems)

@@ -14,7 +14,7 @@ from ranvier.clock_driven.taps import AbstractTaps, Linear
 from ranvier.events import Spikes, spike_count
 from ranvier.network import Network
 from ranvier.neurons import linear
-from ranvier.simulation import Solution, Stats
+from ranvier.simulation import Solution, Stats, first_status
 from ranvier.surrogates import Surrogate
 
 
@@ -138,10 +138,7 @@ def _status(network: Network, finite: Array, lost: Array) -> Int[Array, ""]:
         ((delay := link.delay()) >= link.delay.low - slack).all() & (delay <= link.delay.high + slack).all()
         for link in network.connections
     ]
-    wrong = {1: lost, 4: ~weights, 5: ~jnp.stack(inside).all(), 9: ~finite}
-    first = [jnp.where(one, code, max(wrong) + 1) for code, one in wrong.items()]
-    code = jnp.min(jnp.stack(first))
-    return jnp.where(code > max(wrong), 0, code).astype(jnp.int32)
+    return first_status([(1, lost), (4, ~weights), (5, ~jnp.stack(inside).all()), (9, ~finite)])
 
 
 def _late(train: Spikes, delay: Float[Array, "pre post"], t_end: float) -> Int[Array, " batch"]:

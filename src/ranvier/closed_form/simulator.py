@@ -11,13 +11,13 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from ranvier._concrete import concrete
 from ranvier.closed_form.prefixes import Arrivals, Tau, first_spikes, potentials_at, prefixes
-from ranvier.closed_form.sorting import sort_by_time
+from ranvier.closed_form.sorting import in_order
 from ranvier.connections import Connection
 from ranvier.events import Spikes
 from ranvier.graph import cycle_limit, running_order
 from ranvier.network import Network
 from ranvier.neurons import linear
-from ranvier.simulation import AbstractSimulator, Solution, Stats
+from ranvier.simulation import AbstractSimulator, Solution, Stats, first_status
 
 
 class FirstSpike(AbstractSimulator):
@@ -98,21 +98,23 @@ def _simulate(
 ) -> tuple[dict[str, Spikes], dict[str, Float[Array, "batch _ _"]], dict[str, Int[Array, " batch"]]]:
     """Spikes and potentials, and the events due after the end, by population."""
     sent = {name: Sent(train.time.T, train.unit.T) for name, train in inputs.items()}
+    batch = len(next(iter(inputs.values())).time)
     found, voltages, late = {}, {}, {}
     for name in order:
         neuron, size = linear(network.neurons[name], "FirstSpike", ""), network.size(name)
-        due = _join([_arrivals(link, sent[link.pre]) for link in network.connections if link.post == name])
-        many = jnp.sum(jnp.isfinite(due.time) & (due.time > t_end), axis=(0, 1), dtype=jnp.int32)
-        late[name] = many * (size // due.time.shape[1])
+        into = [_arrivals(link, sent[link.pre]) for link in network.connections if link.post == name]
+        due = _join([part for part in into if len(part.time)])
         rest, tau = _column(neuron.v_leak), Tau(_column(neuron.tau_mem), _column(neuron.tau_syn))
-        first = jnp.full((size, due.time.shape[2]), jnp.inf, due.time.dtype)
-        if neuron.spiking:
+        late[name] = jnp.zeros(batch, jnp.int32) if due is None else _late(due, size, t_end)
+        first = jnp.full((size, batch), jnp.inf, network.dtype)
+        if neuron.spiking and due is not None:
             first = first_spikes(due, tau, _column(neuron.v_threshold) - rest, t_end)
-            sent[name], found[name] = Sent(first, None), _sorted(first)
+        if neuron.spiking:
+            sent[name], found[name] = Sent(first, None), in_order(first.T)
         if name in record:
             at = record[name].T
-            free = rest + potentials_at(prefixes(due, tau), tau, at)
-            held = jnp.where(at[:, None] >= first[None], _column(neuron.v_reset), free)
+            u = jnp.zeros((1, 1, 1), network.dtype) if due is None else potentials_at(prefixes(due, tau), tau, at)
+            held = jnp.where(at[:, None] >= first[None], _column(neuron.v_reset), rest + u)
             voltages[name] = jnp.moveaxis(held, 2, 0)
     return found, voltages, late
 
@@ -120,13 +122,6 @@ def _simulate(
 def _column(parameter: Float[Array, "*#size"]) -> Float[Array, "1 #size 1"]:
     """A parameter of a population, to stand beside (events, neurons, samples)."""
     return jnp.reshape(parameter, (1, -1, 1))
-
-
-def _sorted(first: Float[Array, "size batch"]) -> Spikes:
-    """First spikes, by neuron, as sorted spikes."""
-    unit = jnp.broadcast_to(jnp.arange(len(first), dtype=jnp.int32)[:, None], first.shape)
-    time, unit = sort_by_time(first, unit)
-    return Spikes(time.T, jnp.where(jnp.isfinite(time), unit, -1).T)
 
 
 def _arrivals(link: Connection, sent: Sent) -> Arrivals:
@@ -141,14 +136,20 @@ def _arrivals(link: Connection, sent: Sent) -> Arrivals:
     return Arrivals(jnp.where(some[:, None], time, jnp.inf), jnp.moveaxis(link.weight[unit], -1, 1))
 
 
-def _join(into: list[Arrivals]) -> Arrivals:
-    """Arrivals of several connections as one list."""
+def _join(into: list[Arrivals]) -> Arrivals | None:
+    """Arrivals of several connections as one list; None where nobody sends."""
 
     def join(parts: list[Float[Array, "_ _ _"]]) -> Float[Array, "_ _ _"]:
         shape = np.broadcast_shapes(*(part.shape[1:] for part in parts))
         return jnp.concatenate([jnp.broadcast_to(part, (len(part), *shape)) for part in parts])
 
-    return Arrivals(join([part.time for part in into]), join([part.weight for part in into]))
+    return Arrivals(join([part.time for part in into]), join([part.weight for part in into])) if into else None
+
+
+def _late(due: Arrivals, size: int, t_end: Float[ArrayLike, ""]) -> Int[Array, " batch"]:
+    """Events at the neurons of a population that are due after the end."""
+    many = jnp.sum(jnp.isfinite(due.time) & (due.time > t_end), axis=(0, 1), dtype=jnp.int32)
+    return many * (size // due.time.shape[1])
 
 
 def _stats(
@@ -186,6 +187,4 @@ def _status(network: Network, found: dict[str, Spikes], voltages: dict[str, Arra
         6: [~jnp.all((tau > 0) & (tau < jnp.inf)) for tau in taus],
         9: [jnp.isnan(result).any() for result in results],
     }
-    codes = [jnp.where(bad, code, 10) for code, checks in wrong.items() for bad in checks]
-    least = jnp.min(jnp.stack(codes))
-    return jnp.where(least == 10, 0, least).astype(jnp.int32)
+    return first_status((code, bad) for code, checks in wrong.items() for bad in checks)

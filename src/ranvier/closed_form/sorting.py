@@ -1,14 +1,16 @@
 """Sorting by time along the first axis, with all other axes side by side.
 
 Batcher's bitonic network: log2(n) (log2(n) + 1) / 2 rounds in which each place compares with one other place, the same
-for every line, so that whole registers of lines move at once. On a CPU that is an order of magnitude faster than
-`lax.sort`, which sorts line by line, up to some thousand events per line.
+for every line, so that whole registers of lines move at once. `lax.sort` sorts line by line, and took two to eight
+times as long on a CPU for 30 to 4,000 events.
 """
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 from jaxtyping import Array, Float, Int, Shaped
+
+from ranvier.events import Spikes
 
 
 def sort_by_time(
@@ -44,6 +46,19 @@ def sort_by_time(
 
     (time, payload), _ = lax.scan(compare, (time, payload), jnp.asarray(partners))
     return time[:n], payload[:n]
+
+
+def in_order(first: Float[Array, "batch size"]) -> Spikes:
+    """First spikes, by neuron, as sorted and padded `Spikes`; the inverse of `ranvier.first_spike`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> in_order(jnp.array([[2.0, jnp.inf, 1.0]])).unit.tolist()
+        [[2, 0, -1]]
+    """
+    unit = jnp.broadcast_to(jnp.arange(first.shape[1], dtype=jnp.int32)[:, None], first.T.shape)
+    time, unit = sort_by_time(first.T, unit)
+    return Spikes(time.T, jnp.where(jnp.isfinite(time), unit, -1).T)
 
 
 def _partners(n: int) -> Int[np.ndarray, "rounds size"]:

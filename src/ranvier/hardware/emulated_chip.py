@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ranvier.closed_form import FirstSpike
+from ranvier.closed_form.sorting import in_order
 from ranvier.connections import Connection
 from ranvier.events import first_spike
 from ranvier.graph import running_order
@@ -16,7 +17,7 @@ from ranvier.hardware.brainscales import BrainScaleS2
 from ranvier.hardware.emulation import emulate
 from ranvier.hardware.placement import has_elements
 from ranvier.hardware.settings import time_scale, written
-from ranvier.hardware.substrate import AbstractSubstrate, Measured, in_order
+from ranvier.hardware.substrate import AbstractSubstrate, Measured
 from ranvier.network import Network
 from ranvier.neurons import linear
 

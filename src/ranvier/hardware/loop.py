@@ -19,12 +19,13 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
 
 from ranvier.closed_form.roots import flow
+from ranvier.closed_form.sorting import in_order
 from ranvier.events import Spikes, first_spike, spike_count
 from ranvier.graph import running_order
-from ranvier.hardware.substrate import AbstractSubstrate, Measured, in_order
+from ranvier.hardware.substrate import AbstractSubstrate, Measured
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
-from ranvier.simulation import AbstractNoisySimulator, Solution, Stats
+from ranvier.simulation import AbstractNoisySimulator, Solution, Stats, first_status
 
 
 class InTheLoop(AbstractNoisySimulator):
@@ -209,6 +210,4 @@ def _status(network: Network, first: dict[str, Float[Array, "batch _"]]) -> Int[
         5: [~jnp.isfinite(delay).all() for delay in delays],
         9: [jnp.isnan(times).any() for times in first.values()],
     }
-    codes = [jnp.where(bad, code, 99) for code, checks in wrong.items() for bad in checks]
-    least = jnp.min(jnp.stack(codes))
-    return jnp.where(least == 99, 0, least).astype(jnp.int32)
+    return first_status((code, bad) for code, checks in wrong.items() for bad in checks)

@@ -14,11 +14,8 @@ A driver for a real chip is a class of this kind. It must provide
 import abc
 
 import equinox as eqx
-import jax.numpy as jnp
-from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ranvier.events import Spikes
 from ranvier.network import Network
 
 
@@ -54,17 +51,3 @@ class AbstractSubstrate(eqx.Module):
             t_end: End (ms); later spikes do not count.
             key: Decides whatever noise is made rather than met.
         """
-
-
-def in_order(first: Float[Array, "batch size"]) -> Spikes:
-    """One spike per neuron at most as `Spikes`, sorted and padded.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from ranvier.hardware.substrate import in_order
-        >>> in_order(jnp.array([[2.0, jnp.inf, 1.0]])).unit.tolist()
-        [[2, 0, -1]]
-    """
-    unit = jnp.argsort(lax.stop_gradient(first), axis=1)
-    time = jnp.take_along_axis(first, unit, axis=1)
-    return Spikes(time, jnp.where(jnp.isfinite(time), unit, -1).astype(jnp.int32))
