@@ -11,8 +11,8 @@ import pytest
 import clocked
 import ranvier as rv
 from ranvier.clock_driven.blocks import scan_in_blocks
-from ranvier.clock_driven.merged import merge
-from ranvier.clock_driven.timing import Delay, Grid
+from ranvier.clock_driven.merged import FEW, deposit_all, deposit_step, merge
+from ranvier.clock_driven.timing import Delay, Grid, Sparks
 
 EXACT = rv.ClockDriven(dt=0.5, layout=rv.Exact())
 
@@ -180,6 +180,29 @@ def test_the_merged_event_has_the_weight_and_the_centre_of_its_events():
     times, weights = merge(sums, jnp.array(0.5))
     np.testing.assert_allclose(times[:, 0, 0], [0.2, 0.3])
     np.testing.assert_allclose(weights[:, 0, 0], [-2.0, 3.0])
+    beyond = jnp.array([[[[3.0, 3.0 * np.nextafter(0.5, 1.0)]], [[0.0, 0.0]]]])
+    assert float(merge(beyond, jnp.array(0.5))[0].max()) == 0.5
+
+
+@pytest.mark.parametrize("pre", [3, FEW + 4])
+def test_merged_events_are_summed_where_they_arrive(pre: int):
+    """Against loops over events: few and many spikes in a step, two samples, both signs, and padding."""
+    rng = np.random.default_rng(0)
+    grid, slots, post, first = Grid(0.5, jnp.array(0.5)), 9, 2, 7
+    weight, late = rng.normal(size=(pre, post)), rng.uniform(0.0, 3.0, (pre, post))
+    offset = np.where(rng.random((1, 2, pre)) < 0.9, rng.uniform(0.0, 0.5, (1, 2, pre)), np.inf)
+    expected = np.zeros((slots, 2, 2, post, 2))
+    for sample, unit, target in np.ndindex(2, pre, post):
+        if np.isfinite(offset[0, sample, unit]):
+            step, rest = divmod(first * 0.5 + offset[0, sample, unit] + late[unit, target], 0.5)
+            value = weight[unit, target]
+            expected[int(step) % slots, sample, int(value < 0), target] += value, value * rest
+    sparks = Sparks.of_step(jnp.int32(first), jnp.asarray(offset))
+    given = sparks, jnp.asarray(weight), Delay.split(jnp.asarray(late), grid), grid.dt
+    ring = deposit_step(jnp.zeros(expected.shape), *given)
+    line = deposit_all(jnp.zeros((2 * slots, *expected.shape[1:])), *given)
+    np.testing.assert_allclose(ring, expected, atol=1e-12)
+    np.testing.assert_allclose(line[first : first + slots], np.roll(expected, -first, axis=0), atol=1e-12)
 
 
 def test_a_zero_weight_still_has_its_derivative():

@@ -142,6 +142,19 @@ def test_numbers_that_a_method_has_no_use_for_are_refused(changes: dict[str, Any
         yin_yang(**changes)
 
 
+def test_what_suits_a_method_gives_way_to_what_is_asked_for():
+    surrogate, asked = (
+        yin_yang("none", method="surrogate"),
+        yin_yang("none", method="surrogate", loss="relative", batch=7),
+    )
+    assert (surrogate.loss, surrogate.batch, surrogate.weight_mean) == ("potential", 25, 1.0)
+    assert (asked.loss, asked.batch) == ("relative", 7)
+    assert surrogate.times[-1] < surrogate.t_end
+    assert asked.times == ()
+    assert not surrogate.network().neurons["output"].spiking
+    assert asked.network().neurons["output"].spiking
+
+
 # Temporal order
 
 

@@ -1,8 +1,11 @@
 """Checks that a user can run on a network of their own.
 
-`check_gradients` compares gradients with central differences and explains the outcome.
+`check_gradients` compares gradients with central differences and explains the outcome; `gradient_agreement` compares
+the gradients of two simulators.
 """
 
+from ranvier.checks.agreement import Agreement as Agreement
+from ranvier.checks.agreement import gradient_agreement as gradient_agreement
 from ranvier.checks.gradient_check import check_gradients as check_gradients
 from ranvier.checks.report import FieldReport as FieldReport
 from ranvier.checks.report import GradientReport as GradientReport
@@ -10,4 +13,13 @@ from ranvier.checks.report import Reason as Reason
 from ranvier.checks.report import Verdict as Verdict
 from ranvier.checks.runs import Probes as Probes
 
-__all__ = ["FieldReport", "GradientReport", "Probes", "Reason", "Verdict", "check_gradients"]
+__all__ = [
+    "Agreement",
+    "FieldReport",
+    "GradientReport",
+    "Probes",
+    "Reason",
+    "Verdict",
+    "check_gradients",
+    "gradient_agreement",
+]

@@ -147,9 +147,9 @@ class YinYang(AbstractExperiment):
 
     @classmethod
     def tuned(cls, **changes: Any) -> "YinYang":
-        """With initial weights and learning rates that suit the kind of delay, unless they are among the changes."""
-        delay = changes.get("delay", cls.delay)
-        return cls(**(PER_DELAY.get(delay, {}) | changes))
+        """With the numbers that suit the kind of delay and the method, unless they are among the changes."""
+        delay, method = changes.get("delay", cls.delay), changes.get("method", cls.method)
+        return cls(**(PER_DELAY.get(delay, {}) | PER_METHOD.get(method, {}) | changes))
 
     def data(self) -> Data:
         """The published samples."""
@@ -239,6 +239,18 @@ PER_DELAY: dict[str, dict[str, Any]] = {
     "dendritic": {"weight_lr": 0.01, "delay_lr": 0.005},
 }
 """What suits each kind of delay better than the defaults, which are for synaptic delays."""
+
+PER_METHOD: dict[str, dict[str, Any]] = {
+    "surrogate": {
+        "loss": "potential",
+        "t_end": 6.0,
+        "batch": 25,
+        "weight_mean": 1.0,
+        "weight_lr": 0.04,
+        "delay_lr": 0.04,
+    },
+}
+"""What suits each method better, whatever the delays: chosen on the validation data of seeds 0 and 5."""
 
 
 def yin_yang(delay: str = "synaptic", **changes: Any) -> YinYang:
