@@ -172,6 +172,13 @@ def test_networks_that_do_not_fit_are_refused_with_the_numbers(net: Any, told: s
         check_fits(net(), BrainScaleS2())
 
 
+def test_delays_of_unknown_size_are_refused():
+    """A fixed delay made inside a traced function knows no bounds; to clip it would be to change it in silence."""
+    make = lambda: check_fits(one_link(jnp.ones((1, 1)), delay=rv.FixedDelay(jnp.zeros(()))), BrainScaleS2()) and 0.0
+    with pytest.raises(ValueError, match="may be 0 to inf ms.*make the network outside"):
+        jax.jit(make)()
+
+
 def test_the_published_network_takes_what_it_took():
     assert check_fits(network(DELAY, (20, 30, 3)), BrainScaleS2()) == (33 + 100, 50, 100)
 

@@ -6,6 +6,8 @@ else that runs networks and measures spikes, with the exact gradient of the idea
 """
 
 from ranvier.hardware.brainscales import BrainScaleS2 as BrainScaleS2
+from ranvier.hardware.characterise import DelayTable as DelayTable
+from ranvier.hardware.characterise import measure_delays as measure_delays
 from ranvier.hardware.emulated_chip import AnyChip as AnyChip
 from ranvier.hardware.emulated_chip import EmulatedChip as EmulatedChip
 from ranvier.hardware.emulation import emulate as emulate

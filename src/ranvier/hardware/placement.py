@@ -130,14 +130,16 @@ def _check_delays(network: Network, chip: BrainScaleS2) -> None:
                 "delays a sender's spike for all receivers. Use rv.axonal(...)."
             )
             raise ValueError(msg)
-        known = tau is not None and not np.isinf(link.delay.high)
-        ratio = float(np.ravel(tau)[0]) / chip.tau if tau is not None and known else 1.0
+        if tau is None:
+            continue
+        ratio = float(np.ravel(tau)[0]) / chip.tau
         low, high = chip.delay_low * ratio, chip.delay_high * ratio
         slack = 1e-5 * ratio * chip.tau
-        if known and not (low - slack <= link.delay.low and link.delay.high <= high + slack):
+        if not (low - slack <= link.delay.low and link.delay.high <= high + slack):
             msg = (
                 f"BrainScaleS2: the delays of {link.name} may be {link.delay.low:g} to {link.delay.high:g} ms, but the "
                 f"elements reach {low:.4g} to {high:.4g} ms ({chip.delay_low} to {chip.delay_high} us of the chip, "
-                f"with {ratio:.4g} ms for one us). Choose bounds inside."
+                f"with {ratio:.4g} ms for one us). Choose bounds inside. (A FixedDelay that is made inside a traced "
+                "function has bounds 0 and inf: make the network outside.)"
             )
             raise ValueError(msg)

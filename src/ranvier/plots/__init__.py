@@ -6,9 +6,20 @@ package, not with `ranvier`; no window is opened and no global state is touched.
 
 from ranvier.plots.curves import learning_curves as learning_curves
 from ranvier.plots.decisions import decision_map as decision_map
+from ranvier.plots.elements import delay_elements as delay_elements
 from ranvier.plots.histograms import parameter_histograms as parameter_histograms
 from ranvier.plots.report import Run as Run
 from ranvier.plots.report import write_report as write_report
+from ranvier.plots.robustness import robustness_curves as robustness_curves
 from ranvier.plots.spike_raster import raster as raster
 
-__all__ = ["Run", "decision_map", "learning_curves", "parameter_histograms", "raster", "write_report"]
+__all__ = [
+    "Run",
+    "decision_map",
+    "delay_elements",
+    "learning_curves",
+    "parameter_histograms",
+    "raster",
+    "robustness_curves",
+    "write_report",
+]

@@ -6,7 +6,6 @@ with noise gets a key of its own for each batch, folded from the same two and th
 """
 
 import math
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -62,15 +61,14 @@ def initial_state(network: Network, recipe: Recipe) -> State:
     return State(network, optimiser, recovery)
 
 
-@partial(jax.jit, static_argnums=0, donate_argnums=1)
-def train_epoch(
+def training_epoch(
     recipe: Recipe, state: State, data: Dataset, key: PRNGKeyArray, epoch: Int[ArrayLike, ""]
 ) -> tuple[State, Totals]:
-    """Go through the data once, in an order drawn from `key` and `epoch`.
+    """Go through the data once, in an order drawn from `key` and `epoch`. Not compiled, so that it can be mapped.
 
     Args:
-        recipe: How to train; one program is compiled for each.
-        state: State so far. Its memory is reused: keep copies of what is needed later.
+        recipe: How to train.
+        state: State so far.
         data: Samples to learn from.
         key: The run's random key.
         epoch: Number of this epoch, from 1.
@@ -87,10 +85,19 @@ def train_epoch(
     return state, totals
 
 
-@partial(jax.jit, static_argnums=0)
-def plain_epoch(recipe: Recipe, network: Network, data: Dataset, key: PRNGKeyArray) -> Totals:
-    """Go through the data once without learning; `key` decides the noise, if the simulator has any."""
-    size = min(data.size, EVALUATION_BATCH)
+def evaluation_epoch(
+    recipe: Recipe, network: Network, data: Dataset, key: PRNGKeyArray, batch: int = EVALUATION_BATCH
+) -> Totals:
+    """Go through the data once without learning. Not compiled, so that it can be mapped.
+
+    Args:
+        recipe: Simulator, loss and prediction.
+        network: The network.
+        data: Samples.
+        key: Decides the noise, if the simulator has any.
+        batch: Samples at once.
+    """
+    size = min(data.size, batch)
     index, weight = _batches(jnp.arange(data.size), size, network.dtype)
 
     def step(totals: Totals, batch: tuple[Array, Array, Array]) -> tuple[Totals, None]:
@@ -100,6 +107,13 @@ def plain_epoch(recipe: Recipe, network: Network, data: Dataset, key: PRNGKeyArr
         return _add(recipe, totals, solution, chosen.label, loss, batch[1]), None
 
     return jax.lax.scan(step, _no_totals(recipe, network, size), (index, weight, jnp.arange(len(index))))[0]
+
+
+train_epoch = jax.jit(training_epoch, static_argnums=0, donate_argnums=1)
+"""`training_epoch`, one program for each recipe. The state's memory is reused: keep copies of what is needed later."""
+
+plain_epoch = jax.jit(evaluation_epoch, static_argnums=0)
+"""`evaluation_epoch`, one program for each recipe."""
 
 
 def _step(

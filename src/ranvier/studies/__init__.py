@@ -1,0 +1,1 @@
+"""Studies: experiments of many runs that answer a question, each with its tables and pictures."""

@@ -1,0 +1,125 @@
+"""Studies: chips trained side by side are trained as alone, an interrupted study goes on, and its files say everything."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import Array
+
+import ranvier as rv
+from ranvier.hardware import (
+    AbstractSubstrate,
+    BrainScaleS2,
+    DelayTable,
+    EmulatedChip,
+    InTheLoop,
+    Measured,
+    measure_delays,
+)
+from ranvier.studies import brainscales, chip_transfer
+from ranvier.studies.chip_protocol import Protocol, SharedDelay, build_data, build_network, build_recipe
+from ranvier.studies.chip_training import train_chips
+from ranvier.train import RunError
+from ranvier.train.epoch import initial_state, train_epoch
+
+SMALL = {"hidden": 4, "batch": 1000}
+
+
+class Toy(AbstractSubstrate):
+    """Stands for an emulated chip where only the study is tested: smooth times that depend on all it is given."""
+
+    chip: BrainScaleS2
+
+    def written(self, network: rv.Network) -> rv.Network:
+        return network
+
+    def measure(self, network: rv.Network, inputs: dict[str, Array], t_end: float, *, key: Array) -> Measured:
+        one, two = network.connections
+        own = 0.05 * jnp.asarray(self.chip.chip_seed, jnp.float32)
+        noise = own + 0.1 * jax.random.normal(key, (network.size("hidden"),), jnp.float32)
+        arrival = inputs["input"] + one.delay()[None, :, 0]
+        hidden = 3.0 + jnp.exp(-jnp.square(arrival @ one.weight / 8)) + noise[None]
+        late = hidden + two.delay()[None, :, 0]
+        return Measured({"hidden": hidden, "output": 6.0 + jnp.tanh(late @ two.weight / 8)}, (arrival, late))
+
+
+def test_rows_and_delays_are_aligned():
+    """Unit 5 c + r carries coordinate c, and all five rows of a coordinate have its delay."""
+    protocol = Protocol("axonal")
+    train = build_data(protocol.rows)[0]
+    value = (rv.first_spike(train.spikes, 20) - 0.15) / 1.85
+    by_row = np.asarray(value).reshape(-1, 4, 5)
+    assert np.array_equal(by_row, np.broadcast_to(by_row[:, :, :1], by_row.shape))
+    np.testing.assert_allclose(by_row[:, 0, 0] + by_row[:, 2, 0], 1.0, atol=1e-6)
+    delay = build_network(protocol, 3).connections[0].delay
+    assert isinstance(delay, SharedDelay)
+    assert len(np.unique(delay())) == 4
+    assert np.array_equal(np.asarray(delay()).reshape(4, 5), np.repeat(delay()[::5], 5, axis=1))
+    assert protocol.parameters == sum(
+        leaf.size for leaf in jax.tree.leaves(rv.partition(build_network(protocol, 0), "weight", "delay")[0])
+    )
+
+
+def test_chips_trained_side_by_side_are_trained_as_alone():
+    protocol = dataclasses.replace(Protocol("axonal", epochs=1), **SMALL)
+    make = lambda seed: Toy(BrainScaleS2(seed))
+    both = train_chips(protocol, make, np.array([3, 5]))
+    recipe = build_recipe(protocol, InTheLoop(make(5)))
+    key, one = jax.random.fold_in(jax.random.key(5), 1), jnp.asarray(1, jnp.int32)
+    state, _ = train_epoch(recipe, initial_state(build_network(protocol, 5), recipe), build_data(5)[0], key, one)
+    for mine, alone in zip(both.network.connections, state.network.connections, strict=True):
+        np.testing.assert_allclose(mine.weight[1], alone.weight, atol=2e-5)
+        assert not np.allclose(mine.weight[0], alone.weight, atol=1e-2)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> brainscales.Study:
+    """A study of one way, one kind, two chips, two epochs."""
+    for module in (brainscales, chip_transfer):
+        monkeypatch.setattr(module, "EmulatedChip", Toy)
+    monkeypatch.setattr(brainscales, "measure_delays", lambda *_, **__: DelayTable(np.arange(3.0), np.ones((5, 3, 4))))
+    monkeypatch.setattr(brainscales, "WAYS", ("chip",))
+    monkeypatch.setitem(brainscales.PER_KIND, "weights", SMALL)
+    coarse = chip_transfer.DISTURBANCES[2]._replace(sizes=((4, {"weight_bits": 4}),))
+    monkeypatch.setattr(chip_transfer, "DISTURBANCES", (coarse,))
+    return brainscales.Study(chips=2, others=1, epochs=2, kinds=("weights",))
+
+
+def test_an_interrupted_study_goes_on(small: brainscales.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("ranvier.studies.chip_training.CHECKPOINT_SECONDS", -1.0)
+
+    def interrupt(text: str) -> None:
+        if "epoch 1/2" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        brainscales.run_study(small, tmp_path / "study", say=interrupt)
+    with pytest.raises(RunError, match="already holds a run"):
+        brainscales.run_study(small, tmp_path / "study")
+    with pytest.raises(RunError, match="epochs was 2, now 3"):
+        brainscales.run_study(dataclasses.replace(small, epochs=3), tmp_path / "study", resume=True)
+    said: list[str] = []
+    results = brainscales.run_study(small, tmp_path / "study", resume=True, say=said.append)
+    assert not any("epoch 1/2" in text for text in said)
+    whole = train_chips(small.protocol("weights"), small.substrate("chip"), np.arange(2))
+    row: dict[str, Any] = results["transfer"][0]
+    assert row["epoch"] == whole.epoch.tolist()
+    assert row["validation"]["median"] == pytest.approx(float(np.median(whole.accuracy)))
+    assert np.shape(row["seeds"]["others"]) == (2, 1)
+    stored = json.loads((tmp_path / "study" / "results.json").read_text())
+    assert {"transfer", "robustness", "delay_elements", "versions", "commit"} <= set(stored)
+    assert (tmp_path / "study" / "robustness.png").stat().st_size > 1000
+
+
+def test_delay_elements_are_measured_as_they_are_made():
+    chip = dataclasses.replace(BrainScaleS2(2), delay_offset=0.3, delay_jitter=0.06)
+    table = measure_delays(EmulatedChip(chip), [10.0, 20.0, 30.0], elements=100, trials=40, key=jax.random.key(0))
+    told = table.summary()
+    assert abs(told["spread_us"] / 0.3 - 1) < 3 / np.sqrt(200)
+    assert abs(told["jitter_us"] / 0.06 - 1) < 0.1
+    assert np.ptp(table.deviation, axis=1).max() < 0.1
