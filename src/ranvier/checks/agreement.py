@@ -81,7 +81,7 @@ def _gradient(
     record: Mapping[str, ArrayLike],
 ) -> dict[str, Float[np.ndarray, " size"]]:
     """Gradient by connection and field."""
-    learn, fixed = partition(network, "weight", "delay") if _learns(network) else partition(network, "weight")
+    learn, fixed = partition(network, "weight", "delay")
 
     @eqx.filter_jit
     def gradient(learn: Network) -> Network:
@@ -95,10 +95,6 @@ def _gradient(
             if vector.size:
                 found[f"{field} of {link.name}"] = vector
     return found
-
-
-def _learns(network: Network) -> bool:
-    return any(link.delay.learns for link in network.connections)
 
 
 def _compare(one: Float[np.ndarray, " size"], two: Float[np.ndarray, " size"]) -> Agreement:

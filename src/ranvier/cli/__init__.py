@@ -1,4 +1,4 @@
-"""The command line: `ranvier train`, `report`, `check-gradients`, `bench`, `info`.
+"""The command line: `ranvier train`, `report`, `study`, `check-gradients`, `bench`, `info`.
 
 Each command is a thin layer over the library. What is slow to import is imported by the command that needs it. An
 error that a person can do something about is one sentence on stderr: exit status 2 for a command that makes no sense,
@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ranvier.cli import bench, check, info, report, train
+from ranvier.cli import bench, check, info, report, study, train
 from ranvier.cli.seeds import follow_parent
 
 ClickException: Any = typer.BadParameter.__mro__[2]  # typer brings a click of its own along, or uses the installed one
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command(help=train.HELP)(train.train)
 app.command(help=report.HELP)(report.report)
+app.add_typer(study.app, name="study")
 app.command(name="check-gradients", help=check.HELP)(check.check_gradients)
 app.command(help=bench.HELP)(bench.bench)
 app.command(help=info.HELP)(info.info)

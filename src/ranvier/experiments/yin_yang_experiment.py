@@ -9,7 +9,7 @@ validation data of seeds 5 to 8.
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -42,7 +42,9 @@ DELAYS: dict[str, Callable[..., DelayFactory]] = {
 }
 """Kinds of delays by name: from bounds and initial values."""
 
-SCHEDULES: dict[str, Callable[["YinYang", float, int], float | optax.Schedule]] = {
+SCHEDULES: dict[
+    str, Callable[["YinYang", float | Float[Array, ""], int], float | Float[Array, ""] | optax.Schedule]
+] = {
     "constant": lambda experiment, rate, steps: rate,
     "step": lambda experiment, rate, steps: step_decay(rate, experiment.decay, experiment.decay_epochs, steps),
     "cosine": lambda experiment, rate, steps: cosine(rate, experiment.epochs, steps, experiment.decay),
@@ -69,6 +71,7 @@ class YinYang(AbstractExperiment):
 
     Args:
         delay: Kind of delay: `none`, `axonal`, `dendritic` or `synaptic`.
+        weights_learn: Whether weights learn; without, delays alone do.
         hidden: Hidden neurons.
         weight_mean: Mean of the initial weights.
         weight_std: Their standard deviation.
@@ -107,6 +110,7 @@ class YinYang(AbstractExperiment):
     classes: ClassVar[tuple[str, ...]] = ("yin", "yang", "dot")
 
     delay: str = "synaptic"
+    weights_learn: bool = True
     hidden: int = 30
     weight_mean: float = 2.0
     weight_std: float = 2.0
@@ -134,11 +138,19 @@ class YinYang(AbstractExperiment):
     def __post_init__(self):
         choices = {"delay": tuple(DELAYS), "schedule": tuple(SCHEDULES), "loss": tuple(LOSSES)}
         check(self, choices, ("hidden", "decay_epochs", "weight_lr", "delay_lr", "record_every"))
+        if not self.learn:
+            msg = "weights_learn is False and delay is 'none', so that nothing would learn; choose a kind of delay."
+            raise ValueError(msg)
 
     @property
     def label(self) -> str:
         """`yin-yang-synaptic`, `yin-yang-none-surrogate`."""
         return "-".join([self.name, self.delay, *([] if self.method == "event-driven" else [self.method])])
+
+    @property
+    def learn(self) -> tuple[str, ...]:
+        """Fields that learn."""
+        return ("weight",) * self.weights_learn + ("delay",) * (self.delay != "none")
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -192,22 +204,29 @@ class YinYang(AbstractExperiment):
         def loss(solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
             return LOSSES[self.loss](self, solution, label)
 
-        rates = {"weight": self.weight_lr, "delay": self.delay_lr}
-        learn = ("weight",) if self.delay == "none" else ("weight", "delay")
-        course, steps = SCHEDULES[self.schedule], math.ceil(samples / self.batch)
         return Recipe(
             METHODS[self.method](self, max(4, self.hidden), threads),
             t_end=self.t_end,
             loss=loss,
             predict=highest if self.times else lambda solution: earliest(first(solution)),
-            optimiser=by_field(**{name: adam(course(self, rates[name], steps)) for name in learn}),
+            optimiser=self.optimiser(samples, {"weight": self.weight_lr, "delay": self.delay_lr}),
             epochs=self.epochs,
             batch=self.batch,
-            learn=learn,
+            learn=self.learn,
             record={"output": np.array(self.times)} if self.times else {},
-            recovery=SilentRecovery(self.recovery) if self.recovery > 0 else None,
+            recovery=SilentRecovery(self.recovery) if self.recovery > 0 and self.weights_learn else None,
             patience=self.patience,
         )
+
+    def optimiser(self, samples: int, rates: Mapping[str, float | Float[Array, ""]]) -> optax.GradientTransformation:
+        """Adam for each field that learns.
+
+        Args:
+            samples: Number of training samples.
+            rates: Learning rates at the start, by field.
+        """
+        course, steps = SCHEDULES[self.schedule], math.ceil(samples / self.batch)
+        return by_field(**{name: adam(course(self, rates[name], steps)) for name in self.learn})
 
     def draw(self, folder: RunFolder, network: Network) -> Path:
         """Decision map, learning curves, a raster of each class, histograms."""

@@ -8,6 +8,7 @@ from ranvier.plots.curves import learning_curves as learning_curves
 from ranvier.plots.decisions import decision_map as decision_map
 from ranvier.plots.elements import delay_elements as delay_elements
 from ranvier.plots.histograms import parameter_histograms as parameter_histograms
+from ranvier.plots.parameters import error_by_parameters as error_by_parameters
 from ranvier.plots.report import Run as Run
 from ranvier.plots.report import write_report as write_report
 from ranvier.plots.robustness import robustness_curves as robustness_curves
@@ -17,6 +18,7 @@ __all__ = [
     "Run",
     "decision_map",
     "delay_elements",
+    "error_by_parameters",
     "learning_curves",
     "parameter_histograms",
     "raster",

@@ -19,8 +19,10 @@ from jaxtyping import Array, Int
 
 from ranvier.hardware import AbstractSubstrate, AnyChip, BrainScaleS2, EmulatedChip, measure_delays
 from ranvier.studies.chip_protocol import KINDS, Protocol
-from ranvier.studies.chip_training import Trained, train_chips
-from ranvier.studies.chip_transfer import nominal, robustness, spread, transfer
+from ranvier.studies.chip_training import train_chips
+from ranvier.studies.chip_transfer import nominal, robustness, transfer
+from ranvier.studies.spread import spread
+from ranvier.studies.together import Told, Trained
 from ranvier.train import RunFolder
 from ranvier.train.checkpoint import write_atomically
 from ranvier.train.provenance import provenance
@@ -122,12 +124,9 @@ def _train(
     folder: Path,
     say: Callable[[str], None],
 ) -> Trained:
-    name = f"{protocol.kind}, {way}"
-
-    def tell(epoch: int, accuracy: float, speed: float) -> None:
-        if epoch % 10 == 0 or epoch in (1, protocol.epochs):
-            told = f"validation {100 * accuracy:.1f} % (median of {len(seeds)} chips), {speed / 1000:.1f}k samples/s"
-            say(f"{name}: epoch {epoch}/{protocol.epochs}, {told}")
+    def tell(told: Told) -> None:
+        if told.epoch % 10 == 0 or told.epoch in (1, told.epochs):
+            say(f"{protocol.kind}, {way}: {told}")
 
     return train_chips(protocol, study.substrate(way), seeds, path=folder / f"{protocol.kind}-{way}.npz", tell=tell)
 
@@ -145,6 +144,7 @@ def _row(
         **{name: spread(accuracy) for name, accuracy in found.items()},
         "seeds": {name: accuracy.tolist() for name, accuracy in found.items()},
         "epoch": networks.epoch.tolist(),
+        "untrusted_epochs": networks.untrusted.tolist(),
     }
 
 

@@ -1,17 +1,21 @@
 """What trained networks are worth: on their own chip, on others, in the ideal model, under one disturbance."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ranvier.hardware import BrainScaleS2, EmulatedChip
+from ranvier.network import Network
 from ranvier.studies.chip_protocol import Protocol, build_data
-from ranvier.studies.chip_training import Trained, accuracy_on, network_axes
+from ranvier.studies.chip_training import accuracy_on
+from ranvier.studies.spread import spread
+from ranvier.studies.together import Trained, in_groups
 
 OTHERS = 1000
 """Seed of the first chip that no network was trained on."""
@@ -113,31 +117,19 @@ def robustness(protocol: Protocol, trained: dict[str, Trained], chips: int) -> I
                 }
 
 
-def spread(accuracy: Sequence[float] | Float[np.ndarray, "*shape"]) -> dict[str, float]:
-    """Median and quartiles.
-
-    Example:
-        >>> from ranvier.studies.chip_transfer import spread
-        >>> spread([0.7, 0.9, 0.8])["median"]
-        0.8
-    """
-    low, median, high = np.quantile(np.asarray(accuracy, float), (0.25, 0.5, 0.75))
-    return {"low": float(low), "median": float(median), "high": float(high)}
-
-
 def _tester(protocol: Protocol, trained: Trained, make: MakeChip) -> Callable[..., Float[np.ndarray, " chips"]]:
     """Test accuracy of each network on a chip each, as a function of the chips' seeds (and other networks)."""
-    test, axes = build_data(protocol.rows)[2], network_axes(protocol)
+    test = build_data(protocol.rows)[2]
 
     @jax.jit
-    def run(network: Any, seeds: Int[Array, " chips"]) -> Float[Array, " chips"]:
-        def one(network: Any, seed: Int[Array, ""]) -> Float[Array, ""]:
-            key = jax.random.fold_in(jax.random.key(seed), 2)
+    def run(own: Network, seeds: Int[Array, " chips"]) -> Float[Array, " chips"]:
+        def one(own: Network, seed: Int[Array, ""]) -> Float[Array, ""]:
+            network, key = eqx.combine(own, trained.fixed), jax.random.fold_in(jax.random.key(seed), 2)
             return accuracy_on(protocol, network, EmulatedChip(make(seed)), test, key)
 
-        return jax.vmap(one, (axes, 0))(network, seeds)
+        return in_groups(one, own, seeds)
 
     def tester(seeds: Int[np.ndarray, " chips"], networks: Trained = trained) -> Float[np.ndarray, " chips"]:
-        return np.asarray(run(networks.network, jnp.asarray(seeds, jnp.int32)))
+        return np.asarray(run(networks.own, jnp.asarray(seeds, jnp.int32)))
 
     return tester

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 import optax
-from jaxtyping import PyTree
+from jaxtyping import Array, Float, PyTree
 
 from ranvier.network import Network
 
@@ -73,7 +73,7 @@ def describe_path(network: Network, path: tuple[Any, ...]) -> str:
     return f"{_field(path)} of {owner}"
 
 
-def adam(rate: float | optax.Schedule, **options: float) -> optax.GradientTransformation:
+def adam(rate: float | Float[Array, ""] | optax.Schedule, **options: float) -> optax.GradientTransformation:
     """Adam (`optax.adam`) whose learning rate stands in its state.
 
     Args:
@@ -87,7 +87,7 @@ def adam(rate: float | optax.Schedule, **options: float) -> optax.GradientTransf
     return optax.inject_hyperparams(optax.adam, static_args=STATIC)(learning_rate=rate, **options)
 
 
-def step_decay(rate: float, gamma: float, epochs: int, steps_per_epoch: int) -> optax.Schedule:
+def step_decay(rate: float | Float[Array, ""], gamma: float, epochs: int, steps_per_epoch: int) -> optax.Schedule:
     """Multiply the learning rate by `gamma` every so many epochs: `rate gamma^floor(epoch / epochs)`.
 
     Example:
@@ -98,7 +98,7 @@ def step_decay(rate: float, gamma: float, epochs: int, steps_per_epoch: int) -> 
     return optax.exponential_decay(rate, epochs * steps_per_epoch, gamma, staircase=True)
 
 
-def cosine(rate: float, epochs: int, steps_per_epoch: int, floor: float = 0.0) -> optax.Schedule:
+def cosine(rate: float | Float[Array, ""], epochs: int, steps_per_epoch: int, floor: float = 0.0) -> optax.Schedule:
     """Half a cosine from `rate` down to `floor * rate` after so many epochs.
 
     Example:

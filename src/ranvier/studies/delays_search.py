@@ -1,0 +1,175 @@
+"""Which learning rates and initial values suit each case of the delay study? Random search, on validation data only.
+
+For each case numbers are drawn at random, the first are the usual ones. All are trained for a few epochs; the best go
+on to the next stage, with more seeds and more epochs. The best of the last stage is chosen. Seeds are 20 and up, which
+the study does not use; the test data are not looked at.
+"""
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ranvier.studies.delay_cases import CHOSEN, KINDS, Case, Numbers, train_case
+from ranvier.train import RunFolder
+from ranvier.train.checkpoint import write_atomically
+from ranvier.train.provenance import provenance
+
+FIRST_SEED = 20
+"""Seeds of the search: this one and those after it."""
+
+
+class Stage(NamedTuple):
+    """So many candidates, each with so many seeds, for so many epochs."""
+
+    candidates: int
+    seeds: int
+    epochs: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Search:
+    """What is searched.
+
+    Args:
+        kinds: What learns, names in `ranvier.studies.delay_cases.KINDS`.
+        hidden: Hidden neurons.
+        stages: Stages, each with fewer candidates than the one before.
+
+    Raises:
+        ValueError: a stage has more candidates than the one before, or a number below 1.
+
+    Example:
+        >>> from ranvier.studies.delays_search import Search
+        >>> len(Search().cases)
+        15
+    """
+
+    kinds: tuple[str, ...] = tuple(KINDS)
+    hidden: tuple[int, ...] = (5, 15, 30)
+    stages: tuple[Stage, ...] = (Stage(16, 2, 40), Stage(4, 5, 100))
+
+    def __post_init__(self):
+        counts = [stage.candidates for stage in self.stages]
+        if not counts or min(min(stage) for stage in self.stages) < 1 or counts != sorted(counts, reverse=True):
+            msg = (
+                f"stages need candidates, seeds and epochs of at least 1, and ever fewer candidates; got {self.stages}."
+            )
+            raise ValueError(msg)
+        _ = self.cases
+
+    @property
+    def cases(self) -> list[Case]:
+        """Every kind with every size."""
+        return [Case(kind, hidden) for kind in self.kinds for hidden in self.hidden]
+
+
+def run_search(
+    search: Search, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
+) -> dict[str, Any]:
+    """Search in a folder: `delay_numbers.json` appears there, and a file for each stage of each case.
+
+    Args:
+        search: What to search.
+        folder: Where.
+        resume: Go on with a search that is there.
+        say: Told how it goes.
+
+    Returns:
+        What `delay_numbers.json` holds: by kind and size the chosen numbers, and what they validated at.
+
+    Raises:
+        RunError: the folder is in use, or holds another search, or one is there and `resume` is not set.
+    """
+    place = RunFolder(folder)
+    with place.locked():
+        place.start(_plain(search), {}, {"study": "delays-yin-yang-search", **provenance()}, resume=resume)
+        chosen: dict[str, dict[str, Any]] = {}
+        for number, case in enumerate(search.cases, 1):
+            best = _search_case(
+                search, case, place.path, lambda text, at=number: say(f"{at}/{len(search.cases)} {text}")
+            )
+            chosen.setdefault(case.kind, {})[str(case.hidden)] = best
+            say(f"{case.name}: validation {100 * best['validation']:.2f} % with {best['numbers']}")
+        results = {"search": _plain(search), "chosen": chosen, **provenance()}
+        write_atomically(place.path / CHOSEN, (json.dumps(results, indent=1) + "\n").encode())
+    return results
+
+
+def draw_numbers(case: Case, count: int) -> list[Numbers]:
+    """The usual numbers, then random ones, the same for every call.
+
+    Example:
+        >>> from ranvier.studies.delay_cases import Case
+        >>> from ranvier.studies.delays_search import draw_numbers
+        >>> draw_numbers(Case("axonal", 5), 3) == draw_numbers(Case("axonal", 5), 3)
+        True
+    """
+    random = np.random.default_rng([list(KINDS).index(case.kind), case.hidden])
+    between = lambda low, high: round(float(np.exp(random.uniform(np.log(low), np.log(high)))), 4)
+    drawn = [
+        Numbers(
+            weight_lr=between(0.005, 0.1),
+            delay_lr=between(0.003, 0.1),
+            weight_mean=between(0.5, 4.0),
+            weight_std=between(0.5, 4.0),
+            delay_std=between(0.03, 0.4),
+        )
+        for _ in range(count - 1)
+    ]
+    return [Numbers.usual(case.kind), *drawn]
+
+
+def _search_case(search: Search, case: Case, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """The best numbers for a case, with what they validated at."""
+    rows: list[dict[str, Any]] = []
+    candidates = draw_numbers(case, search.stages[0].candidates)
+    for number, stage in enumerate(search.stages, 1):
+        kept = folder / f"{case.name}-stage-{number}.json"
+        if kept.exists():
+            rows = json.loads(kept.read_text("utf-8"))
+        else:
+            rows = _try(case, candidates[: stage.candidates], stage, say)
+            write_atomically(kept, (json.dumps(rows, indent=1) + "\n").encode())
+        say(f"{case.name}, stage {number}: best {100 * rows[0]['validation']:.2f} %, usual rank {_rank(case, rows)}")
+        candidates = [Numbers(**row["numbers"]) for row in rows]
+    return rows[0]
+
+
+def _try(case: Case, candidates: Sequence[Numbers], stage: Stage, say: Callable[[str], None]) -> list[dict[str, Any]]:
+    """Mean validation accuracy of each candidate over seeds, best first."""
+    runs = [(one, FIRST_SEED + seed) for one in candidates for seed in range(stage.seeds)]
+    tell = lambda told: say(f"{case.name}, {len(runs)} runs: {told}") if told.epoch % 20 in (1, 0) else None
+    trained = train_case(case, runs, epochs=stage.epochs, tell=tell)
+    by_candidate = trained.accuracy.reshape(len(candidates), stage.seeds)
+    broken = trained.untrusted.reshape(len(candidates), stage.seeds).sum(axis=1)
+    rows = [
+        {
+            "numbers": dataclasses.asdict(one),
+            "validation": round(float(np.mean(found)), 5),
+            "seeds": [round(float(value), 4) for value in found],
+            "untrusted_epochs": int(lost),
+        }
+        for one, found, lost in zip(candidates, by_candidate, broken, strict=True)
+    ]
+    return sorted(rows, key=lambda row: -row["validation"])
+
+
+def _rank(case: Case, rows: Sequence[dict[str, Any]]) -> str:
+    """Place of the usual numbers among candidates."""
+    usual = dataclasses.asdict(Numbers.usual(case.kind))
+    places = [place for place, row in enumerate(rows, 1) if row["numbers"] == usual]
+    return f"{places[0]} of {len(rows)}" if places else "none"
+
+
+def _plain(search: Search) -> dict[str, Any]:
+    """The search as JSON knows it."""
+    return {
+        "kinds": list(search.kinds),
+        "hidden": list(search.hidden),
+        "stages": [stage._asdict() for stage in search.stages],
+        "first_seed": FIRST_SEED,
+    }

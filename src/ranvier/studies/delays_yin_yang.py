@@ -1,0 +1,183 @@
+"""Yin-Yang: what do learnable delays add to weights, parameter for parameter?
+
+Weights alone, weights with axonal, dendritic or synaptic delays, and synaptic delays alone, each at several sizes of
+the hidden layer and with several seeds, all seeds in one program (`FirstSpike`). The numbers of each case come from
+`ranvier.studies.delays_search`. The network of each seed is that of the epoch which validated best; the test data are
+used once, at the end. A study is a folder: it goes on where it was interrupted.
+"""
+
+import dataclasses
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ranvier.studies.delay_cases import KINDS, Case, Numbers, data, numbers_for, read_numbers, train_case
+from ranvier.studies.spread import spread
+from ranvier.studies.together import Told, Trained, accuracy_of
+from ranvier.train import RunFolder
+from ranvier.train.checkpoint import write_atomically
+from ranvier.train.provenance import provenance
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What the study runs.
+
+    Args:
+        kinds: What learns, names in `ranvier.studies.delay_cases.KINDS`.
+        hidden: Hidden neurons.
+        seeds: Seeds of each case.
+        epochs: Epochs of each training.
+        chosen: File with the numbers of each case, of `ranvier study delays-yin-yang-search`; default the committed
+            ones.
+
+    Raises:
+        ValueError: a kind is unknown, or a number is not at least 1.
+
+    Example:
+        >>> from ranvier.studies.delays_yin_yang import Study
+        >>> len(Study().cases)
+        30
+    """
+
+    kinds: tuple[str, ...] = tuple(KINDS)
+    hidden: tuple[int, ...] = (5, 10, 15, 20, 25, 30)
+    seeds: tuple[int, ...] = tuple(range(10))
+    epochs: int = 300
+    chosen: Path | None = None
+
+    def __post_init__(self):
+        if self.epochs < 1 or not self.seeds or not self.cases:
+            msg = f"the study needs kinds, sizes, seeds, and epochs of at least 1; got {self}."
+            raise ValueError(msg)
+
+    @property
+    def cases(self) -> list[Case]:
+        """Every kind with every size."""
+        return [Case(kind, hidden) for kind in self.kinds for hidden in self.hidden]
+
+    def describe(self) -> dict[str, Any]:
+        """All numbers, as JSON knows them."""
+        chosen = read_numbers(self.chosen)
+        return {
+            "kinds": list(self.kinds),
+            "hidden": list(self.hidden),
+            "seeds": list(self.seeds),
+            "epochs": self.epochs,
+            "numbers": {case.name: dataclasses.asdict(numbers_for(case, chosen)) for case in self.cases},
+        }
+
+
+def run_study(
+    study: Study, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
+) -> list[dict[str, Any]]:
+    """Run the study in a folder: train, test, draw.
+
+    Args:
+        study: What to run.
+        folder: Where; `results.json` and `error.png` appear there, and for each case its row and its networks.
+        resume: Go on with a study that is there.
+        say: Told how it goes.
+
+    Returns:
+        The rows of `results.json`, one for each case: `kind`, `hidden`, `parameters`, `test` (low, median, high of
+        accuracies), `validation`, the accuracies of all `seeds`, chosen epochs, numbers, seconds.
+
+    Raises:
+        RunError: the folder is in use, or holds another study, or one is there and `resume` is not set.
+    """
+    place = RunFolder(folder)
+    with place.locked():
+        described = study.describe()
+        place.start(described, {}, {"study": "delays-yin-yang", **provenance()}, resume=resume)
+        rows = []
+        for number, case in enumerate(study.cases, 1):
+            before = f"{number}/{len(study.cases)} {case.name}"
+            numbers = Numbers(**described["numbers"][case.name])
+            rows.append(_row(study, case, numbers, place.path, lambda text, at=before: say(f"{at}: {text}")))
+        results = {"rows": rows, **provenance()}
+        write_atomically(place.path / "results.json", (json.dumps(results, indent=1) + "\n").encode())
+        draw(place.path)
+    return rows
+
+
+def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The table for printing: test error (%), median and quartiles, beside parameters and learning rates.
+
+    Example:
+        >>> from ranvier.studies.delays_yin_yang import table_rows
+        >>> row = {"kind": "weights", "hidden": 5, "parameters": 35, "test": {"low": 0.9, "median": 0.91, "high": 0.95}}
+        >>> table_rows([row | {"numbers": {"weight_lr": 0.02, "delay_lr": 0.01}}])[0]["test error (%)"]
+        '9.0 (5.0 to 10.0)'
+    """
+
+    def error(one: dict[str, float]) -> str:
+        return f"{100 - 100 * one['median']:.1f} ({100 - 100 * one['high']:.1f} to {100 - 100 * one['low']:.1f})"
+
+    return [
+        {
+            "learns": row["kind"],
+            "hidden": row["hidden"],
+            "parameters": row["parameters"],
+            "test error (%)": error(row["test"]),
+            "weight_lr": "-" if row["kind"] == "delays-only" else f"{row['numbers']['weight_lr']:g}",
+            "delay_lr": "-" if row["kind"] == "weights" else f"{row['numbers']['delay_lr']:g}",
+        }
+        for row in rows
+    ]
+
+
+def draw(folder: Path) -> Path:
+    """Draw `error.png` from the `results.json` of a folder."""
+    from ranvier.plots import error_by_parameters  # draws with matplotlib, which is slow to import
+
+    rows = json.loads((folder / "results.json").read_text("utf-8"))["rows"]
+    points = [
+        {"line": row["kind"], "parameters": row["parameters"], "label": str(row["hidden"]), **row["test"]}
+        for row in rows
+    ]
+    path = folder / "error.png"
+    error_by_parameters(points, title=f"Yin-Yang, {len(rows[0]['seeds'])} seeds: test error").savefig(path, dpi=120)
+    return path
+
+
+def _row(study: Study, case: Case, numbers: Numbers, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """One row of the results, from its file if it is there."""
+    kept = folder / f"{case.name}.json"
+    if kept.exists():
+        return json.loads(kept.read_text("utf-8"))
+    start = time.perf_counter()
+
+    def tell(told: Told) -> None:
+        if told.epoch % 50 == 0 or told.epoch in (1, told.epochs):
+            say(str(told))
+
+    runs = [(numbers, seed) for seed in study.seeds]
+    trained = train_case(case, runs, epochs=study.epochs, path=folder / f"{case.name}.npz", tell=tell)
+    row: dict[str, Any] = _judge(study, case, numbers, trained) | {"seconds": round(time.perf_counter() - start, 1)}
+    write_atomically(kept, (json.dumps(row, indent=1) + "\n").encode())
+    test = row["test"]
+    say(f"test {100 * test['median']:.1f} % ({100 * test['low']:.1f} to {100 * test['high']:.1f})")
+    return row
+
+
+def _judge(study: Study, case: Case, numbers: Numbers, trained: Trained) -> dict[str, Any]:
+    """What the networks of a case are worth."""
+    accuracy = accuracy_of(trained, case.recipe(study.epochs), data().test)
+    return {
+        "kind": case.kind,
+        "hidden": case.hidden,
+        "parameters": case.parameters,
+        "test": spread(accuracy),
+        "validation": spread(trained.accuracy),
+        "seeds": {
+            str(seed): {"test": round(float(one), 4), "validation": round(float(other), 4), "epoch": int(epoch)}
+            for seed, one, other, epoch in zip(study.seeds, accuracy, trained.accuracy, trained.epoch, strict=True)
+        },
+        "untrusted_epochs": int(np.sum(trained.untrusted)),
+        "numbers": dataclasses.asdict(numbers),
+    }
