@@ -72,7 +72,7 @@ def test_chips_trained_side_by_side_are_trained_as_alone():
     recipe = build_recipe(protocol, InTheLoop(make(5)))
     key, one = jax.random.fold_in(jax.random.key(5), 1), jnp.asarray(1, jnp.int32)
     state, _ = train_epoch(recipe, initial_state(build_network(protocol, 5), recipe), build_data(5)[0], key, one)
-    for mine, alone in zip(both.network.connections, state.network.connections, strict=True):
+    for mine, alone in zip(both.own.connections, state.network.connections, strict=True):
         np.testing.assert_allclose(mine.weight[1], alone.weight, atol=2e-5)
         assert not np.allclose(mine.weight[0], alone.weight, atol=1e-2)
 
@@ -84,14 +84,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> brainscales.Study:
         monkeypatch.setattr(module, "EmulatedChip", Toy)
     monkeypatch.setattr(brainscales, "measure_delays", lambda *_, **__: DelayTable(np.arange(3.0), np.ones((5, 3, 4))))
     monkeypatch.setattr(brainscales, "WAYS", ("chip",))
-    monkeypatch.setitem(brainscales.PER_KIND, "weights", SMALL)
+    monkeypatch.setattr(brainscales, "Protocol", lambda kind, epochs: Protocol(kind, epochs=epochs, **SMALL))
     coarse = chip_transfer.DISTURBANCES[2]._replace(sizes=((4, {"weight_bits": 4}),))
     monkeypatch.setattr(chip_transfer, "DISTURBANCES", (coarse,))
     return brainscales.Study(chips=2, others=1, epochs=2, kinds=("weights",))
 
 
 def test_an_interrupted_study_goes_on(small: brainscales.Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("ranvier.studies.chip_training.CHECKPOINT_SECONDS", -1.0)
+    monkeypatch.setattr("ranvier.studies.together.CHECKPOINT_SECONDS", -1.0)
 
     def interrupt(text: str) -> None:
         if "epoch 1/2" in text:

@@ -28,8 +28,6 @@ from ranvier.train.checkpoint import write_atomically
 from ranvier.train.provenance import provenance
 
 WAYS = ("ideal", "chip", "noise")
-PER_KIND: dict[str, dict[str, Any]] = {"weights": {}, "axonal": {}}
-"""What differs from `Protocol` for each kind; chosen on validation data of seeds 20 to 22."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +55,7 @@ class Study:
 
     def protocol(self, kind: str) -> Protocol:
         """How one kind is trained."""
-        return Protocol(kind, epochs=self.epochs, **PER_KIND[kind])
+        return Protocol(kind, epochs=self.epochs)
 
     def chip(self, seed: Int[Array, ""] | int) -> BrainScaleS2:
         """The chip of a seed."""

@@ -36,7 +36,8 @@ KINDS = ("weights", "axonal")
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """Every number of the training. Times in tau.
+    """Every number of the training. Times in tau. Rates and the largest 1/V' were chosen on the validation data of
+    chips 20 to 22.
 
     Args:
         kind: What learns: `weights`, or `axonal`, weights and axonal delays.
@@ -72,12 +73,12 @@ class Protocol:
     delay_low: float = 2.0
     delay_high: float = 3.5
     delay_std: float = 0.5
-    weight_lr: float = 0.005
-    delay_lr: float = 0.01
+    weight_lr: float = 0.01
+    delay_lr: float = 0.02
     margin: float = 0.3
     recovery: float = 0.0005
     silent_limit: float = 0.05
-    max_inverse_slope: float = math.inf
+    max_inverse_slope: float = 2.0
     t_end: float = 30.0
     epochs: int = 100
     batch: int = 40

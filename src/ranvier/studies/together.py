@@ -16,7 +16,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
 from ranvier.network import Network, partition
 from ranvier.train import Dataset, Recipe, read_arrays, save_arrays
@@ -92,7 +92,7 @@ def train_together(
     recipe: Callable[[Any], Recipe],
     settings: PyTree,
     networks: Sequence[Network],
-    keys: PRNGKeyArray,
+    keys: Key[Array, " runs"],
     train: Dataset,
     validation: Dataset,
     *,
@@ -100,7 +100,7 @@ def train_together(
     path: Path | None = None,
     tell: Callable[[Told], None] = lambda told: None,
 ) -> Trained:
-    """Train one network for each run.
+    """Train one network for each run; `ranvier.studies.delay_cases.train_case` is an example.
 
     Args:
         recipe: How to train, from the settings of one run, which are traced. Only numbers in it may depend on them.
@@ -112,18 +112,6 @@ def train_together(
         evaluation_batch: Validation samples at once.
         path: File for the checkpoint, from which an interrupted training goes on; default none.
         tell: Called after each epoch.
-
-    Example:
-        >>> import jax, jax.numpy as jnp, dataclasses
-        >>> from ranvier.experiments import yin_yang
-        >>> from ranvier.studies.together import train_together
-        >>> experiment = yin_yang("none", hidden=5, method="first-spike", epochs=1, batch=2500)
-        >>> networks = [dataclasses.replace(experiment, seed=seed).network() for seed in range(2)]
-        >>> data, keys = experiment.data(), jax.random.split(jax.random.key(0), 2)
-        >>> rates = jnp.array([0.01, 0.02])
-        >>> make = lambda rate: experiment.recipe(data.train.size)
-        >>> train_together(make, rates, networks, keys, data.train, data.validation).epoch.tolist()
-        [1, 1]
     """
     plan = recipe(jax.tree.map(lambda leaf: leaf[0], settings))
     fixed = partition(networks[0])[1]
@@ -236,6 +224,6 @@ def _keep_best(course: Course, state: State, outcome: _Outcome, epoch: Int[Array
         jnp.where(better, accuracy, course.accuracy),
         jnp.where(better, loss, course.loss),
         jnp.where(better, epoch, course.epoch),
-        course.untrusted + ~fine,
+        course.untrusted + (~fine).astype(jnp.int32),
         course.history.at[:, epoch - 1].set(jnp.stack([trained, accuracy], axis=-1)),
     )
