@@ -203,7 +203,12 @@ def test_info_says_what_a_bug_report_should(ranvier: Any):
     )
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["report"], ["check-gradients"], ["info"]])
+STUDIES = ("delays-yin-yang", "delays-yin-yang-search", "brainscales")
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["report"], ["check-gradients"], ["info"], *(["study", name] for name in STUDIES)]
+)
 def test_help_is_there_and_has_examples(command: Sequence[str], ranvier: Any):
     said = ranvier(*command, "--help")
     assert said.status == 0
@@ -251,7 +256,14 @@ def test_without_a_command_there_is_help(ranvier: Any):
             ["train", "temporal-order", "--hidden", "3"],
             "--hidden is nothing that temporal-order has; it has method, dt",
         ),
-        (["trian"], "There are train, report, check-gradients, bench, info."),
+        (["trian"], "There are train, report, check-gradients, bench, info, study."),
+        (["study"], "Missing command"),
+        (["study", "delays"], f"There are {', '.join(STUDIES)}"),
+        (["study", "delays-yin-yang", "--kind", "radial"], "kind must be one of weights, axonal, dendritic, synaptic"),
+        (["study", "delays-yin-yang", "--hidden", "0"], "Invalid value for '--hidden'"),
+        (["study", "delays-yin-yang", "--seeds", "3..1"], "--seeds must be a range such as 0..4"),
+        (["study", "delays-yin-yang", "--numbers", "none.json"], "file 'none.json' does not exist"),
+        (["study", "brainscales", "--chips", "0"], "Invalid value for '--chips'"),
         (["report"], "Missing argument"),
     ],
 )
@@ -355,6 +367,13 @@ def test_the_seed_decides_the_network_and_nothing_else_is_compiled_for_it():
 def test_the_answer_is_the_output_that_fires_alone_first():
     firsts = jnp.array([[2.0, 1.0, 3.0], [jnp.inf, jnp.inf, 3.0], [jnp.inf] * 3, [1.0, 1.0, 2.0], [2.0, 1.0, 2.0]])
     assert [int(earliest(first)) for first in firsts] == [1, 2, -1, -1, 1]
+
+
+def test_delays_may_learn_alone():
+    assert yin_yang(weights_learn=False).recipe(5000).learn == ("delay",)
+    assert yin_yang(weights_learn=False).recipe(5000).recovery is None
+    with pytest.raises(ValueError, match="nothing would learn"):
+        yin_yang("none", weights_learn=False)
 
 
 @pytest.mark.parametrize("changes", [{"loss": "mse"}, {"delay": "both"}, {"epochs": 0}])

@@ -48,12 +48,6 @@ class Numbers:
     weight_std: float
     delay_std: float
 
-    @classmethod
-    def usual(cls, kind: str) -> "Numbers":
-        """Those of `ranvier train yin-yang`."""
-        experiment = YinYang.tuned(**KINDS[kind])
-        return cls(**{field.name: getattr(experiment, field.name) for field in dataclasses.fields(cls)})
-
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -129,7 +123,7 @@ def train_case(
 
     Example:
         >>> from ranvier.studies.delay_cases import Case, Numbers, train_case
-        >>> runs = [(Numbers.usual("weights"), seed) for seed in (0, 1)]
+        >>> runs = [(Numbers(0.04, 0.02, 1.0, 2.0, 0.06), seed) for seed in (0, 1)]
         >>> train_case(Case("weights", 4), runs, epochs=1).history.shape
         (2, 1, 2)
     """
