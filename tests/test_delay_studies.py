@@ -78,7 +78,7 @@ def test_runs_trained_in_one_program_are_trained_as_alone():
         for one, other in zip(mine, best, strict=True):
             np.testing.assert_allclose(one[at], other, atol=1e-3)
             assert not np.allclose(one[at], one[0], atol=1e-2)
-    assert not trained.untrusted.any()
+    assert trained.doubts == ""
 
 
 def test_weights_that_do_not_learn_stay(monkeypatch: pytest.MonkeyPatch):
@@ -98,6 +98,7 @@ def test_an_epoch_that_cannot_be_trusted_is_counted_and_never_chosen():
     assert trained.untrusted.tolist() == [2, 0]
     assert trained.epoch[0] == 0
     assert trained.epoch[1] > 0
+    assert trained.doubts.startswith("2 epochs of 1 runs could not be trusted")
 
 
 @pytest.mark.parametrize("kind", KINDS)

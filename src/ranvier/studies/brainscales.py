@@ -126,7 +126,11 @@ def _train(
         if told.epoch % 10 == 0 or told.epoch in (1, told.epochs):
             say(f"{protocol.kind}, {way}: {told}")
 
-    return train_chips(protocol, study.substrate(way), seeds, path=folder / f"{protocol.kind}-{way}.npz", tell=tell)
+    path = folder / f"{protocol.kind}-{way}.npz"
+    trained = train_chips(protocol, study.substrate(way), seeds, path=path, tell=tell)
+    if trained.doubts:
+        say(f"{protocol.kind}, {way}: {trained.doubts}")
+    return trained
 
 
 def _row(

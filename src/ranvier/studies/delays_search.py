@@ -154,6 +154,8 @@ def _try(case: Case, candidates: Sequence[Numbers], stage: Stage, say: Callable[
     runs = [(one, FIRST_SEED + seed) for one in candidates for seed in range(stage.seeds)]
     tell = lambda told: say(f"{case.name}, {len(runs)} runs: {told}") if told.epoch % 20 in (1, 0) else None
     trained = train_case(case, runs, epochs=stage.epochs, tell=tell)
+    if trained.doubts:
+        say(f"{case.name}: {trained.doubts}")
     by_candidate = trained.accuracy.reshape(len(candidates), stage.seeds)
     broken = trained.untrusted.reshape(len(candidates), stage.seeds).sum(axis=1)
     rows = [

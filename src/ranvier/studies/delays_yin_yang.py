@@ -158,6 +158,8 @@ def _row(study: Study, case: Case, numbers: Numbers, folder: Path, say: Callable
 
     runs = [(numbers, seed) for seed in study.seeds]
     trained = train_case(case, runs, epochs=study.epochs, path=folder / f"{case.name}.npz", tell=tell)
+    if trained.doubts:
+        say(trained.doubts)
     row: dict[str, Any] = _judge(study, case, numbers, trained) | {"seconds": round(time.perf_counter() - start, 1)}
     write_atomically(kept, (json.dumps(row, indent=1) + "\n").encode())
     test = row["test"]

@@ -74,6 +74,14 @@ class Trained(NamedTuple):
     untrusted: Int[np.ndarray, " runs"]
     history: Float[np.ndarray, "runs epochs 2"]
 
+    @property
+    def doubts(self) -> str:
+        """What could not be trusted, in a sentence; empty where all could."""
+        if not self.untrusted.any():
+            return ""
+        lost = f"{int(self.untrusted.sum())} epochs of {int((self.untrusted > 0).sum())} runs"
+        return f"{lost} could not be trusted and were not chosen: spikes did not fit, or a gradient was not finite"
+
 
 class Told(NamedTuple):
     """What an epoch has brought to all runs."""
