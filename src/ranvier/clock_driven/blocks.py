@@ -8,13 +8,17 @@ import equinox as eqx
 import jax
 from jax import lax
 
+KEPT = "kept"
+"""Name of what reverse mode keeps of every step rather than compute again."""
+
 
 class Checkpoints(eqx.Module):
     """What reverse mode keeps: the state at every `every`-th step.
 
     The backward pass takes the blocks in turn, last first, runs each again and keeps what its steps need meanwhile. So
     memory is `steps / every` states and `every` steps' intermediate values, and time grows by one more forward pass.
-    The default, about the square root of the number of steps, balances the two.
+    The default, about the square root of the number of steps, balances the two. What is small and dear to compute
+    again, the spikes that were found and the sums of merged events, is kept for every step.
 
     Args:
         every: Steps in a block; default by the number of steps.
@@ -45,7 +49,7 @@ def scan_in_blocks(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: 
     """`lax.scan` over the leading axis of xs, cut into blocks that reverse mode recomputes.
 
     Args:
-        step: `(carry, x) -> (carry, y)`.
+        step: `(carry, x) -> (carry, y)`; what it calls `KEPT` (`checkpoint_name`) is not computed again.
         carry: The state at the start.
         xs: Input of each step; their number is a multiple of `blocks`.
         blocks: Number of blocks.
@@ -60,6 +64,7 @@ def scan_in_blocks(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: 
         (6.0, (6,))
     """
     cut = jax.tree.map(lambda leaf: leaf.reshape(blocks, leaf.shape[0] // blocks, *leaf.shape[1:]), xs)
-    block = jax.checkpoint(lambda carry, xs: lax.scan(step, carry, xs), prevent_cse=False)
+    policy = jax.checkpoint_policies.save_only_these_names(KEPT)
+    block = jax.checkpoint(lambda carry, xs: lax.scan(step, carry, xs), prevent_cse=False, policy=policy)
     carry, ys = lax.scan(block, carry, cut)
     return carry, jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), ys)

@@ -9,8 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ranvier.clock_driven.flow import Rates
-from ranvier.clock_driven.linear_step import LinearState, Membrane, linear_step, silent_step
+from ranvier.clock_driven.linear_step import LinearState, linear_step, silent_step
 from ranvier.clock_driven.ode_step import initial_state, ode_step
+from ranvier.clock_driven.spike_search import Membrane
 from ranvier.clock_driven.timing import Grid
 from ranvier.integrators import AbstractIntegrator
 from ranvier.neurons import AbstractLinearNeuron, AbstractNeuron, AbstractODENeuron

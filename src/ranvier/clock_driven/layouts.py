@@ -15,9 +15,11 @@ from typing import Any, ClassVar, NamedTuple
 import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int
 
 from ranvier._concrete import concrete
+from ranvier.clock_driven.blocks import KEPT
 from ranvier.clock_driven.merged import Sums, deposit_all, deposit_step
 from ranvier.clock_driven.timing import Delay, Grid, Sparks
 from ranvier.connections import Connection
@@ -274,7 +276,7 @@ class MergedRoute(AbstractRoute):
     ) -> tuple[Float[Array, "slots batch two post two"], Arrivals]:
         """The step's slot, which is then free."""
         slot = step % self.slots
-        sums = lax.dynamic_index_in_dim(state, slot, keepdims=False)
+        sums = checkpoint_name(lax.dynamic_index_in_dim(state, slot, keepdims=False), KEPT)
         state = lax.dynamic_update_index_in_dim(state, jnp.zeros_like(sums), slot, 0)
         return state, self._arrivals(sums, jnp.zeros(len(sums), jnp.int32))
 

@@ -1,8 +1,8 @@
 """One step of a population that is linear between events, in closed form.
 
-Each neuron cuts the step into pieces at its own arrivals, its spikes and the ends of its refractory times, and takes
-each piece as a whole. Nothing depends on the length of the step. Times are offsets from its start, so that nothing is
-lost to rounding late in a simulation in float32.
+First a search without derivatives finds the spikes. Given their order, the state at each of them and at the step's end
+is one sum over what came before, and that is what is differentiated. Nothing depends on the length of the step. Times
+are offsets from its start, so that nothing is lost to rounding late in a simulation in float32.
 """
 
 from typing import NamedTuple
@@ -10,24 +10,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
-from ranvier.clock_driven.flow import Rates, first_crossing
-
-TOGETHER = 3
-"""Pieces taken between two looks at whether any neuron needs more: two events and the rest are the usual step."""
-
-Lanes = Float[Array, "batch size"]
-Events = Float[Array, "events batch size"]
-
-
-class Membrane(NamedTuple):
-    """Parameters of each neuron; potentials are relative to v_leak."""
-
-    rates: Rates
-    theta: Float[Array, "1 size"]
-    rho: Float[Array, "1 size"]
-    refractory: Float[Array, "1 size"]
+from ranvier.clock_driven.blocks import KEPT
+from ranvier.clock_driven.flow import Rates
+from ranvier.clock_driven.spike_search import Events, Found, Lanes, Membrane, find_spikes
+from ranvier.crossing import exact_root
 
 
 class LinearState(NamedTuple):
@@ -48,17 +37,15 @@ class LinearState(NamedTuple):
     resting: Bool[Array, "batch size"]
 
 
-class Walk(NamedTuple):
-    """Each neuron on its way through the step: its state, the offset it has reached, its next event, its spikes."""
+class Leg(NamedTuple):
+    """Where a leg, a way without spikes, starts: a state, the offset it has reached, and the events it has taken."""
 
     u: Lanes
     i: Lanes
     now: Lanes
     wake: Lanes
     resting: Bool[Array, "batch size"]
-    next: Int[Array, "batch size"]
-    fired: Int[Array, "batch size"]
-    spikes: Float[Array, "spikes batch size"]
+    taken: Int[Array, "batch size"]
 
 
 def linear_step(
@@ -87,27 +74,15 @@ def linear_step(
     Returns:
         The population at the end, the offsets of its spikes, ascending, inf for none; and what did not fit.
     """
-    _, batch, size = arrivals.shape
-    never, nothing = jnp.full((1, batch, size), jnp.inf, arrivals.dtype), jnp.zeros((1, batch, size), arrivals.dtype)
-    times, jumps = jnp.concatenate([arrivals, never]), jnp.concatenate([weights, nothing])
-    end = jnp.broadcast_to(h, (batch, size))
-    zero = jnp.zeros((batch, size), jnp.int32)
+    end = jnp.broadcast_to(h, state.u.shape)
     wake = (state.wake_step - step).astype(dt.dtype) * dt + state.wake
-    spikes = jnp.broadcast_to(never, (max_spikes, batch, size))
-    walk = Walk(state.u, state.i, jnp.zeros_like(state.u), wake, state.resting, zero, zero, spikes)
-    unfinished = lambda walk: (walk.now < end) | (_own(times, walk.next) <= end)
-    piece = lambda walk, _: (_piece(membrane, times, jumps, end, walk), None)
-    pieces = jax.checkpoint(lambda walk: lax.scan(piece, walk, length=TOGETHER)[0])
-
-    def advance(walk: Walk, _: None) -> tuple[Walk, None]:
-        return lax.cond(jnp.any(unfinished(walk)), pieces, lambda walk: walk, walk), None
-
-    walk, _ = lax.scan(advance, walk, length=-(-(len(times) + 2 * max_spikes + 1) // TOGETHER))
-    fired = walk.fired > 0
-    wake_step, wake = jnp.where(fired, step, state.wake_step), jnp.where(fired, walk.wake, state.wake)
-    after = LinearState(walk.u, walk.i, wake_step, wake, walk.resting)
-    lost = jnp.maximum(walk.fired - max_spikes, 0) + unfinished(walk).astype(jnp.int32)
-    return after, walk.spikes, lost
+    found = find_spikes(membrane, state.u, state.i, wake, state.resting, end, arrivals, weights, max_spikes)
+    found = jax.tree.map(lambda leaf: checkpoint_name(leaf, KEPT), found)
+    start = Leg(state.u, state.i, jnp.zeros_like(end), wake, state.resting, jnp.zeros(end.shape, jnp.int32))
+    leg, spikes = jax.checkpoint(_through)(membrane, start, found, end, arrivals, weights)
+    fired = jnp.isfinite(found.times[0])
+    wake_step, wake = jnp.where(fired, step, state.wake_step), jnp.where(fired, leg.wake, state.wake)
+    return LinearState(leg.u, leg.i, wake_step, wake, leg.resting), spikes, found.lost
 
 
 def silent_step(
@@ -133,33 +108,64 @@ def silent_step(
     return state._replace(u=later[0] + jnp.sum(u, axis=0), i=later[1] + jnp.sum(i, axis=0))
 
 
-def _own(rows: Events, index: Int[Array, "batch size"]) -> Lanes:
-    """Each neuron's entry; rows are few, and reading all is quicker than a gather."""
-    places = jnp.arange(len(rows), dtype=jnp.int32)[:, None, None]
-    return jnp.sum(jnp.where(places == index[None], rows, 0.0), axis=0)
+def _through(
+    membrane: Membrane, leg: Leg, found: Found, end: Lanes, arrivals: Events, weights: Events
+) -> tuple[Leg, Float[Array, "spikes batch size"]]:
+    """From spike to spike, and on to the end."""
+    there = arrivals <= end[None]
+
+    def advance(leg: Leg, times: Lanes, taken: Int[Array, "batch size"]) -> tuple[Leg, Lanes]:
+        return _advance(membrane, leg, times, taken, end, jnp.where(there, arrivals, jnp.inf), weights)
+
+    never, all_taken = jnp.full_like(end, jnp.inf), jnp.full(end.shape, len(arrivals), jnp.int32)
+    times, taken = jnp.concatenate([found.times, never[None]]), jnp.concatenate([found.taken, all_taken[None]])
+
+    def rest(leg: Leg) -> tuple[Leg, Array]:
+        return lax.scan(lambda leg, spike: advance(leg, *spike), leg, (times[1:], taken[1:]))
+
+    leg, first = advance(leg, times[0], taken[0])
+    none = jnp.broadcast_to(never, found.times.shape)
+    leg, others = lax.cond(jnp.any(jnp.isfinite(times[0])), rest, lambda leg: (leg, none), leg)
+    return leg, jnp.concatenate([first[None], others[:-1]])
 
 
-def _piece(membrane: Membrane, times: Events, jumps: Events, end: Lanes, walk: Walk) -> Walk:
-    """Take each neuron to its next arrival, the end of its refractory time, its spike, or the end."""
-    due = _own(times, walk.next)
-    awake = ~walk.resting
-    stop = jnp.minimum(due, end)
-    wakes = walk.resting & (walk.wake <= stop)  # a piece of its own, even of length 0: time may be differentiated
-    target = jnp.where(wakes, walk.wake, stop)
-    span = target - walk.now
-    crosses, root = first_crossing(membrane.rates, walk.u, walk.i, membrane.theta, span, awake)
-    passed = jnp.where(crosses, root, span)
-    u, i = membrane.rates.flow(walk.u, walk.i, passed)
-    u = jnp.where(crosses, membrane.rho, jnp.where(awake, u, walk.u))
-    now = jnp.where(crosses, walk.now + root, target)
-    arrives = ~crosses & ~wakes & (due <= target)
-    i = i + jnp.where(arrives, _own(jumps, walk.next), 0.0)
+def _advance(
+    membrane: Membrane,
+    leg: Leg,
+    spike: Lanes,
+    taken: Int[Array, "batch size"],
+    end: Lanes,
+    arrivals: Events,
+    weights: Events,
+) -> tuple[Leg, Lanes]:
+    """From a leg's start to a spike found before and its reset, or to the end where there is none."""
+    rates = membrane.rates
+    fires = jnp.isfinite(spike)
+    root = jnp.where(fires, spike, end)
+    last = jnp.where(fires, taken, len(arrivals))
+    place = jnp.arange(len(arrivals), dtype=jnp.int32)[:, None, None]
+    mine = (place >= leg.taken[None]) & (place < last[None]) & jnp.isfinite(arrivals)
+    wakes = leg.resting & (leg.wake <= root)
+    moves = jnp.where(wakes, leg.wake, jnp.where(leg.resting, root, leg.now))
+    u, i = rates.flow(leg.u, rates.fade(leg.i, moves - leg.now), root - moves)
+    at, jump = jnp.where(mine, arrivals, root[None]), jnp.where(mine, weights, 0.0)
+    # What arrives during the refractory time feeds the current only.
+    begin = jnp.where(at < moves[None], moves[None], at)
+    each = Rates(rates.mem[None], rates.syn[None])
+    more = each.flow(jnp.zeros_like(jump), each.fade(jump, begin - at), root[None] - begin)
+    u, i = u + jnp.sum(more[0], axis=0), i + jnp.sum(more[1], axis=0)
+    slope = lax.stop_gradient(jnp.where(fires, (i - u) * rates.mem, 1.0))
+    gap = jnp.where(fires, u - membrane.theta, 0.0)
+    now = jnp.where(fires, exact_root(lambda s: gap + slope * (s - root), root), end)
+    i = jnp.where(fires, rates.fade(i, now - lax.stop_gradient(root)), i)
     # An infinite refractory time must not meet the tangent of `now`: inf is chosen, not added to.
     forever = jnp.isinf(membrane.refractory)
     rest = now + jnp.where(forever, 0.0, membrane.refractory)
-    wake = jnp.where(crosses, jnp.where(forever, jnp.inf, rest), walk.wake)
-    places = jnp.arange(len(walk.spikes), dtype=jnp.int32)[:, None, None]
-    spikes = jnp.where((places == walk.fired[None]) & crosses[None], now[None], walk.spikes)
-    resting = crosses | (walk.resting & ~wakes)
-    index, fired = walk.next + arrives.astype(jnp.int32), walk.fired + crosses.astype(jnp.int32)
-    return Walk(u, i, now, wake, resting, index, fired, spikes)
+    return Leg(
+        jnp.where(fires, membrane.rho, u),
+        i,
+        now,
+        jnp.where(fires, jnp.where(forever, jnp.inf, rest), leg.wake),
+        fires | (leg.resting & ~wakes),
+        last,
+    ), jnp.where(fires, now, jnp.inf)

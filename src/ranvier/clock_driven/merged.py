@@ -66,7 +66,7 @@ def deposit_step(
 ) -> Sums:
     """Add the events of one step's spikes to a ring, where step k has slot k modulo the number of slots.
 
-    Most steps have few spikes: these are taken at once, and only if there are more the rest is.
+    Most steps have few spikes, for which there is a branch of its own.
 
     Args:
         ring: Sums of the steps to come.
@@ -81,13 +81,14 @@ def deposit_step(
     def deposit(ring: Sums, sparks: Sparks, weight: Float[Array, "pre post"], delay: Delay) -> Sums:
         flat = _flat(sparks)
         place = jnp.nonzero(jnp.isfinite(flat.offset), size=total, fill_value=total)[0].astype(jnp.int32)
-        add = lambda ring, part: _add(ring, flat, part, total // batch, weight, delay, dt, ring.shape[0])
-        ring = add(ring, place[:few])
+        # Computed again in the backward pass: a branch would keep what it needs in every step, taken or not.
+        add = jax.checkpoint(
+            lambda ring, place: _add(ring, flat, place, total // batch, weight, delay, dt, ring.shape[0])
+        )
         if few == total:
-            return ring
-        return lax.cond(place[few] < total, add, lambda ring, _: ring, ring, place[few:])
+            return add(ring, place)
+        return lax.cond(place[few] < total, lambda: add(ring, place), lambda: add(ring, place[:few]))
 
-    # As a whole computed again in the backward pass: a branch keeps what it needs in every step, taken or not.
     return jax.checkpoint(deposit)(ring, sparks, weight, delay)
 
 

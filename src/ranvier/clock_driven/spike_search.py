@@ -1,0 +1,131 @@
+"""When linear neurons spike within a step: values only, without derivatives.
+
+Each neuron walks through the step from event to event, in closed form, until it has reached the end. The walk ends with
+the last neuron's last piece, so most steps take three pieces, and what it finds is then differentiated as a whole.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Bool, Float, Int
+
+from ranvier.clock_driven.flow import Rates, first_crossing
+
+Lanes = Float[Array, "batch size"]
+Events = Float[Array, "events batch size"]
+
+
+class Membrane(NamedTuple):
+    """Parameters of each neuron; potentials are relative to v_leak."""
+
+    rates: Rates
+    theta: Float[Array, "1 size"]
+    rho: Float[Array, "1 size"]
+    refractory: Float[Array, "1 size"]
+
+
+class Found(NamedTuple):
+    """What a search found.
+
+    Args:
+        times: Offsets of the spikes (ms), ascending, inf for none.
+        taken: Events that came before each of them.
+        lost: Spikes for which there was no room, and neurons that did not reach the end.
+    """
+
+    times: Float[Array, "spikes batch size"]
+    taken: Int[Array, "spikes batch size"]
+    lost: Int[Array, "batch size"]
+
+
+class Walk(NamedTuple):
+    """Each neuron on its way through the step: its state, the offset it has reached, its next event, its spikes."""
+
+    u: Lanes
+    i: Lanes
+    now: Lanes
+    wake: Lanes
+    resting: Bool[Array, "batch size"]
+    next: Int[Array, "batch size"]
+    fired: Int[Array, "batch size"]
+    found: Found
+
+
+def find_spikes(
+    membrane: Membrane,
+    u: Lanes,
+    i: Lanes,
+    wake: Lanes,
+    resting: Bool[Array, "batch size"],
+    end: Lanes,
+    arrivals: Events,
+    weights: Events,
+    max_spikes: int,
+) -> Found:
+    """Follow neurons for the length of a step; nothing of it is differentiated.
+
+    Args:
+        membrane: The neurons.
+        u: Potential above rest at the start.
+        i: Synaptic current at the start.
+        wake: End of the refractory time (ms), for those that rest.
+        resting: Neurons that rest at the start.
+        end: How far to go (ms).
+        arrivals: Offsets of the events (ms), ascending for each neuron, inf for none.
+        weights: Weight of each event.
+        max_spikes: Room for spikes of one neuron.
+    """
+    membrane, u, i, wake, end, arrivals, weights = lax.stop_gradient((membrane, u, i, wake, end, arrivals, weights))
+    _, batch, size = arrivals.shape
+    times = jnp.concatenate([arrivals, jnp.full((1, batch, size), jnp.inf, u.dtype)])
+    jumps = jnp.concatenate([weights, jnp.zeros((1, batch, size), u.dtype)])
+    zero = jnp.zeros((batch, size), jnp.int32)
+    room = (max_spikes, batch, size)
+    start = Walk(u, i, jnp.zeros_like(u), wake, resting, zero, zero,
+                 Found(jnp.full(room, jnp.inf, u.dtype), jnp.zeros(room, jnp.int32), zero))  # fmt: skip
+    pieces = len(times) + 2 * max_spikes + 1
+    unfinished = lambda walk: (walk.now < end) | (_own(times, walk.next) <= end)
+    going = lambda carry: (carry[1] < pieces) & jnp.any(unfinished(carry[0]))
+    piece = lambda carry: (_piece(membrane, times, jumps, end, carry[0]), carry[1] + 1)
+    walk, _ = lax.while_loop(going, piece, (start, jnp.zeros((), jnp.int32)))
+    lost = jnp.maximum(walk.fired - max_spikes, 0) + unfinished(walk).astype(jnp.int32)
+    return walk.found._replace(lost=lost)
+
+
+def _own(rows: Events, index: Int[Array, "batch size"]) -> Lanes:
+    """Each neuron's entry; rows are few, and reading all is quicker than a gather."""
+    places = jnp.arange(len(rows), dtype=jnp.int32)[:, None, None]
+    return jnp.sum(jnp.where(places == index[None], rows, 0.0), axis=0)
+
+
+def _piece(membrane: Membrane, times: Events, jumps: Events, end: Lanes, walk: Walk) -> Walk:
+    """Take each neuron to its next arrival, the end of its refractory time, its spike, or the end."""
+    due = _own(times, walk.next)
+    awake = ~walk.resting
+    stop = jnp.minimum(due, end)
+    wakes = walk.resting & (walk.wake <= stop)
+    target = jnp.where(wakes, walk.wake, stop)
+    span = target - walk.now
+    later = membrane.rates.values(walk.u, walk.i, span)
+    crosses, root = first_crossing(membrane.rates, (walk.u, walk.i), later, membrane.theta, span, awake)
+    now = jnp.where(crosses, walk.now + root, target)
+    u = jnp.where(crosses, membrane.rho, jnp.where(awake, later[0], walk.u))
+    i = jnp.where(crosses, walk.i * jnp.exp(-root * membrane.rates.syn), later[1])
+    arrives = ~crosses & ~wakes & (due <= target)
+    place = jnp.arange(len(walk.found.times), dtype=jnp.int32)[:, None, None]
+    here = (place == walk.fired[None]) & crosses[None]
+    return Walk(
+        u,
+        i + jnp.where(arrives, _own(jumps, walk.next), 0.0),
+        now,
+        jnp.where(crosses, now + membrane.refractory, walk.wake),
+        crosses | (walk.resting & ~wakes),
+        walk.next + arrives.astype(jnp.int32),
+        walk.fired + crosses.astype(jnp.int32),
+        Found(
+            jnp.where(here, now[None], walk.found.times),
+            jnp.where(here, walk.next[None], walk.found.taken),
+            walk.found.lost,
+        ),
+    )
