@@ -192,7 +192,7 @@ def test_check_gradients_of_a_run(finished: Path, ranvier: Any):
 def test_check_gradients_of_nothing(ranvier: Any):
     said = ranvier("check-gradients", "no-such-thing")
     assert said.status == 2
-    assert "TARGET must be one of yin-yang, temporal-order or a run folder; got 'no-such-thing'" in said.err
+    assert "TARGET must be one of yin-yang, mnist, temporal-order or a run folder; got 'no-such-thing'" in said.err
 
 
 def test_info_says_what_a_bug_report_should(ranvier: Any):
@@ -226,7 +226,7 @@ def test_without_a_command_there_is_help(ranvier: Any):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train", "mnist"], "'mnist' is not one of 'yin-yang', 'temporal-order'"),
+        (["train", "cifar"], "'cifar' is not one of 'yin-yang', 'mnist', 'temporal-order'"),
         (
             ["train", "yin-yang", "--delay", "long"],
             "'long' is not one of 'none', 'axonal', 'dendritic', 'synaptic'",

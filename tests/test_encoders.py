@@ -25,6 +25,14 @@ def test_values_by_hand():
     assert spikes.unit.tolist() == [[1, 2, 0], [2, 0, 1]]
 
 
+def test_values_from_which_on_nothing_fires():
+    spikes = encoders.latency(
+        jnp.array([[1.0, 0.2, 0.9, 0.0], [1.0, 1.0, 0.95, 0.9]]), t_early=0.0, t_late=2.0, never=0.95
+    )
+    np.testing.assert_allclose(spikes.time, [[0.0, 0.4, 1.8, np.inf], [1.8, np.inf, np.inf, np.inf]], rtol=1e-15)
+    assert spikes.unit.tolist() == [[3, 1, 2, -1], [3, -1, -1, -1]]
+
+
 @hypothesis.given(value=values)
 def test_every_value_becomes_one_spike_of_its_channel(value: np.ndarray):
     spikes = encoders.latency(value, t_early=1.0, t_late=5.0)

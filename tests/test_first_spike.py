@@ -1,4 +1,4 @@
-"""`FirstSpike` against closed forms in many digits, against `EventDriven`, and its gradients against differences."""
+"""`FirstSpike` against closed forms in many digits and against `EventDriven`; see also test_first_spike_gradients.py."""
 
 import itertools
 from functools import partial
@@ -150,48 +150,6 @@ def test_statistics_are_those_of_event_driven():
     for field in ("status", "spikes", "dropped", "silent", "in_flight", "events"):
         for a, b in zip(*(jax.tree.leaves(getattr(stats, field)) for stats in (mine, other)), strict=True):
             assert np.array_equal(a, b), field
-
-
-@pytest.mark.parametrize("taus", TAUS)
-def test_gradients_agree_with_differences(taus: tuple[float, float]):
-    """Forty layers at once: Richardson's extrapolation of central differences, time constants included."""
-    rng = np.random.default_rng(4)
-    layers, pre, post = 40, 10, 3
-    time, delay = rng.uniform(0, 10, (layers, pre)), rng.uniform(0, 4, (layers, pre, post))
-    weight = rng.normal(1.2, 1.2, (layers, pre, post))
-
-    def first(values: dict[str, jax.Array]) -> jax.Array:
-        order = jnp.argsort(values["time"])
-        neuron = rv.LIF(values["tau"][0], values["tau"][1], v_threshold=values["threshold"], refractory=jnp.inf)
-        link = rv.Connection("input", "output", values["weight"], rv.SynapticDelay(values["delay"], high=9.0,
-                             bound=rv.Projection()))  # fmt: skip
-        net = rv.Network({"input": pre}, {"output": neuron}, {"output": post}, [link])
-        spikes = rv.Spikes(values["time"][order], order)
-        solution = rv.simulate(net, spikes, rv.FirstSpike(), t_end=40.0, throw=False)
-        return rv.first_spike(solution.spikes["output"], post)
-
-    values = {"time": time, "delay": delay, "weight": weight, "threshold": np.ones(layers),
-              "tau": np.tile(taus, (layers, 1))}  # fmt: skip
-    values = jax.tree.map(jnp.asarray, values)
-    every = jax.jit(jax.vmap(first))
-    reverse = jax.jit(jax.vmap(jax.jacrev(first)))(values)
-    forward = jax.jit(jax.vmap(jax.jacfwd(first)))(values)
-    base = every(values)
-    checked = 0
-    for name, array in values.items():
-        way = jnp.asarray(np.random.default_rng(5).normal(size=array.shape))
-        moved = lambda h, name=name, way=way: every(values | {name: values[name] + h * way})
-        wide, near = ((moved(h) - moved(-h)) / (2 * h) for h in (2e-4, 1e-4))
-        wanted = (4 * near - wide) / 3
-        axes = tuple(range(2, reverse[name].ndim))
-        got = jnp.sum(reverse[name] * way[:, None], axis=axes)
-        np.testing.assert_allclose(forward[name], reverse[name], rtol=1e-10, atol=1e-10)
-        steady = jnp.isfinite(base) & (jnp.abs(near - wide) < 1e-5 * (1 + jnp.abs(near)))  # no other prefix, no graze
-        checked += int(steady.sum())
-        assert jnp.max(jnp.where(steady, jnp.abs(got - wanted) / (1 + jnp.abs(wanted)), 0.0)) < 1e-8, name
-    assert checked > 0.85 * len(values) * int(jnp.isfinite(base).sum())
-    fired = jnp.isfinite(base)
-    assert jnp.max(jnp.abs(jnp.where(fired, reverse["time"].sum(-1) - 1.0, 0.0))) < 1e-12
 
 
 @pytest.mark.parametrize("count", [0, 1])

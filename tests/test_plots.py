@@ -15,7 +15,15 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import ranvier as rv
-from ranvier.plots import Run, decision_map, learning_curves, parameter_histograms, raster, write_report
+from ranvier.plots import (
+    Run,
+    confusion_matrix,
+    decision_map,
+    learning_curves,
+    parameter_histograms,
+    raster,
+    write_report,
+)
 from ranvier.plots.decisions import misses
 from ranvier.plots.histograms import parameters
 from ranvier.plots.report import answers, draw_report
@@ -167,6 +175,15 @@ def test_decision_map_has_the_colours_of_the_classes():
     np.testing.assert_allclose(picture[1, 1], tint("#808080", 0.12), atol=1e-6)
     assert axes.images[0].origin == "lower"
     assert len(axes.collections) == 4  # the borders of four regions
+
+
+def test_a_confusion_matrix_counts_and_shows_what_it_counts():
+    axes = figure(4.0, 4.0).add_subplot()
+    label, answer = np.array([0, 0, 0, 1, 1, 2]), np.array([0, 0, 2, 1, -1, 2])
+    assert confusion_matrix(axes, label, answer, list("abc")).tolist() == [[2, 0, 1, 0], [0, 1, 0, 1], [0, 0, 1, 0]]
+    shown = {(text.get_position(), text.get_text()) for text in axes.texts}
+    assert shown == {((0, 0), "2"), ((2, 0), "1"), ((1, 1), "1"), ((3, 1), "1"), ((2, 2), "1")}
+    assert axes.get_title(loc="left") == "2 of 6 wrong"
 
 
 def test_wrong_answers_are_marked_in_the_colour_of_the_truth():

@@ -14,18 +14,20 @@ from ranvier._concrete import concrete
 from ranvier.events import Spikes
 
 
-def latency(value: Float[ArrayLike, "*batch n"], *, t_early: float, t_late: float) -> Spikes:
+def latency(value: Float[ArrayLike, "*batch n"], *, t_early: float, t_late: float, never: float = math.inf) -> Spikes:
     """One spike per channel, the later the larger its value.
 
-    Unit i fires at `t_i = t_early + (t_late - t_early) value_i`. Every value becomes a spike, 0 included.
+    Unit i fires at `t_i = t_early + (t_late - t_early) value_i`, 0 included, unless `value_i >= never`.
 
     Args:
         value: Values in [0, 1], shape (n,) or (batch, n).
         t_early: Time (ms) of value 0, >= 0.
         t_late: Time (ms) of value 1, after `t_early`.
+        never: Value from which on a channel is silent, such as 1 for the dark ground of an image; default none is.
 
     Returns:
-        Spikes of the same shape, sorted by time; channels of equal value keep their order. No padding.
+        Spikes of the same shape, sorted by time; channels of equal value keep their order. Those that are silent are
+        padding at the end.
 
     Raises:
         ValueError: `value` is not floating-point with a channel axis, a value is NaN or outside [0, 1]
@@ -49,9 +51,10 @@ def latency(value: Float[ArrayLike, "*batch n"], *, t_early: float, t_late: floa
         raise ValueError(msg)
     _check_values("latency", value)
     array = jnp.asarray(value)
-    time = t_early + (t_late - t_early) * array
-    order = jnp.argsort(time, axis=-1, stable=True)
-    return Spikes(jnp.take_along_axis(time, order, axis=-1), order.astype(jnp.int32))
+    time = jnp.where(array < never, t_early + (t_late - t_early) * array, jnp.inf)
+    order = jnp.argsort(time, axis=-1, stable=True).astype(jnp.int32)
+    time = jnp.take_along_axis(time, order, axis=-1)
+    return Spikes(time, jnp.where(time < jnp.inf, order, -1))
 
 
 def _check_values(owner: str, value: ArrayLike) -> None:

@@ -9,9 +9,9 @@ from ranvier.cli.output import output, say
 
 HELP = """Compare exact gradients with central differences, in float64, and explain the outcome.
 
-TARGET is `yin-yang` or `temporal-order`, the network before training, or a run folder, the network that training
-found. The exit status is 1 if the gradients are not what they should be. A run of surrogate gradients is refused: they
-are no derivatives.
+TARGET is `yin-yang`, `mnist` or `temporal-order`, the network before training, or a run folder, the network that
+training found. The exit status is 1 if the gradients are not what they should be. A run of surrogate gradients is
+refused: they are no derivatives.
 
 \b
 Examples:
@@ -21,7 +21,7 @@ Examples:
 
 
 def check_gradients(
-    target: Annotated[str, typer.Argument(help="`yin-yang`, `temporal-order`, or a run folder.")] = "yin-yang",
+    target: Annotated[str, typer.Argument(help="`yin-yang`, `mnist`, `temporal-order`, or a run folder.")] = "yin-yang",
     samples: Annotated[int, typer.Option(help="Number of input samples.", min=1)] = 4,
     seed: Annotated[int, typer.Option(help="Decides which samples and which directions.", min=0)] = 0,
 ) -> None:

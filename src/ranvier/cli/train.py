@@ -26,6 +26,7 @@ Examples:
   ranvier train yin-yang --seeds 0..4 --out runs/five --resume
   ranvier train yin-yang --set schedule=cosine --set margin=0.3
   ranvier train yin-yang --method surrogate --epochs 40
+  ranvier train mnist --delay axonal --set folder=data/mnist
   ranvier train temporal-order --seeds 0..9
 
 The seeds of `--seeds` are trained side by side, each in a process and a run folder of its own, OUT/seed-N, and end
@@ -37,6 +38,7 @@ class DatasetName(enum.StrEnum):
     """Data sets there are."""
 
     YIN_YANG = "yin-yang"
+    MNIST = "mnist"
     TEMPORAL_ORDER = "temporal-order"
 
 
@@ -99,8 +101,10 @@ class Job:
 def train(
     dataset: Annotated[DatasetName, typer.Argument(help="What to learn.", show_default=False)],
     method: Annotated[MethodName | None, typer.Option(help="How to simulate [default: event-driven].")] = None,
-    delay: Annotated[DelayKind | None, typer.Option(help="Kind of learnable delays [default: synaptic].")] = None,
-    hidden: Annotated[int | None, typer.Option(help="Hidden neurons [default: 30].", min=1)] = None,
+    delay: Annotated[
+        DelayKind | None, typer.Option(help="Kind of learnable delays [default: synaptic; mnist none].")
+    ] = None,
+    hidden: Annotated[int | None, typer.Option(help="Hidden neurons [default: 30; mnist 350].", min=1)] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs [default: 300; temporal-order 20].", min=1)] = None,
     batch: Annotated[int | None, typer.Option(help="Samples per step [default: 150].", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of one run [default: 0].", min=0)] = None,

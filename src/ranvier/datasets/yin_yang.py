@@ -7,42 +7,15 @@ Source: Kriener, Göltz, Petrovici, "The Yin-Yang dataset", NICE 2022 (arXiv:210
 github.com/lkriener/yin_yang_data_set (MIT).
 """
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import numpy as np
 from jaxtyping import Float, Int
+
+from ranvier.datasets.samples import Samples, Splits
 
 RADIUS = 0.5
 """Radius of the sign, whose centre is (0.5, 0.5)."""
 DOT_RADIUS = 0.1
 """Radius of its two dots, at (0.25, 0.5) and (0.75, 0.5)."""
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """Features and labels of a data set.
-
-    Args:
-        feature: One row per sample, shape (samples, features).
-        label: Class of each sample, shape (samples,).
-
-    Example:
-        >>> from ranvier import datasets
-        >>> datasets.yin_yang_samples(10, seed=0).feature.shape
-        (10, 4)
-    """
-
-    feature: Float[np.ndarray, "samples features"]
-    label: Int[np.ndarray, " samples"]
-
-
-class Splits(NamedTuple):
-    """Samples to train on, to choose hyperparameters with, and to report."""
-
-    train: Samples
-    validation: Samples
-    test: Samples
 
 
 def yin_yang_class(

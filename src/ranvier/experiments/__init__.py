@@ -13,13 +13,15 @@ from ranvier.experiments.experiment import AbstractExperiment as AbstractExperim
 from ranvier.experiments.experiment import Data as Data
 from ranvier.experiments.experiment import highest as highest
 from ranvier.experiments.experiment import keys as keys
+from ranvier.experiments.latency_experiment import AbstractLatencyExperiment as AbstractLatencyExperiment
+from ranvier.experiments.latency_experiment import earliest as earliest
 from ranvier.experiments.methods import EXACT as EXACT
 from ranvier.experiments.methods import METHODS as METHODS
+from ranvier.experiments.mnist_experiment import Mnist as Mnist
 from ranvier.experiments.runs import EXPERIMENTS as EXPERIMENTS
 from ranvier.experiments.runs import draw_report as draw_report
 from ranvier.experiments.runs import load_run as load_run
 from ranvier.experiments.runs import run as run
 from ranvier.experiments.temporal_order_experiment import TemporalOrder as TemporalOrder
 from ranvier.experiments.yin_yang_experiment import YinYang as YinYang
-from ranvier.experiments.yin_yang_experiment import earliest as earliest
 from ranvier.experiments.yin_yang_experiment import yin_yang as yin_yang

@@ -140,13 +140,19 @@ def highest(solution: Solution) -> Int[Array, ""]:
     return jnp.where(alone, jnp.argmax(top), -1).astype(jnp.int32)
 
 
-def check(experiment: AbstractExperiment, choices: dict[str, tuple[str, ...]], positive: tuple[str, ...]) -> None:
+def check(
+    experiment: AbstractExperiment,
+    choices: dict[str, tuple[str, ...]],
+    positive: tuple[str, ...],
+    not_negative: tuple[str, ...] = (),
+) -> None:
     """Refuse numbers that make no sense.
 
     Args:
         experiment: The experiment.
         choices: The names that each of its fields of names may have, those of every experiment apart.
         positive: Its fields that must be above 0, those of every experiment apart.
+        not_negative: Its fields that may be 0, too, and must be finite.
 
     Raises:
         ValueError: one does not; the message names it.
@@ -157,6 +163,8 @@ def check(experiment: AbstractExperiment, choices: dict[str, tuple[str, ...]], p
         )
     for field in ("epochs", "batch", "max_inverse_slope", "dt", "beta", *positive):
         _require(getattr(experiment, field) > 0, field, "above 0", getattr(experiment, field))
+    for field in not_negative:
+        _require(0 <= getattr(experiment, field) < math.inf, field, "finite and >= 0", getattr(experiment, field))
     patience = experiment.patience
     _require(patience is None or patience >= 1, "patience", "above 0, or None", patience)
     _require(0 <= experiment.seed < 2**32, "seed", "in 0..2**32 - 1", experiment.seed)

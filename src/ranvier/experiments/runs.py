@@ -8,13 +8,14 @@ from typing import Any
 import jax
 
 from ranvier.experiments.experiment import AbstractExperiment, keys
+from ranvier.experiments.mnist_experiment import Mnist
 from ranvier.experiments.temporal_order_experiment import TemporalOrder
 from ranvier.experiments.yin_yang_experiment import YinYang
 from ranvier.network import Network, partition
 from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit, read_arrays
 from ranvier.train.provenance import provenance
 
-EXPERIMENTS: dict[str, type[AbstractExperiment]] = {kind.name: kind for kind in (YinYang, TemporalOrder)}
+EXPERIMENTS: dict[str, type[AbstractExperiment]] = {kind.name: kind for kind in (YinYang, Mnist, TemporalOrder)}
 """All experiments by name."""
 
 

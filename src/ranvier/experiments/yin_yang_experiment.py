@@ -8,94 +8,25 @@ validation data of seeds 5 to 8.
 """
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float
 
-from ranvier.datasets.yin_yang import Samples, Splits, yin_yang_class, yin_yang_splits
-from ranvier.delays import DelayFactory, axonal, dendritic, fixed, synaptic
+from ranvier.datasets.samples import Splits
+from ranvier.datasets.yin_yang import yin_yang_class, yin_yang_splits
 from ranvier.encoders import latency
-from ranvier.events import Spikes, first_spike
-from ranvier.experiments.experiment import AbstractExperiment, Data, check, highest, keys
-from ranvier.experiments.methods import METHODS
-from ranvier.initializers import normal
-from ranvier.losses import first_spike_cross_entropy, max_over_time_cross_entropy, relative_time_mse
-from ranvier.network import Network, feedforward
-from ranvier.neurons import LI, LIF
-from ranvier.regularizers import SilentRecovery
-from ranvier.simulation import Solution
-from ranvier.train import Dataset, Recipe, RunFolder, adam, by_field, cosine, step_decay
-
-DELAYS: dict[str, Callable[..., DelayFactory]] = {
-    "none": lambda low, high, init: fixed(0.0),
-    "axonal": axonal,
-    "dendritic": dendritic,
-    "synaptic": synaptic,
-}
-"""Kinds of delays by name: from bounds and initial values."""
-
-SCHEDULES: dict[
-    str, Callable[["YinYang", float | Float[Array, ""], int], float | Float[Array, ""] | optax.Schedule]
-] = {
-    "constant": lambda experiment, rate, steps: rate,
-    "step": lambda experiment, rate, steps: step_decay(rate, experiment.decay, experiment.decay_epochs, steps),
-    "cosine": lambda experiment, rate, steps: cosine(rate, experiment.epochs, steps, experiment.decay),
-}
-"""Courses of the learning rate by name: from an experiment, the rate at the start, and the steps of an epoch."""
-
-LOSSES: dict[str, Callable[["YinYang", Solution, Int[Array, ""]], Float[Array, ""]]] = {
-    "relative": lambda experiment, solution, label: relative_time_mse(first(solution), label, margin=experiment.margin),
-    "cross-entropy": lambda experiment, solution, label: first_spike_cross_entropy(
-        first(solution),
-        label,
-        tau=experiment.loss_tau,
-        early_strength=experiment.early_strength,
-        early_tau=experiment.tau_syn,
-    ),
-    "potential": lambda experiment, solution, label: max_over_time_cross_entropy(solution.voltages["output"], label),
-}
-"""Losses by name: from an experiment, one sample's solution, and its label."""
+from ranvier.events import Spikes
+from ranvier.experiments.latency_experiment import AbstractLatencyExperiment
+from ranvier.network import Network
+from ranvier.train import RunFolder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class YinYang(AbstractExperiment):
-    """Every number of a Yin-Yang run, beside those of `AbstractExperiment`. Times in ms.
-
-    Args:
-        delay: Kind of delay: `none`, `axonal`, `dendritic` or `synaptic`.
-        weights_learn: Whether weights learn; without, delays alone do.
-        hidden: Hidden neurons.
-        weight_mean: Mean of the initial weights.
-        weight_std: Their standard deviation.
-        delay_low: Smallest delay.
-        delay_high: Largest delay.
-        delay_mean: Mean of the initial delays.
-        delay_std: Their standard deviation.
-        weight_lr: Learning rate of the weights, at the start.
-        delay_lr: Learning rate of the delays (of the number behind the sigmoid), at the start.
-        schedule: Course of both: `constant`, `step` or `cosine`.
-        decay: What `step` multiplies them by, or where `cosine` ends, as a share.
-        decay_epochs: Every how many epochs `step` does so.
-        loss: `relative` (margins between first spikes), `cross-entropy` (of first spikes), or `potential`
-            (cross-entropy of the highest potentials of an output that integrates and does not spike).
-        record_every: Distance of the times at which `potential` compares.
-        margin: Lead that `relative` asks of the right output.
-        loss_tau: Time scale of `cross-entropy`.
-        early_strength: Weight of its push towards early spikes.
-        recovery: Smallest increment of the weights onto silent neurons; 0 for no recovery.
-        tau_mem: Membrane time constant.
-        tau_syn: Synaptic time constant.
-        t_early: Input spike time of value 0.
-        t_late: Input spike time of value 1.
-        t_end: End of each simulation.
+class YinYang(AbstractLatencyExperiment):
+    """Every number of a Yin-Yang run: those of `AbstractLatencyExperiment`.
 
     Raises:
         ValueError: a number is out of range or of no use to the method, or a name is unknown.
@@ -109,53 +40,7 @@ class YinYang(AbstractExperiment):
     name: ClassVar[str] = "yin-yang"
     classes: ClassVar[tuple[str, ...]] = ("yin", "yang", "dot")
 
-    delay: str = "synaptic"
-    weights_learn: bool = True
-    hidden: int = 30
-    weight_mean: float = 2.0
-    weight_std: float = 2.0
-    delay_low: float = 0.0
-    delay_high: float = 1.0
-    delay_mean: float = 0.5
-    delay_std: float = 0.06
-    weight_lr: float = 0.02
-    delay_lr: float = 0.02
-    schedule: str = "cosine"
-    decay: float = 0.001
-    decay_epochs: int = 20
-    loss: str = "relative"
-    record_every: float = 0.1
-    margin: float = 0.2
-    loss_tau: float = 0.2
-    early_strength: float = 0.005
-    recovery: float = 0.001
-    tau_mem: float = 2.0
-    tau_syn: float = 1.0
-    t_early: float = 0.15
-    t_late: float = 2.0
-    t_end: float = 8.0
-
-    def __post_init__(self):
-        choices = {"delay": tuple(DELAYS), "schedule": tuple(SCHEDULES), "loss": tuple(LOSSES)}
-        check(self, choices, ("hidden", "decay_epochs", "weight_lr", "delay_lr", "record_every"))
-        if not self.learn:
-            msg = "weights_learn is False and delay is 'none', so that nothing would learn; choose a kind of delay."
-            raise ValueError(msg)
-
-    @property
-    def label(self) -> str:
-        """`yin-yang-synaptic`, `yin-yang-none-surrogate`."""
-        return "-".join([self.name, self.delay, *([] if self.method == "event-driven" else [self.method])])
-
-    @property
-    def learn(self) -> tuple[str, ...]:
-        """Fields that learn."""
-        return ("weight",) * self.weights_learn + ("delay",) * (self.delay != "none")
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """The kind of delay."""
-        return {"delay": self.delay}
+    inputs: ClassVar[int] = 4
 
     @classmethod
     def tuned(cls, **changes: Any) -> "YinYang":
@@ -163,92 +48,24 @@ class YinYang(AbstractExperiment):
         delay, method = changes.get("delay", cls.delay), changes.get("method", cls.method)
         return cls(**(PER_DELAY.get(delay, {}) | PER_METHOD.get(method, {}) | changes))
 
-    def data(self) -> Data:
+    def splits(self) -> Splits:
         """The published samples."""
-
-        def dataset(samples: Samples) -> Dataset:
-            return Dataset(self.encode(samples.feature), samples.label, classes=len(self.classes))
-
-        return Data(*map(dataset, splits()))
+        return splits()
 
     def encode(self, feature: Float[np.ndarray, "samples 4"]) -> Spikes:
         """Input spikes of samples (x, y, 1 - x, 1 - y)."""
         return latency(feature.astype(self.dtype), t_early=self.t_early, t_late=self.t_late)
 
-    def network(self) -> Network:
-        """Four inputs, the hidden neurons, three outputs; each fires once at most, or the output integrates."""
-        low, high = self.delay_low, self.delay_high
-        start = normal(self.delay_mean, self.delay_std)
-        within = lambda key, shape, dtype: jnp.clip(start(key, shape, dtype), low, high)
-        cast = lambda neuron: jax.tree.map(lambda leaf: leaf.astype(self.dtype), neuron)
-        return feedforward(
-            [4, self.hidden, len(self.classes)],
-            neuron=cast(LIF(self.tau_mem, self.tau_syn, refractory=math.inf)),
-            readout=cast(LI(self.tau_mem, self.tau_syn)) if self.times else None,
-            delay=DELAYS[self.delay](low, high, within),
-            weight=normal(self.weight_mean, self.weight_std),
-            dtype=self.dtype,
-            key=keys(self)[0],
-        )
-
-    @property
-    def times(self) -> tuple[float, ...]:
-        """Times (ms) at which potentials are compared: none where first spikes are."""
-        if self.loss != "potential":
-            return ()
-        return tuple(np.arange(self.record_every, self.t_end, self.record_every).tolist())
-
-    def make_recipe(self, samples: int, threads: int | None) -> Recipe:
-        """The output that fires first, or rises highest, is the answer."""
-
-        def loss(solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
-            return LOSSES[self.loss](self, solution, label)
-
-        return Recipe(
-            METHODS[self.method](self, max(4, self.hidden), threads),
-            t_end=self.t_end,
-            loss=loss,
-            predict=highest if self.times else lambda solution: earliest(first(solution)),
-            optimiser=self.optimiser(samples, {"weight": self.weight_lr, "delay": self.delay_lr}),
-            epochs=self.epochs,
-            batch=self.batch,
-            learn=self.learn,
-            record={"output": np.array(self.times)} if self.times else {},
-            recovery=SilentRecovery(self.recovery) if self.recovery > 0 and self.weights_learn else None,
-            patience=self.patience,
-        )
-
-    def optimiser(self, samples: int, rates: Mapping[str, float | Float[Array, ""]]) -> optax.GradientTransformation:
-        """Adam for each field that learns.
-
-        Args:
-            samples: Number of training samples.
-            rates: Learning rates at the start, by field.
-        """
-        course, steps = SCHEDULES[self.schedule], math.ceil(samples / self.batch)
-        return by_field(**{name: adam(course(self, rates[name], steps)) for name in self.learn})
-
     def draw(self, folder: RunFolder, network: Network) -> Path:
         """Decision map, learning curves, a raster of each class, histograms."""
-        from ranvier.plots.report import Run, write_report  # draws with matplotlib, which is slow to import
-
         test = splits().test
-        return write_report(
-            folder.path,
-            Run(
-                network=network,
-                simulator=self.recipe(samples=1).simulator,
-                t_end=self.t_end,
-                encode=lambda points: self.encode(np.concatenate([points, 1 - points], axis=1)),
-                points=test.feature[:, :2],
-                label=test.label,
-                truth=yin_yang_class,
-                classes=self.classes,
-                history=folder.epochs(),
-                result=folder.result(),
-                initial=self.network(),
-                record=self.times,
-            ),
+        return self.report(
+            folder,
+            network,
+            encode=lambda points: self.encode(np.concatenate([points, 1 - points], axis=1)),
+            points=test.feature[:, :2],
+            label=test.label,
+            truth=yin_yang_class,
         )
 
 
@@ -287,22 +104,3 @@ def yin_yang(delay: str = "synaptic", **changes: Any) -> YinYang:
 def splits() -> Splits:
     """The published samples; several seeds share them."""
     return yin_yang_splits()
-
-
-def first(solution: Solution) -> Float[Array, " size"]:
-    """First spike time (ms) of each output."""
-    return first_spike(solution.spikes["output"], len(YinYang.classes))
-
-
-def earliest(first: Float[Array, " size"]) -> Int[Array, ""]:
-    """The output that fires before all others; -1, no answer, where none does or two tie.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from ranvier.experiments import earliest
-        >>> [int(earliest(jnp.array(first))) for first in ([2.0, 1.0], [1.0, 1.0])]
-        [1, -1]
-    """
-    soonest = jnp.min(first)
-    alone = (jnp.sum(first == soonest) == 1) & jnp.isfinite(soonest)
-    return jnp.where(alone, jnp.argmin(first), -1).astype(jnp.int32)

@@ -1,9 +1,10 @@
-"""Pictures: rasters, decision maps, learning curves, histograms, and the report of a run.
+"""Pictures: rasters, decision maps, confusion matrices, learning curves, histograms, and the report of a run.
 
 Every function draws into axes that it is given and takes plain data. Matplotlib is imported with this
 package, not with `ranvier`; no window is opened and no global state is touched.
 """
 
+from ranvier.plots.confusion import confusion_matrix as confusion_matrix
 from ranvier.plots.curves import learning_curves as learning_curves
 from ranvier.plots.decisions import decision_map as decision_map
 from ranvier.plots.elements import delay_elements as delay_elements
@@ -16,6 +17,7 @@ from ranvier.plots.spike_raster import raster as raster
 
 __all__ = [
     "Run",
+    "confusion_matrix",
     "decision_map",
     "delay_elements",
     "error_by_parameters",

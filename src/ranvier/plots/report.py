@@ -21,6 +21,7 @@ from matplotlib.lines import Line2D
 
 from ranvier.events import Spikes, first_spike
 from ranvier.network import Network
+from ranvier.plots.confusion import confusion_matrix
 from ranvier.plots.curves import learning_curves
 from ranvier.plots.decisions import decision_map, misses
 from ranvier.plots.histograms import parameter_histograms, parameters
@@ -28,10 +29,14 @@ from ranvier.plots.spike_raster import causes, raster, travel
 from ranvier.plots.style import CLASSES, EXCITATORY, INHIBITORY, INK, SMALL, TITLE, figure, tidy
 from ranvier.simulation import AbstractSimulator, Solution, simulate
 
+Truth = Callable[[Float[np.ndarray, "*grid"], Float[np.ndarray, "*grid"]], Int[np.ndarray, "*grid"]]
+
 NAME = "report.png"
 LETTERS = "ABCDEFGHIJ"
 GRID = 160
 """Points of the decision map along each side."""
+ACROSS = 5
+"""Rasters side by side."""
 CHUNK = 1000
 """Points that are simulated at once."""
 
@@ -45,15 +50,17 @@ class Run:
             the answer.
         simulator: How it is simulated.
         t_end: End of a simulation (ms).
-        encode: Turns points of the plane, shape (samples, 2), into input spikes.
-        points: Test samples in the plane.
+        encode: Turns features, shape (samples, features), into input spikes.
+        points: Features of test samples: points of a plane, or whatever else.
         label: Their classes.
-        truth: Right class at coordinates x and y, -1 where there are no samples.
         classes: Names of the classes.
         history: One entry per epoch, as `learning_curves` wants it.
         result: What is known about the run: `test_accuracy`, `validation_accuracy`, `best_epoch`, `epochs`,
             `parameters`, `weights`, `delays`, `delay`, `method`, `seed`, `seconds`, `name`; what is missing is left
             out.
+        truth: Of a plane, the right class at coordinates x and y, -1 where there are no samples: a map of decisions is
+            drawn. Default, for other features, a confusion matrix.
+        image: Of images, the length of their rows.
         initial: The network before training.
         record: Times (ms) at which the potentials of an output that does not spike are compared.
     """
@@ -61,13 +68,14 @@ class Run:
     network: Network
     simulator: AbstractSimulator
     t_end: float
-    encode: Callable[[Float[np.ndarray, "samples 2"]], Spikes]
-    points: Float[np.ndarray, "samples 2"]
+    encode: Callable[[Float[np.ndarray, "samples features"]], Spikes]
+    points: Float[np.ndarray, "samples features"]
     label: Int[np.ndarray, " samples"]
-    truth: Callable[[Float[np.ndarray, "*grid"], Float[np.ndarray, "*grid"]], Int[np.ndarray, "*grid"]]
     classes: Sequence[str]
     history: Sequence[Mapping[str, Any]]
     result: Mapping[str, Any]
+    truth: Truth | None = None
+    image: int | None = None
     initial: Network | None = None
     record: Sequence[float] = ()
 
@@ -103,20 +111,24 @@ def save(page: Figure, folder: Path) -> Path:
 
 
 def draw_report(run: Run) -> Figure:
-    """The report as a figure: decision map and curves, one raster per class, histograms.
+    """The report as a figure: decisions and curves, one raster per class, histograms.
 
     Args:
         run: What to draw.
     """
-    page = figure(16.0, 13.2)
-    rows = page.add_gridspec(4, 1, height_ratios=[0.75, 4.7, 4.6, 2.6], hspace=0.0)
+    chosen = [int(np.argmax(run.label == kind)) for kind in np.unique(run.label)]
+    tall = 4.6 * _rows(len(chosen))
+    page = figure(16.0, 8.6 + tall)
+    rows = page.add_gridspec(4, 1, height_ratios=[0.75, 4.7, tall, 2.6], hspace=0.0)
     head, top, middle, bottom = (page.add_subfigure(rows[row, 0]) for row in range(4))
     _headline(head, run.network, run.result)
     answer, _ = answers(run, run.points)
-    chosen = [int(np.argmax(run.label == kind)) for kind in np.unique(run.label)]
     columns = top.add_gridspec(1, 2, width_ratios=[1.0, 2.0], wspace=0.0)
     left, right = (top.add_subfigure(columns[0, column]) for column in range(2))
-    _plane(left.add_subplot(), run, answer, chosen)
+    if run.truth is None:
+        confusion_matrix(left.add_subplot(), run.label, answer, run.classes)
+    else:
+        _plane(left.add_subplot(), run, run.truth, answer, chosen)
     left.subplots_adjust(left=0.12, right=0.98, top=0.9, bottom=0.13)
     upper, lower = right.subplots(1, 2)
     known = run.result
@@ -130,13 +142,13 @@ def draw_report(run: Run) -> Figure:
 
 
 def answers(
-    run: Run, points: Float[np.ndarray, "samples 2"]
+    run: Run, points: Float[np.ndarray, "samples features"]
 ) -> tuple[Int[np.ndarray, " samples"], Float[np.ndarray, " samples"]]:
     """What the network says to each point, and by how much its output is ahead of the next one.
 
     Args:
         run: The run.
-        points: Points of the plane.
+        points: Features of samples.
 
     Returns:
         The output that fires first (rises highest), -1 where none does or two tie; and its lead in ms (units of
@@ -154,10 +166,10 @@ def answers(
     return np.where(lead > 0, late.argmin(axis=1), -1), lead
 
 
-def _solve(run: Run, points: Float[np.ndarray, "samples 2"]) -> Solution:
+def _solve(run: Run, points: Float[np.ndarray, "samples features"]) -> Solution:
     """Spikes and recorded potentials, in parts of one size: one program, and no more memory than for one part."""
     parts = math.ceil(len(points) / CHUNK)
-    filled = np.resize(points, (parts * CHUNK, 2)).reshape(parts, CHUNK, 2)
+    filled = np.resize(points, (parts, CHUNK, points.shape[1]))
     record = {"output": np.asarray(run.record)} if run.record else {}
     found = []
     for part in filled:
@@ -191,13 +203,13 @@ def _headline(page: FigureBase, network: Network, known: Mapping[str, Any]) -> N
     page.text(0.02, 0.22, "   ·   ".join(facts), fontsize=TITLE, color=INK, va="center")
 
 
-def _plane(axes: Axes, run: Run, answer: Int[np.ndarray, " samples"], chosen: Sequence[int]) -> None:
+def _plane(axes: Axes, run: Run, truth: Truth, answer: Int[np.ndarray, " samples"], chosen: Sequence[int]) -> None:
     """Decision map, wrong answers, and where the samples of the rasters lie."""
     ticks = (np.arange(GRID) + 0.5) / GRID
     across, up = np.meshgrid(ticks, ticks)
     there, lead = answers(run, np.stack([across.ravel(), up.ravel()], axis=1))
     shape = (GRID, GRID)
-    decision_map(axes, there.reshape(shape), lead=lead.reshape(shape), truth=run.truth(across, up))
+    decision_map(axes, there.reshape(shape), lead=lead.reshape(shape), truth=truth(across, up))
     wrong = misses(axes, run.points, run.label, answer)
     for letter, sample in zip(LETTERS, chosen, strict=False):
         place = tuple(run.points[sample].tolist())
@@ -216,8 +228,9 @@ def _plane(axes: Axes, run: Run, answer: Int[np.ndarray, " samples"], chosen: Se
 
 def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], chosen: Sequence[int]) -> None:
     """One sample of each class: its spikes, the strongest causes of the answer, right or wrong."""
-    panels = np.ravel(page.subplots(1, len(chosen), sharex=True, squeeze=False)).tolist()
-    page.subplots_adjust(left=0.065, right=0.985, top=0.86, bottom=0.12, wspace=0.13)
+    rows = _rows(len(chosen))
+    panels = np.ravel(page.subplots(rows, math.ceil(len(chosen) / rows), sharex=True, squeeze=False)).tolist()
+    page.subplots_adjust(left=0.065, right=0.985, top=1 - 0.14 / rows, bottom=0.12 / rows, wspace=0.13 * rows)
     inputs = run.encode(run.points[chosen])
     found = _solve(run, run.points[chosen]).spikes
     trains = {run.network.input_sizes[0][0]: inputs, **found}
@@ -228,7 +241,10 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
         label, said = int(run.label[sample]), int(answer[sample])
         fired = f"{run.classes[said] if said >= 0 else 'no output'} {run.verdict}"
         mark = "✓" if label == said else "✗"
-        title = f"{LETTERS[place % len(LETTERS)]}   a sample of {run.classes[label]}: {fired}  {mark}"
+        letter = "" if run.truth is None else f"{LETTERS[place % len(LETTERS)]}   "
+        title = f"{letter}a sample of {run.classes[label]}: {fired}  {mark}"
+        if run.image is not None:
+            _picture(axes, run.points[sample].reshape(-1, run.image))
         axes.set_title(title, loc="left", fontsize=TITLE, fontweight="bold", color=CLASSES[label])
     panels[0].set_xlim(-0.03 * latest, 1.05 * latest)
     if "output" not in found:
@@ -237,6 +253,18 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
     handles = [Line2D([], [], color=shade, label=name) for name, shade in lines.items()]
     page.legend(handles=handles, fontsize=SMALL, frameon=False, loc="upper right", ncols=2,
                 bbox_to_anchor=(0.985, 1.0))  # fmt: skip
+
+
+def _rows(panels: int) -> int:
+    """Rows in which so many rasters stand."""
+    return math.ceil(panels / ACROSS)
+
+
+def _picture(axes: Axes, image: Float[np.ndarray, "rows columns"]) -> None:
+    """The image itself, in the corner where no neuron has fired yet."""
+    corner = axes.inset_axes((0.0, 0.66, 0.3, 0.32))
+    corner.imshow(image, cmap="Greys", aspect="equal")
+    corner.set_axis_off()
 
 
 def _example(axes: Axes, run: Run, spikes: Mapping[str, Spikes], answer: int) -> None:

@@ -2,7 +2,8 @@
 
 The batches of an epoch are drawn from `(key, epoch)` alone, so that a resumed run sees what an undisturbed one sees.
 A last batch that is not full is filled up with samples of weight zero: every sample counts exactly once. A simulator
-with noise gets a key of its own for each batch, folded from the same two and the batch's number.
+with noise, and what augments input spikes, get keys of their own for each batch, folded from the same two and the
+batch's number.
 """
 
 import math
@@ -123,9 +124,10 @@ def _step(
     learn: Any
     learn, fixed = partition(state.network, *recipe.learn)
     share = weight / jnp.sum(weight)
+    spikes = _augmented(recipe, batch.spikes, jax.random.fold_in(key, 1))
 
     def objective(learn: Network) -> tuple[Float[Array, ""], tuple[Solution, Float[Array, " batch"]]]:
-        solution = _simulate(recipe, eqx.combine(learn, fixed), batch.spikes, key)
+        solution = _simulate(recipe, eqx.combine(learn, fixed), spikes, key)
         loss = _per_sample(recipe.loss, solution, batch.label)
         return jnp.sum(loss * share), (solution, loss)
 
@@ -143,6 +145,15 @@ def _step(
     totals = _add(recipe, totals, solution, batch.label, loss, weight)
     totals = eqx.tree_at(lambda t: (t.bumped, t.broken), totals, (totals.bumped + bumped.astype(jnp.int32), broken))
     return State(network, optimiser, recovery), totals
+
+
+def _augmented(recipe: Recipe, spikes: Spikes | dict[str, Spikes], key: PRNGKeyArray) -> Spikes | dict[str, Spikes]:
+    if recipe.augment is None:
+        return spikes
+    if isinstance(spikes, Spikes):
+        return recipe.augment(spikes, key=key)
+    keys = jax.random.split(key, len(spikes))
+    return {name: recipe.augment(train, key=one) for (name, train), one in zip(spikes.items(), keys, strict=True)}
 
 
 def _simulate(recipe: Recipe, network: Network, spikes: Spikes | dict[str, Spikes], key: PRNGKeyArray) -> Solution:

@@ -8,11 +8,13 @@ import numpy as np
 import optax
 from jaxtyping import Array, ArrayLike, Float, Int
 
+from ranvier.events import Spikes
 from ranvier.regularizers import SilentRecovery
 from ranvier.simulation import AbstractSimulator, Solution
 
 Loss = Callable[[Solution, Int[Array, ""]], Float[Array, ""]]
 Predict = Callable[[Solution], Int[Array, ""]]
+Augment = Callable[..., Spikes]
 
 NOT_PART_OF_THE_RESULT = ("threads", "key")
 """Fields of a simulator that results do not depend on: a run may be resumed with other values. The key of a simulator
@@ -36,6 +38,8 @@ class Recipe:
         learn: Fields to learn, as for `ranvier.partition`; default weights and delays.
         record: Times (ms) at which to record the potentials of a population, for losses on `solution.voltages`, as for
             `ranvier.simulate`: {population: (times,)}; default nothing.
+        augment: What training does to the input spikes of each batch and population, `augment(spikes, key=key)`, with a
+            new key each time, for example `ranvier.augmentations.Jitter(0.3)`; default nothing.
         recovery: What wakes silent neurons after each step, for example `SilentRecovery()`; default nothing.
         patience: Stop when validation has not improved for so many epochs; default never.
 
@@ -61,6 +65,7 @@ class Recipe:
     batch: int = 150
     learn: tuple[str, ...] = ()
     record: Mapping[str, ArrayLike] = dataclasses.field(default_factory=dict)
+    augment: Augment | None = None
     recovery: SilentRecovery | None = None
     patience: int | None = None
 
@@ -86,6 +91,7 @@ class Recipe:
             "batch": self.batch,
             "learn": list(self.learn),
             "record": {name: np.asarray(times).tolist() for name, times in self.record.items()} or None,
+            "augment": None if self.augment is None else repr(self.augment),
             "recovery": None if self.recovery is None else repr(self.recovery),
             "patience": self.patience,
         }
