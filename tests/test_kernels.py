@@ -15,9 +15,9 @@ leap = njit(lambda current, u, theta, mem, syn, gain, span: flow.leap(
     current, u, theta, flow.Rates(mem, syn, gain), span))  # fmt: skip
 exponential = njit(lambda x: flow.exponential(x))
 scatter = njit(lambda ring, index, table, factors, n: lanes.scatter(ring, index, table, factors, n))
-gather = njit(lambda ring, index, sums, factors, n: lanes.gather(ring, index, sums, factors, n))
-both = njit(lambda ring, index, sums, factors, n, table, gains: lanes.gather_and_weigh(
-    ring, index, sums, factors, n, table, gains))  # fmt: skip
+gather = njit(lambda ring, index, sums, factors, n, noted: lanes.gather(ring, index, sums, factors, n, noted))
+both = njit(lambda ring, index, sums, factors, n, noted, table, gains: lanes.gather_and_weigh(
+    ring, index, sums, factors, n, noted, table, gains))  # fmt: skip
 rank = njit(lambda values, place, count: lanes.rank(values, place, count))
 marked = njit(lambda array, first: lanes.marked(array, first))
 
@@ -71,7 +71,7 @@ def test_the_exponential_is_exact_to_rounding():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_lanes_agree_with_loops(dtype: type):
-    """Among 40 events in 9 cells, some meet in a cell."""
+    """Among 40 events in 9 cells, some meet in a cell, and some meet a mark."""
     rng = np.random.default_rng(0)
     count, cells = 40, 9
     cell, late = rng.integers(0, cells, count), rng.integers(0, 2, count)
@@ -80,7 +80,9 @@ def test_lanes_agree_with_loops(dtype: type):
     table[:, 3] = 0.0
     ring, sums = rng.normal(size=(cells, 4)).astype(dtype), rng.normal(size=(count, 4)).astype(dtype)
     pairs = rng.normal(size=(cells, 2)).astype(dtype)
+    pairs[[2, 5, 7]] = [[-0.0, 0.0], [0.0, 1.0], [-0.0, 2.0]]
     wanted, added, total = ring.copy(), sums.copy(), 0.0
+    met = np.flatnonzero((cell == 2) | (cell == 7))
     for n in range(count):
         a, b, c, _ = table[n] * factors[late[n]]
         wanted[cell[n]] += np.array([a, b + c, max(b + c, 0.0), 0.0], dtype)
@@ -88,11 +90,13 @@ def test_lanes_agree_with_loops(dtype: type):
         added[n] += spread * factors[late[n]]
         total += float(np.sum(spread * table[n] * gains[late[n]]))
     exact = 1e-5 if dtype is np.float32 else 1e-13
-    again = sums.copy()
-    weighed = both(pairs.reshape(-1), index, again.reshape(-1), factors.reshape(-1), count, table.reshape(-1),
+    again, noted = sums.copy(), np.zeros((2, count + 2), np.uint32)
+    weighed = both(pairs.reshape(-1), index, again.reshape(-1), factors.reshape(-1), count, noted[0], table.reshape(-1),
                    gains.reshape(-1))  # fmt: skip
     scatter(ring.reshape(-1), index, table.reshape(-1), factors.reshape(-1), count)
-    gather(pairs.reshape(-1), index, sums.reshape(-1), factors.reshape(-1), count)
+    gather(pairs.reshape(-1), index, sums.reshape(-1), factors.reshape(-1), count, noted[1])
+    for row in noted:
+        assert row[: len(met) + 1].tolist() == [len(met), *met]
     np.testing.assert_allclose(ring, wanted, atol=exact)
     np.testing.assert_allclose(sums, added, atol=exact)
     np.testing.assert_allclose(again, added, atol=exact)

@@ -1,4 +1,4 @@
-"""What arrives at one neuron in one window, in time order: the exact path of both passes needs nothing else.
+"""What arrives at one neuron in one window, in time order: the exact path needs nothing else.
 
 Spikes of a population are stored in time order and `first[p, k]` is the first one of window k, so the spikes that can
 arrive in a window are a contiguous range. For one delay per sender (`ROW`) arrivals do not depend on the receiver
@@ -48,15 +48,11 @@ class Calendar(NamedTuple):
 
 
 class Arrivals(NamedTuple):
-    """Arrivals at one neuron in one window: offset (ms), weight, and which spike through which connection (`tag`).
-
-    `slot` is for the backward pass: the place of the synapse among all weights.
-    """
+    """Arrivals at one neuron in one window: offset (ms), weight, and which spike through which connection (`tag`)."""
 
     offset: np.ndarray
     weight: np.ndarray
     tag: np.ndarray
-    slot: np.ndarray
 
 
 @no_type_check
@@ -90,7 +86,7 @@ def new_arrivals(wiring: Wiring) -> Arrivals:
             total += wiring.capacity[wiring.pre[wiring.in_list[at]]]
         room = max(room, total)
     room += WIDTH
-    return Arrivals(np.zeros(room), np.zeros(room), np.zeros(room, np.int64), np.zeros(room, np.int64))
+    return Arrivals(np.zeros(room), np.zeros(room), np.zeros(room, np.int64))
 
 
 @no_type_check
@@ -115,7 +111,7 @@ def clear(wiring: Wiring, calendar: Calendar) -> None:
 @no_type_check
 @uncounted(inline="always")
 def open_window(calendar: Calendar, k: int) -> None:
-    """Forward: make room for the spikes of window k."""
+    """Make room for the spikes of window k."""
     group = calendar.group[0]
     if k > 0 and k & ((1 << group) - 1) == 0:
         for i in range(calendar.recent.shape[0]):
@@ -124,33 +120,12 @@ def open_window(calendar: Calendar, k: int) -> None:
 
 @no_type_check
 @uncounted(inline="always")
-def remember(wiring: Wiring, calendar: Calendar, train: Train, b: int, p: int, q: int, age: int) -> None:
-    """Spike q of population p happened `age` groups of windows ago; spikes of one sender come in their order."""
+def remember(wiring: Wiring, calendar: Calendar, train: Train, b: int, p: int, q: int) -> None:
+    """Spike q of population p happens in the window that is open; spikes of one sender come in their order."""
     i = wiring.sender_start[p] + train.unit[b, q]
-    if age < 64:
-        calendar.recent[i] |= np.uint64(1) << np.uint64(age)
+    calendar.recent[i] |= np.uint64(1)
     calendar.before[q] = calendar.latest[i]
     calendar.latest[i] = q
-
-
-@no_type_check
-@uncounted(inline="always")
-def close_window(wiring: Wiring, calendar: Calendar, train: Train, b: int, k: int) -> None:
-    """Backward: forget the spikes of window k, and look one group of windows further back where one has passed."""
-    group = calendar.group[0]
-    passed = k & ((1 << group) - 1) == 0
-    if passed:
-        for i in range(calendar.recent.shape[0]):
-            calendar.recent[i] = calendar.recent[i] >> np.uint64(1)
-    oldest = (k >> group) - 64 if passed else -1
-    for p in range(wiring.size.shape[0]):
-        start = wiring.sender_start[p]
-        for q in range(calendar.first[p, k], calendar.first[p, k + 1]):
-            i = start + train.unit[b, q]
-            calendar.latest[i] = min(calendar.latest[i], calendar.before[q])
-        if oldest >= 0:
-            for q in range(calendar.first[p, oldest << group], calendar.first[p, (oldest + 1) << group]):
-                calendar.recent[start + train.unit[b, q]] |= np.uint64(1) << np.uint64(63)
 
 
 @no_type_check

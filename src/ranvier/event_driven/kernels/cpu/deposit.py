@@ -34,9 +34,13 @@ FAST = {"contract", "nsz", "reassoc"}
 
 
 class Room(NamedTuple):
-    """Room for the events of one spike: where they go (`events`), and its factors, in time and late; see `lanes.py`."""
+    """Room for the events of one spike: where they go (`events`), and its factors, in time and late; see `lanes.py`.
+
+    `noted`: how many met an interrupted neuron on the way back (see `pieces.py`), then which.
+    """
 
     events: np.ndarray
+    noted: np.ndarray
     factors: np.ndarray
     gains: np.ndarray
 
@@ -46,7 +50,9 @@ class Room(NamedTuple):
 def new_room(wiring: Wiring, synapses: Synapses) -> Room:
     """Room for one thread."""
     real = synapses.weight.dtype
-    return Room(np.zeros(wiring.size.max(), np.uint32), np.zeros(2 * LANES, real), np.zeros(2 * LANES, real))
+    most = wiring.size.max()
+    return Room(np.zeros(most, np.uint32), np.zeros(most + 2, np.uint32), np.zeros(2 * LANES, real),
+                np.zeros(2 * LANES, real))  # fmt: skip
 
 
 @no_type_check

@@ -153,7 +153,7 @@ def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock
     while q < end and train.window[b, q] == k:
         deposit(wiring, synapses, membranes, clock, calendar, train, b, q, p, ring, room)
         _count_in_flight(wiring, synapses, clock, train, b, q, p, output)
-        remember(wiring, calendar, train, b, p, q, 0)
+        remember(wiring, calendar, train, b, p, q)
         q += 1
     calendar.first[p, k + 1] = q
 

@@ -23,8 +23,9 @@ CROSS = (3, 2, 1, 3)  # (I, m, k, 0) as (0, k, m, 0)
 
 
 class _Event(NamedTuple):
-    """Where an event's cell of the ring starts, its synapse's lanes, and the factors of its kind."""
+    """Its number, where its cell of the ring starts, its synapse's lanes, and the factors of its kind."""
 
+    number: Any
     cell: Any
     place: Any
     late: Any
@@ -74,11 +75,25 @@ class _Loop:
             packed = builder.zext(builder.load(builder.gep(index, [each.index])), wide)
             late = builder.mul(builder.and_(packed, wide(1)), wide(LANES))
             cell = builder.lshr(builder.and_(packed, wide(-LANES)), wide(LANES // width - 1))
-            yield _Event(cell, builder.mul(each.index, each.index.type(LANES)), late)
+            yield _Event(each.index, cell, builder.mul(each.index, each.index.type(LANES)), late)
 
     def spread(self, cell: Any) -> Any:
         """The pair (p, q) in a cell as (p, q, q, q)."""
         return self.shuffle(self.load(self.data[0], cell, 2), SPREAD)
+
+    @contextmanager
+    def noted(self, noted: Any) -> Iterator[_Event]:
+        """Over all events; those with p = `pieces.MARK` in their cell are written down: their number, then which."""
+        builder, bits, kind = self.builder, ir.IntType(8 * self.size), noted.type.pointee
+        found = cgutils.alloca_once_value(builder, kind(0))
+        with self.events(LANES // 2) as event:
+            place = builder.add(builder.load(found), kind(1))
+            builder.store(builder.trunc(event.number, kind), builder.gep(noted, [builder.zext(place, ir.IntType(64))]))
+            held = builder.load(builder.bitcast(builder.gep(self.data[0], [event.cell]), bits.as_pointer()))
+            is_mark = builder.icmp_unsigned("==", held, bits(1 << (8 * self.size - 1)))
+            builder.store(builder.add(builder.load(found), builder.zext(is_mark, kind)), found)
+            yield event
+        builder.store(builder.load(found), noted)
 
 
 @no_type_check
@@ -102,32 +117,32 @@ def scatter(typing_context: Any, ring: Any, index: Any, lanes: Any, factors: Any
 
 @no_type_check
 @intrinsic
-def gather(typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, count: Any) -> Any:
-    """For every event, with (p, q) in its cell: sums += (p, q, q, q) times its factors."""
+def gather(typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, count: Any, noted: Any) -> Any:
+    """For every event, with (p, q) in its cell: sums += (p, q, q, q) times its factors; or it is noted (`pieces`)."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loop = _Loop(context, builder, signature, arguments)
-        into = loop.data[2]
-        with loop.events(LANES // 2) as event:
+        into, noted = loop.data[2], loop.data[5]
+        with loop.noted(noted) as event:
             gain = builder.fmul(loop.spread(event.cell), loop.load(loop.data[3], event.late), flags=REASSOCIATE)
             loop.store(builder.fadd(loop.load(into, event.place), gain, flags=REASSOCIATE), into, event.place)
         return context.get_dummy_value()
 
-    return types.void(ring, index, sums, factors, count), build
+    return types.void(ring, index, sums, factors, count, noted), build
 
 
 @no_type_check
 @intrinsic
 def gather_and_weigh(
-    typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, count: Any, lanes: Any, gains: Any
+    typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, count: Any, noted: Any, lanes: Any, gains: Any
 ) -> Any:
     """`gather`, and the sum over events of (p, q, q, q) times its lanes times its `gains`, all lanes added."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loop = _Loop(context, builder, signature, arguments)
-        into, table, weights = loop.data[2], *loop.data[5:]
+        into, noted, table, weights = loop.data[2], *loop.data[5:]
         total = cgutils.alloca_once_value(builder, loop.constant(0.0, 0.0, 0.0, 0.0))
-        with loop.events(LANES // 2) as event:
+        with loop.noted(noted) as event:
             pair = loop.spread(event.cell)
             gain = builder.fmul(pair, loop.load(loop.data[3], event.late), flags=REASSOCIATE)
             loop.store(builder.fadd(loop.load(into, event.place), gain, flags=REASSOCIATE), into, event.place)
@@ -138,7 +153,7 @@ def gather_and_weigh(
         lane = [builder.extract_element(parts, ir.Constant(ir.IntType(32), at)) for at in range(LANES)]
         return builder.fadd(builder.fadd(lane[0], lane[1]), builder.fadd(lane[2], lane[3]))
 
-    return ring.dtype(ring, index, sums, factors, count, lanes, gains), build
+    return ring.dtype(ring, index, sums, factors, count, noted, lanes, gains), build
 
 
 @no_type_check

@@ -1,12 +1,12 @@
-"""Backward: what one spike receives from the neurons it reached, where nothing happened between arrival and window end.
+"""Backward: what one spike receives from the neurons it reached.
 
 With (p_I, p_u) the adjoint at the end of the window in which an event of weight w arrived s earlier,
 
     x_I = p_I e^{-s/tau_syn} + p_u kappa(s)        x_u = p_u e^{-s/tau_mem}
     dL/dw = x_I        dL/dt_arrival = dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)
 
-Neurons with a boundary (a spike, a restart, a record) in that window hold zeros in `ring`: they send what they owe
-themselves, event by event (`backward.py`).
+A neuron that was interrupted in that window (`pieces.py`) holds MARK in the ring; its events are looked up one by one,
+with the adjoint at the end of their piece.
 """
 
 from typing import NamedTuple, no_type_check
@@ -28,6 +28,7 @@ from ranvier.event_driven.kernels.cpu.borrow import uncounted
 from ranvier.event_driven.kernels.cpu.deposit import FAST, Room, locate, set_factors
 from ranvier.event_driven.kernels.cpu.flow import Rates, flow
 from ranvier.event_driven.kernels.cpu.lanes import LANES, gather, gather_and_weigh
+from ranvier.event_driven.kernels.cpu.pieces import Pieces, piece_at
 
 
 class Gradient(NamedTuple):
@@ -53,39 +54,89 @@ class Gradient(NamedTuple):
 @no_type_check
 @uncounted(inline="always")
 def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int, p: int,
-         timed: bool, ring: np.ndarray, room: Room, gradient: Gradient) -> float:  # fmt: skip
+         timed: bool, ring: np.ndarray, pieces: Pieces, room: Room, gradient: Gradient) -> float:  # fmt: skip
     """Add up what spike q of population p receives; returns its part of dL/dt_q, if that is wanted (`timed`)."""
     total, neurons = 0.0, membranes.theta.shape[0]
-    i = train.unit[b, q]
+    i, first = train.unit[b, q], train.window[b, q] % clock.span
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
-        if wiring.mode[c] == GENERAL:
-            total += _general(wiring, synapses, membranes, clock, train, b, q, c, ring, gradient)
-            continue
         size, to = wiring.size[wiring.post[c]], wiring.neuron_start[wiring.post[c]]
         rates = rates_of(membranes, to)
         row = wiring.weight_start[c] + i * size
         start = wiring.delay_start[c] + i * wiring.row_stride[c]
-        first = train.window[b, q] % clock.span
-        if wiring.mode[c] == ROW:
+        if wiring.mode[c] == GENERAL:
+            total += _general(wiring, synapses, membranes, clock, train, b, q, c, ring, pieces, gradient)
+        elif wiring.mode[c] == ROW:
             k, offset = place(clock, synapses, train, b, q, start)
             cell = (k - train.window[b, q] + first) * neurons + to
             owed = _row(synapses.weight[row : row + size], gradient.current[row : row + size],
                         ring[2 * cell : 2 * (cell + size)], flow(clock.window - offset, rates), rates)  # fmt: skip
             gradient.delay[start] += owed
             total += owed
-            continue
-        set_factors(clock.window - train.offset[b, q], clock.window, rates, room.factors)
-        locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
-               clock.window, first * neurons, neurons, room.events)  # fmt: skip
-        lanes = slice(LANES * row, LANES * (row + size))
-        if timed:
-            _set_gains(room.factors, rates, room.gains)
-            total += gather_and_weigh(ring, room.events, gradient.lanes[lanes], room.factors, size,
-                                      synapses.lanes[lanes], room.gains)  # fmt: skip
+            piece = pieces.head[(k % clock.span) * wiring.size.shape[0] + wiring.post[c]]
+            while piece >= 0:
+                total += _event(wiring, synapses, membranes, c, i, pieces.unit[piece], piece, offset, pieces, gradient)
+                piece = pieces.other[piece]
         else:
-            gather(ring, room.events, gradient.lanes[lanes], room.factors, size)
+            set_factors(clock.window - train.offset[b, q], clock.window, rates, room.factors)
+            locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
+                   clock.window, first * neurons, neurons, room.events)  # fmt: skip
+            lanes = slice(LANES * row, LANES * (row + size))
+            if timed:
+                _set_gains(room.factors, rates, room.gains)
+                total += gather_and_weigh(ring, room.events, gradient.lanes[lanes], room.factors, size, room.noted,
+                                          synapses.lanes[lanes], room.gains)  # fmt: skip
+            else:
+                gather(ring, room.events, gradient.lanes[lanes], room.factors, size, room.noted)
+            total += _noted(
+                room.noted, room.events, synapses.frac[start : start + size], synapses.lanes[lanes], rates,
+                train.offset[b, q], clock.window, clock.span * neurons, pieces.latest, pieces.before, pieces.start,
+                pieces.end, pieces.current, pieces.u, timed, gradient.lanes[lanes],
+            )  # fmt: skip
     return total
+
+
+@no_type_check
+@uncounted()
+def _noted(
+    noted: np.ndarray, events: np.ndarray, frac: np.ndarray, lanes: np.ndarray, rates: Rates, offset: float,
+    window: float, turn: int, latest: np.ndarray, before: np.ndarray, start: np.ndarray, end: np.ndarray, current:
+    np.ndarray, u: np.ndarray, timed: bool, sums: np.ndarray,
+) -> float:  # fmt: skip
+    """What `gather` does, for the events that met MARK: the end of a piece takes the place of the window's end.
+
+    Where there are no pieces, p_I just happens to be that zero, and all is done. `turn`: cells of `span` windows.
+    """
+    total = 0.0
+    for at in range(1, np.int64(noted[0]) + 1):
+        j = np.intp(noted[at])
+        cell, late = np.int64(events[j]) // LANES, np.int64(events[j]) % LANES
+        piece = np.int64(latest[cell - turn if cell >= turn else cell])
+        if piece < 0:
+            continue
+        piece = piece_at(start, before, piece, float(offset + frac[j]) - late * window)
+        syn, mem, kernel = flow(end[piece] - offset + late * window, rates)
+        x_0, x_1, x_2, x_3 = current[piece] * syn, u[piece] * kernel, u[piece] * syn, u[piece] * mem
+        sums[LANES * j] += x_0
+        sums[LANES * j + 1] += x_1
+        sums[LANES * j + 2] += x_2
+        sums[LANES * j + 3] += x_3
+        if timed:
+            owed = lanes[LANES * j] * x_0 + lanes[LANES * j + 1] * x_1 + lanes[LANES * j + 2] * x_2
+            total += owed * rates.syn - lanes[LANES * j + 1] * x_3 * rates.mem
+    return total
+
+
+@no_type_check
+@uncounted(inline="always")
+def _event(wiring: Wiring, synapses: Synapses, membranes: Membranes, c: int, i: int, j: int, piece: int, offset: float,
+           pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
+    """An event that arrived at `offset` of a window in which its neuron was interrupted; `piece` is the latest."""
+    piece = piece_at(pieces.start, pieces.before, piece, offset)
+    rates = rates_of(membranes, wiring.neuron_start[wiring.post[c]] + j)
+    syn, mem, kernel = flow(pieces.end[piece] - offset, rates)
+    x_i, x_u = pieces.current[piece] * syn + pieces.u[piece] * kernel, pieces.u[piece] * mem
+    return _owe(wiring, synapses, c, i, j, x_i, x_u, rates, gradient)
 
 
 @no_type_check
@@ -119,30 +170,33 @@ def _row(
 @no_type_check
 @uncounted(inline="always")
 def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int,
-             c: int, ring: np.ndarray, gradient: Gradient) -> float:  # fmt: skip
+             c: int, ring: np.ndarray, pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
     """For neurons with time constants of their own: exponentials for every event."""
-    post, i = wiring.post[c], train.unit[b, q]
+    post, i, neurons = wiring.post[c], train.unit[b, q], membranes.theta.shape[0]
     first = train.window[b, q] - train.window[b, q] % clock.span
     total = 0.0
     for j in range(wiring.size[post]):
         n = wiring.neuron_start[post] + j
         entry = wiring.delay_start[c] + i * wiring.row_stride[c] + j * wiring.column_stride[c]
         k, offset = place(clock, synapses, train, b, q, entry)
-        at = 2 * ((k - first) * membranes.theta.shape[0] + n)
-        p_i, p_u = float(ring[at]), float(ring[at + 1])
-        syn, mem, kernel = flow(clock.window - offset, rates_of(membranes, n))
-        total += owe(wiring, synapses, membranes, c, i, j, p_i * syn + p_u * kernel, p_u * mem, gradient)
+        piece = pieces.latest[(k % clock.span) * neurons + n]
+        if piece >= 0:
+            total += _event(wiring, synapses, membranes, c, i, j, piece, offset, pieces, gradient)
+            continue
+        at = 2 * ((k - first) * neurons + n)
+        p_i, p_u, rates = float(ring[at]), float(ring[at + 1]), rates_of(membranes, n)
+        syn, mem, kernel = flow(clock.window - offset, rates)
+        total += _owe(wiring, synapses, c, i, j, p_i * syn + p_u * kernel, p_u * mem, rates, gradient)
     return total
 
 
 @no_type_check
 @uncounted(inline="always")
-def owe(wiring: Wiring, synapses: Synapses, membranes: Membranes, c: int, i: int, j: int, x_i: float, x_u: float,
-        gradient: Gradient) -> float:  # fmt: skip
+def _owe(wiring: Wiring, synapses: Synapses, c: int, i: int, j: int, x_i: float, x_u: float, rates: Rates,
+         gradient: Gradient) -> float:  # fmt: skip
     """Book one event's adjoint (x_I, x_u at its arrival) and return dL/dt of its arrival."""
-    n = wiring.neuron_start[wiring.post[c]] + j
     at = wiring.weight_start[c] + i * wiring.size[wiring.post[c]] + j
-    owed = synapses.weight[at] * (x_i * membranes.rate_syn[n] - x_u * membranes.rate_mem[n])
+    owed = synapses.weight[at] * (x_i * rates.syn - x_u * rates.mem)
     gradient.current[at] += x_i
     if wiring.column_stride[c] > 0:
         gradient.u[at] += x_u
