@@ -22,7 +22,7 @@ class Pieces(NamedTuple):
 
     `before`: the piece before it, -1 if it is the window's first. `latest` (span x neurons): the latest piece of a
     neuron in a window, -1 if it was not interrupted. `head` (span x populations): one of those in a population, and
-    `other`: another one, -1 at the end; `unit`: its neuron. `count`: how many pieces there are.
+    `other`: another one, -1 at the end; `unit`: its neuron. `used`: how many pieces there are.
     """
 
     start: np.ndarray
@@ -34,7 +34,7 @@ class Pieces(NamedTuple):
     unit: np.ndarray
     latest: np.ndarray
     head: np.ndarray
-    count: np.ndarray
+    used: np.ndarray
 
 
 @no_type_check
@@ -56,15 +56,15 @@ def forget(pieces: Pieces) -> None:
     """Of the last sample, everything."""
     pieces.latest[:] = -1
     pieces.head[:] = -1
-    pieces.count[0] = 0
+    pieces.used[0] = 0
 
 
 @no_type_check
 @uncounted(inline="always")
 def begin(pieces: Pieces, end: float, current: float, u: float) -> int:
     """A new piece, whose start is not yet known."""
-    piece = pieces.count[0]
-    pieces.count[0] += 1
+    piece = pieces.used[0]
+    pieces.used[0] += 1
     pieces.end[piece], pieces.current[piece], pieces.u[piece] = end, current, u
     pieces.before[piece] = -1
     return piece
