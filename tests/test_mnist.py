@@ -127,6 +127,8 @@ def test_digits_are_learned_from_the_command_line(folder: Path, tmp_path: Path, 
     """Axonal delays; the run is whole, is drawn, and its network tells squares apart that a new one does not."""
     monkeypatch.setattr(report, "CHUNK", TEST)
     small = ["--hidden", "12", "--epochs", "6", "--batch", "10", "--set", f"folder={folder}", "--quiet"]
+    few_pixels = ["weight_mean=0.1", "weight_std=1.6", "loss_tau=0.2", "silent_output=none", "recovery_max=0.5"]
+    small += ["--weight-lr", "0.01", *(word for change in few_pixels for word in ("--set", change))]
     assert execute(["train", "mnist", "--delay", "axonal", *small, "--out", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "metrics.json").read_text())
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]

@@ -26,7 +26,7 @@ from ranvier.plots.curves import learning_curves
 from ranvier.plots.decisions import decision_map, misses
 from ranvier.plots.histograms import parameter_histograms, parameters
 from ranvier.plots.spike_raster import causes, raster, travel
-from ranvier.plots.style import CLASSES, EXCITATORY, INHIBITORY, INK, SMALL, TITLE, figure, tidy
+from ranvier.plots.style import CLASSES, EXCITATORY, INHIBITORY, INK, LABEL, SMALL, TITLE, figure, tidy
 from ranvier.simulation import AbstractSimulator, Solution, simulate
 
 Truth = Callable[[Float[np.ndarray, "*grid"], Float[np.ndarray, "*grid"]], Int[np.ndarray, "*grid"]]
@@ -37,6 +37,8 @@ GRID = 160
 """Points of the decision map along each side."""
 ACROSS = 5
 """Rasters side by side."""
+CROWD, TINY = 6, 6.5
+"""More classes than that have their names in this size (points) beside a raster."""
 CHUNK = 1000
 """Points that are simulated at once."""
 
@@ -200,7 +202,7 @@ def _headline(page: FigureBase, network: Network, known: Mapping[str, Any]) -> N
         facts.append(f"validation {100 * known['validation_accuracy']:.2f} %")
     units = {"seed": "seed {}", "epochs": "{} epochs", "seconds": "{:.0f} s"}
     facts += [text.format(known[name]) for name, text in units.items() if name in known]
-    page.text(0.02, 0.22, "   ·   ".join(facts), fontsize=TITLE, color=INK, va="center")
+    page.text(0.02, 0.22, "   ·   ".join(facts), fontsize=LABEL, color=INK, va="center")
 
 
 def _plane(axes: Axes, run: Run, truth: Truth, answer: Int[np.ndarray, " samples"], chosen: Sequence[int]) -> None:
@@ -241,8 +243,8 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
         label, said = int(run.label[sample]), int(answer[sample])
         fired = f"{run.classes[said] if said >= 0 else 'no output'} {run.verdict}"
         mark = "✓" if label == said else "✗"
-        letter = "" if run.truth is None else f"{LETTERS[place % len(LETTERS)]}   "
-        title = f"{letter}a sample of {run.classes[label]}: {fired}  {mark}"
+        whose = "" if run.truth is None else f"{LETTERS[place % len(LETTERS)]}   a sample of "
+        title = f"{whose}{run.classes[label]}: {fired}  {mark}"
         if run.image is not None:
             _picture(axes, run.points[sample].reshape(-1, run.image))
         axes.set_title(title, loc="left", fontsize=TITLE, fontweight="bold", color=CLASSES[label])
@@ -272,6 +274,9 @@ def _example(axes: Axes, run: Run, spikes: Mapping[str, Spikes], answer: int) ->
     sizes = {name: size for name, size in run.network.input_sizes + run.network.neuron_sizes if name in spikes}
     colours = {"output": CLASSES[: run.network.size("output")]}
     rows = raster(axes, spikes, sizes, colours=colours, names={"output": run.classes})
+    if len(run.classes) > CROWD:
+        for name in axes.get_yticklabels():
+            name.set_fontsize(TINY if name.get_text() in run.classes else SMALL)
     if answer >= 0 and "output" in spikes:
         travel(axes, rows, causes(run.network, spikes, "output", answer))
         names = [label for label in axes.get_yticklabels() if label.get_text() == run.classes[answer]]
