@@ -12,20 +12,22 @@ FLOOR = 0.05
 """Smallest error shown (%): zero has no place on a logarithmic axis."""
 
 
-def error_by_parameters(rows: Sequence[Mapping[str, Any]], *, title: str = "Test error") -> Figure:
+def error_by_parameters(
+    rows: Sequence[Mapping[str, Any]], *, title: str = "Test error", points: str = "sizes"
+) -> Figure:
     """Median (line) and quartiles (band) of the error, both axes logarithmic.
 
     Args:
-        rows: Each with `line` (a way of learning), `parameters`, `label` of the point, and `low`, `median`, `high`
-            (accuracies in [0, 1]).
+        rows: Each with `line` (a way of learning), `parameters`, and `low`, `median`, `high` (accuracies in [0, 1]).
         title: What is seen.
+        points: What tells the points of a line apart.
 
     Returns:
         A figure.
 
     Example:
         >>> from ranvier.plots import error_by_parameters
-        >>> row = {"line": "axonal", "parameters": 244, "label": "30", "low": 0.97, "median": 0.98, "high": 0.99}
+        >>> row = {"line": "axonal", "parameters": 244, "low": 0.97, "median": 0.98, "high": 0.99}
         >>> len(error_by_parameters([row]).axes)
         1
     """
@@ -39,15 +41,13 @@ def error_by_parameters(rows: Sequence[Mapping[str, Any]], *, title: str = "Test
         low, median, high = ([error(row[part]) for row in mine] for part in ("high", "median", "low"))
         axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0.0)
         axes.plot(at, median, color=colour, marker="o", markersize=4.5, linewidth=1.6, label=name)
-        for x, y, row in zip(at, median, mine, strict=True):
-            axes.annotate(row["label"], (x, y), (0, 6), textcoords="offset points", fontsize=7.5, color=colour)
     tidy(axes, title=title, x="learned parameters", y="wrong answers (%)")
     for axis, scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
         scale("log")
         axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.minorticks_off()
-    note = "line: median, band: quartiles, numbers: hidden neurons"
+    note = f"line: median, band: quartiles, points: {points}"
     axes.text(0.01, 0.02, note, transform=axes.transAxes, fontsize=SMALL, color=INK)
     axes.legend(fontsize=SMALL, edgecolor="none", loc="upper right")
     page.tight_layout()

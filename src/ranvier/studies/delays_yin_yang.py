@@ -136,12 +136,10 @@ def draw(folder: Path) -> Path:
     from ranvier.plots import error_by_parameters  # draws with matplotlib, which is slow to import
 
     rows = json.loads((folder / "results.json").read_text("utf-8"))["rows"]
-    points = [
-        {"line": row["kind"], "parameters": row["parameters"], "label": str(row["hidden"]), **row["test"]}
-        for row in rows
-    ]
-    path = folder / "error.png"
-    error_by_parameters(points, title=f"Yin-Yang, {len(rows[0]['seeds'])} seeds: test error").savefig(path, dpi=120)
+    points = [{"line": row["kind"], "parameters": row["parameters"], **row["test"]} for row in rows]
+    sizes = ", ".join(map(str, sorted({row["hidden"] for row in rows}))) + " hidden neurons"
+    path, title = folder / "error.png", f"Yin-Yang, {len(rows[0]['seeds'])} seeds: test error"
+    error_by_parameters(points, title=title, points=sizes).savefig(path, dpi=120)
     return path
 
 
