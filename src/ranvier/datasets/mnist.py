@@ -43,8 +43,9 @@ def mnist_splits(folder: Path | str) -> Splits:
 
     Example:
         >>> from ranvier import datasets
-        >>> datasets.mnist_splits("/no/such/folder")
+        >>> datasets.mnist_splits("/no/such/folder")  # doctest: +ELLIPSIS
         Traceback (most recent call last):
+            ...
         FileNotFoundError: MNIST: there is no /no/such/folder/train-images-idx3-ubyte.gz; ...
     """
     known, test = (_samples(Path(folder), *FILES[part]) for part in ("train", "test"))

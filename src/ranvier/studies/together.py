@@ -139,23 +139,37 @@ def train_together(
         state, outcome = in_groups(each, course.state, settings, keys)
         return _keep_best(course, state, outcome, epoch)
 
+    samples = len(networks) * train.size
     course = _start(jax.jit(jax.vmap(begin))(own, settings), len(networks), plan.epochs)
+    course = _go_through(course, advance, plan.epochs, samples, path, tell)
+    facts = map(np.asarray, (course.accuracy, course.epoch, course.untrusted, course.history))
+    return Trained(course.best, fixed, *facts)
+
+
+def _go_through(
+    course: Course,
+    advance: Callable[[Course, Int[Array, ""]], Course],
+    epochs: int,
+    samples: int,
+    path: Path | None,
+    tell: Callable[[Told], None],
+) -> Course:
+    """All epochs, from the checkpoint if there is one."""
     done = 0
     if path is not None and path.exists():
         course, facts = read_arrays(path, course)
         done = facts["epoch"]
     saved = time.monotonic()
-    while done < plan.epochs:
+    while done < epochs:
         start = time.perf_counter()
         course = jax.block_until_ready(advance(course, jnp.asarray(done + 1, jnp.int32)))
         done += 1
-        if path is not None and (done == plan.epochs or time.monotonic() - saved > CHECKPOINT_SECONDS):
+        if path is not None and (done == epochs or time.monotonic() - saved > CHECKPOINT_SECONDS):
             save_arrays(path, course, epoch=done)
             saved = time.monotonic()
         middle = float(jnp.median(course.history[:, done - 1, 1]))
-        tell(Told(done, plan.epochs, middle, len(networks) * train.size / (time.perf_counter() - start)))
-    facts = map(np.asarray, (course.accuracy, course.epoch, course.untrusted, course.history))
-    return Trained(course.best, fixed, *facts)
+        tell(Told(done, epochs, middle, samples / (time.perf_counter() - start)))
+    return course
 
 
 def accuracy_of(
