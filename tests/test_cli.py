@@ -340,7 +340,7 @@ def test_the_published_networks_have_their_numbers_of_parameters(delay: str, cou
 
 def test_the_published_protocol():
     """Weights N(1, 1) and rates of the publication, in our units twice that; delays 0.50 +- 0.06 in [0, 1]."""
-    network = yin_yang(hidden=2000).network()
+    network = YinYang(hidden=2000).network()
     weight = np.asarray(network.connections[0].weight)
     assert weight.mean() == pytest.approx(2.0, abs=0.1)
     assert weight.std() == pytest.approx(2.0, abs=0.1)
