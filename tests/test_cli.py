@@ -92,8 +92,9 @@ def test_a_run_leaves_everything_a_person_wants(finished: Path):
         "bumped",
     }
     assert wanted | {"guarded", "samples_per_second", "learning_rate"} <= set(lines[0])
-    rate = 0.02 * (0.001 + 0.999 * 0.5 * (1.0 + math.cos(math.pi * 9 / 20)))  # after 9 of 20 steps of the cosine
-    assert lines[0]["learning_rate"] == pytest.approx({"weight": rate, "delay": rate})
+    left = 0.001 + 0.999 * 0.5 * (1.0 + math.cos(math.pi * 9 / 20))  # after 9 of 20 steps of the cosine
+    rates = {"weight": yin_yang().weight_lr * left, "delay": yin_yang().delay_lr * left}
+    assert lines[0]["learning_rate"] == pytest.approx(rates)
     result = json.loads((finished / "metrics.json").read_text())
     assert 0.0 < result["test_accuracy"] < 1.0
     best = lines[result["best_epoch"] - 1]
