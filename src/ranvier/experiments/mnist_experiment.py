@@ -44,7 +44,7 @@ class Mnist(AbstractLatencyExperiment):
     classes: ClassVar[tuple[str, ...]] = CLASSES
     inputs: ClassVar[int] = SIDE * SIDE
 
-    epochs: int = 100
+    epochs: int = 40
     batch: int = 80
     delay: str = "none"
     hidden: int = 350
