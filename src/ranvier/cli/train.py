@@ -105,7 +105,9 @@ def train(
         DelayKind | None, typer.Option(help="Kind of learnable delays [default: synaptic; mnist none].")
     ] = None,
     hidden: Annotated[int | None, typer.Option(help="Hidden neurons [default: 30; mnist 350].", min=1)] = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs [default: 300; mnist 40; temporal-order 20].", min=1)] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs [default: 300; mnist 40; temporal-order 20].", min=1)
+    ] = None,
     batch: Annotated[int | None, typer.Option(help="Samples per step [default: 150].", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of one run [default: 0].", min=0)] = None,
     seeds: Annotated[str | None, typer.Option(help="Seeds of several runs: 0..4 or 0,3,5.")] = None,
