@@ -137,7 +137,16 @@ def test_an_interrupted_study_goes_on(chosen: Path, tmp_path: Path):
 
 def test_the_search_ends_with_the_best_of_its_last_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     search = Search(("axonal",), (3,), (Stage(3, 2, 1), Stage(2, 3, 2)))
-    found = run_search(search, tmp_path / "search")
+
+    def interrupt(text: str) -> None:
+        if "6 runs: epoch 1/2" in text:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_search(search, tmp_path / "search", say=interrupt)
+    said: list[str] = []
+    found = run_search(search, tmp_path / "search", resume=True, say=said.append)
+    assert not any("runs: epoch 1/" in text for text in said)  # neither a finished stage again nor half of this one
     first, last = (json.loads((tmp_path / "search" / f"axonal-3-stage-{at}.json").read_text()) for at in (1, 2))
     drawn = [dataclasses.asdict(numbers) for numbers in draw_numbers(Case("axonal", 3), 3)]
     assert sorted(map(str, drawn)) == sorted(str(row["numbers"]) for row in first)
@@ -154,6 +163,10 @@ def test_every_case_of_the_study_has_committed_numbers():
     chosen = read_numbers()
     for case in Study().cases:
         numbers_for(case, chosen)
+    for kind in ("weights", "axonal", "dendritic", "synaptic"):  # and training starts from what was chosen
+        usual = Case(kind, 30).experiment()
+        for field, value in dataclasses.asdict(chosen[kind][30]).items():
+            assert getattr(usual, field) == value or (kind, field[:5]) == ("weights", "delay"), (kind, field)
     committed = json.loads((Path(delay_cases.__file__).parent / delay_cases.CHOSEN).read_text())
     assert committed["search"] == delays_search._plain(Search())
 

@@ -210,7 +210,7 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> str:
     ratios = [each[name] for each in rows for name in ("forward_ratio", "gradient_ratio")]
     numbers = [ratio for ratio in ratios if not isinstance(ratio, str)]
     if not numbers:
-        return "adseq cannot be imported (`pip install adseq==0.9.4`): nothing to compare with."
+        return "adseq cannot be imported (`pip install 'ranvier[peers]'`): nothing to compare with."
     mean = statistics.geometric_mean(numbers)
     return f"adseq over ours, {len(numbers)} ratios: geometric mean {mean:.2f}, smallest {min(numbers):.2f}."
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ranvier.network import Network
 from ranvier.plots.style import DELAY, FAINT, INK, SMALL, WEIGHT, tidy
@@ -95,7 +95,8 @@ def _histogram(axes: Axes, group: Parameters, start: Float[np.ndarray, " size"] 
     axes.hist(group.values, edges, histtype="step", color=group.colour, linewidth=1.2)
     for bound in group.bounds:
         axes.axvline(bound, color=INK, linewidth=0.9, linestyle=":")
-    tidy(axes, title=f"{group.values.size} {group.title}", x=group.unit, y="number")
+    tidy(axes, title=f"{group.values.size:,} {group.title}", x=group.unit, y="number")
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+    axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     if start is not None:
         axes.legend(fontsize=SMALL, edgecolor="none", framealpha=0.9)

@@ -141,7 +141,7 @@ def _search_case(search: Search, case: Case, folder: Path, say: Callable[[str], 
         if kept.exists():
             rows = json.loads(kept.read_text("utf-8"))
         else:
-            rows = _try(case, candidates[: stage.candidates], stage, say)
+            rows = _try(case, candidates[: stage.candidates], stage, kept.with_suffix(".npz"), say)
             write_atomically(kept, (json.dumps(rows, indent=1) + "\n").encode())
         best = f"best {100 * rows[0]['validation']:.2f} %"
         say(f"{case.name}, stage {number}: {best}, the known numbers are {_rank(case, rows)}")
@@ -149,11 +149,13 @@ def _search_case(search: Search, case: Case, folder: Path, say: Callable[[str], 
     return rows[0]
 
 
-def _try(case: Case, candidates: Sequence[Numbers], stage: Stage, say: Callable[[str], None]) -> list[dict[str, Any]]:
-    """Mean validation accuracy of each candidate over seeds, best first."""
+def _try(
+    case: Case, candidates: Sequence[Numbers], stage: Stage, path: Path, say: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Mean validation accuracy of each candidate over seeds, best first; `path` is for the checkpoint."""
     runs = [(one, FIRST_SEED + seed) for one in candidates for seed in range(stage.seeds)]
     tell = lambda told: say(f"{case.name}, {len(runs)} runs: {told}") if told.epoch % 20 in (1, 0) else None
-    trained = train_case(case, runs, epochs=stage.epochs, tell=tell)
+    trained = train_case(case, runs, epochs=stage.epochs, path=path, tell=tell)
     if trained.doubts:
         say(f"{case.name}: {trained.doubts}")
     by_candidate = trained.accuracy.reshape(len(candidates), stage.seeds)
