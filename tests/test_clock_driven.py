@@ -225,6 +225,18 @@ def test_samples_of_a_batch_have_nothing_to_do_with_each_other():
     np.testing.assert_allclose(mine.voltages["output"], truth.voltages["output"], rtol=0, atol=1e-10)
 
 
+def test_a_peak_within_a_long_step_is_not_missed():
+    """The potential meets the threshold and is far below it again before the step ends."""
+    net = one_neuron([[4.2]], tau_mem=2.0, tau_syn=1.0)
+    spikes = rv.Spikes(jnp.array([1.0]), jnp.zeros(1, jnp.int32))
+    mine, truth = (
+        rv.simulate(net, spikes, simulator, t_end=20.0).spikes["output"].time
+        for simulator in (rv.ClockDriven(dt=10.0, layout=rv.Exact()), rv.EventDriven())
+    )
+    assert jnp.isfinite(truth).sum() == 1
+    np.testing.assert_allclose(mine[jnp.isfinite(mine)], truth[jnp.isfinite(truth)], rtol=0, atol=1e-12)
+
+
 def test_what_does_not_fit_is_counted_and_raised():
     delay = rv.AxonalDelay(jnp.array([[6.0]]), 0.0, 9.0)
     net = one_neuron([[6.0]], delay, tau_mem=5.0)
@@ -236,6 +248,8 @@ def test_what_does_not_fit_is_counted_and_raised():
     spikes = run(step_spikes=1, layout=rv.Exact())
     assert int(spikes.stats.status) == 10
     assert int(spikes.stats.dropped["output"]) > 0
+    spacious = run(step_spikes=1, layout=rv.Exact(events=9))  # every neuron reaches the step's end
+    assert int(spacious.stats.status) == 10
     total = run(max_spikes=2, step_spikes=4)
     assert int(total.stats.status) == 1
     assert int(total.stats.dropped["output"]) == int(total.stats.spikes["output"]) - 2

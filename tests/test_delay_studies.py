@@ -20,7 +20,7 @@ from ranvier.studies import delay_cases, delays_search, delays_yin_yang, togethe
 from ranvier.studies.delay_cases import KINDS, Case, Numbers, numbers_for, read_numbers, train_case
 from ranvier.studies.delays_search import Search, Stage, draw_numbers, run_search
 from ranvier.studies.delays_yin_yang import Study, run_study
-from ranvier.train import RunError, fit
+from ranvier.train import RunError, evaluate, fit
 
 FAST = Numbers(weight_lr=0.1, delay_lr=0.05, weight_mean=2.0, weight_std=1.0, delay_std=0.1)
 
@@ -58,6 +58,14 @@ def chosen(tmp_path: Path) -> Path:
     return path
 
 
+def arrays(path: Path, name: str) -> list[np.ndarray]:
+    """Arrays of a checkpoint whose names contain a word, runs along the first axis."""
+    with np.load(path) as file:
+        names = [array["name"] for array in json.loads(bytes(file["header"]))["arrays"]]
+        members = [member for member in file.files if member != "header"]
+        return [file[member] for member, whose in zip(members, names, strict=True) if name in whose]
+
+
 def test_runs_trained_in_one_program_are_trained_as_alone():
     """Twelve runs, hence groups: each with rates, initial values and an order of samples of its own."""
     slow, slower = (
@@ -71,11 +79,10 @@ def test_runs_trained_in_one_program_are_trained_as_alone():
         alone = Case("axonal", 3).experiment(epochs=1, seed=seed, **dataclasses.asdict(numbers))
         train, validation, _ = alone.data()
         found = fit(alone.network(), train, validation, alone.recipe(train.size), key=keys(alone)[1])
-        assert trained.epoch[at] == found.best_epoch
         accuracy = [(line["accuracy"], line["validation_accuracy"]) for line in found.epochs]
         np.testing.assert_allclose(trained.history[at], accuracy, atol=2e-3)
-        mine, best = jax.tree.leaves(trained.own), jax.tree.leaves(rv.partition(found.network)[0])
-        for one, other in zip(mine, best, strict=True):
+        mine, alone = jax.tree.leaves(trained.own), jax.tree.leaves(rv.partition(found.network)[0])
+        for one, other in zip(mine, alone, strict=True):
             np.testing.assert_allclose(one[at], other, atol=1e-3)
             assert not np.allclose(one[at], one[0], atol=1e-2)
     assert trained.doubts == ""
@@ -98,6 +105,7 @@ def test_an_epoch_that_cannot_be_trusted_is_counted_and_never_chosen():
     assert trained.untrusted.tolist() == [2, 0]
     assert trained.epoch[0] == 0
     assert trained.epoch[1] > 0
+    assert trained.accuracy[1] == trained.history[1, trained.epoch[1] - 1, 1] == trained.history[1, :, 1].max()
     assert trained.doubts.startswith("2 epochs of 1 runs could not be trusted")
 
 
@@ -131,6 +139,14 @@ def test_an_interrupted_study_goes_on(chosen: Path, tmp_path: Path):
     stored = json.loads((tmp_path / "study" / "results.json").read_text())
     assert stored["rows"] == resumed
     assert {"versions", "commit", "device"} <= set(stored)
+    path = tmp_path / "study" / "axonal-3.npz"
+    steps = {int(count) for counts in arrays(path, "count") for count in counts}
+    assert steps == {2 * math.ceil(5000 / 150)}  # the optimiser goes on from epoch to epoch
+    trained = train_case(Case("axonal", 3), [(FAST, 0), (FAST, 1)], epochs=2, path=path)
+    for at in (0, 1):
+        network = rv.combine(jax.tree.map(lambda leaf, at=at: leaf[at], trained.own), trained.fixed)
+        tested = evaluate(network, delay_cases.data().test, Case("axonal", 3).recipe(2))
+        assert resumed[0]["seeds"][str(at)]["test"] == pytest.approx(tested["accuracy"], abs=1e-3)
     assert resumed[0]["test"]["median"] == pytest.approx(np.median([it["test"] for it in resumed[0]["seeds"].values()]))
     assert (tmp_path / "study" / "error.png").stat().st_size > 1000
 

@@ -148,6 +148,7 @@ def test_what_suits_a_method_gives_way_to_what_is_asked_for():
         yin_yang("none", method="surrogate", loss="relative", batch=7),
     )
     assert (surrogate.loss, surrogate.batch, surrogate.weight_mean) == ("potential", 25, 1.0)
+    assert (surrogate.weight_std, surrogate.delay_std, surrogate.weight_lr) == (2.0, 0.06, 0.04)  # none of the kind's
     assert (asked.loss, asked.batch) == ("relative", 7)
     assert surrogate.times[-1] < surrogate.t_end
     assert asked.times == ()

@@ -24,7 +24,8 @@ from ranvier.hardware import (
 from ranvier.studies import brainscales, chip_transfer
 from ranvier.studies.chip_protocol import Protocol, SharedDelay, build_data, build_network, build_recipe
 from ranvier.studies.chip_training import train_chips
-from ranvier.train import RunError
+from ranvier.studies.together import Trained
+from ranvier.train import Dataset, RunError
 from ranvier.train.epoch import initial_state, train_epoch
 
 SMALL = {"hidden": 4, "batch": 1000}
@@ -114,6 +115,25 @@ def test_an_interrupted_study_goes_on(small: brainscales.Study, tmp_path: Path, 
     stored = json.loads((tmp_path / "study" / "results.json").read_text())
     assert {"transfer", "robustness", "delay_elements", "versions", "commit"} <= set(stored)
     assert (tmp_path / "study" / "robustness.png").stat().st_size > 1000
+
+
+def test_networks_are_tested_on_their_own_chip_and_on_one_they_all_share(monkeypatch: pytest.MonkeyPatch):
+    """What is tested where, told by a number that is made of network and chip."""
+    protocol, seeds = Protocol("weights", **SMALL), np.array([3, 5])
+    networks = [rv.partition(build_network(protocol, int(seed))) for seed in seeds]
+    own = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(learned for learned, _ in networks))
+    trained = Trained(own, networks[0][1], *(np.zeros(2),) * 3, np.zeros((2, 1, 2)))
+    of = lambda network: network.connections[0].weight[0, 0]
+
+    def told(_: Protocol, network: rv.Network, chip: EmulatedChip, data: Dataset, key: Array) -> Array:
+        assert data is build_data(protocol.rows)[2]  # the test data
+        return jnp.asarray(chip.chip.chip_seed, jnp.float32) + of(network)
+
+    monkeypatch.setattr(chip_transfer, "accuracy_on", told)
+    found = chip_transfer.transfer(protocol, trained, seeds, BrainScaleS2, others=2)
+    mine = np.array([of(learned) for learned, _ in networks])
+    np.testing.assert_allclose(found["same"], seeds + mine, rtol=1e-6)
+    np.testing.assert_allclose(found["others"], chip_transfer.OTHERS + np.arange(2)[None] + mine[:, None], rtol=1e-6)
 
 
 def test_delay_elements_are_measured_as_they_are_made():

@@ -18,7 +18,7 @@ import ranvier as rv
 from ranvier.experiments import earliest
 from ranvier.losses import max_over_time_cross_entropy, relative_time_mse
 from ranvier.regularizers import SilentRecovery
-from ranvier.simulation import AbstractNoisySimulator
+from ranvier.simulation import AbstractNoisySimulator, AbstractSimulator
 from ranvier.train import (
     Dataset,
     LiveProgress,
@@ -429,15 +429,21 @@ class Jittery(AbstractNoisySimulator):
     def run(
         self, network: rv.Network, spikes: dict[str, rv.Spikes], t_end: float, record: dict[str, Array]
     ) -> rv.Solution:
-        late = {
-            name: rv.Spikes(train.time + jax.random.uniform(self.key), train.unit) for name, train in spikes.items()
-        }
+        late = {name: later(train, key=self.key) for name, train in spikes.items()}
         return rv.FirstSpike().run(network, late, t_end, record)
 
 
-def test_a_simulator_with_noise_gets_another_key_for_every_batch():
-    """The noise that each batch met, told by its loss: all differ, and come again with the run's key."""
+def later(spikes: rv.Spikes, *, key: Array) -> rv.Spikes:
+    return rv.Spikes(spikes.time + jax.random.uniform(key), spikes.unit)
 
+
+@pytest.mark.parametrize(
+    ("simulator", "augment", "different"),
+    [(Jittery(KEY), None, 2 * (2 + 1)), (rv.FirstSpike(), later, 2 * 2 + 1)],
+    ids=["a noisy simulator", "an augmentation, in training only"],
+)
+def test_noise_has_another_key_in_every_batch(simulator: AbstractSimulator, augment: Any, different: int):
+    """The noise that each batch met, told by its loss: all differ, and come again with the run's key."""
     seen: list[float] = []
 
     def loss(solution: rv.Solution, label: Array) -> Array:
@@ -446,7 +452,7 @@ def test_a_simulator_with_noise_gets_another_key_for_every_batch():
         return 0.0 * relative_time_mse(first, label, margin=0.3)
 
     data = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), dataset(4))
-    recipe = Recipe(Jittery(KEY), t_end=9.0, loss=loss, predict=lambda solution: jnp.zeros((), jnp.int32),
+    recipe = Recipe(simulator, augment=augment, t_end=9.0, loss=loss, predict=lambda solution: jnp.zeros((), jnp.int32),
                     optimiser=adam(0.1), epochs=2, batch=2)  # fmt: skip
 
     def met(key: int) -> list[float]:
@@ -457,6 +463,6 @@ def test_a_simulator_with_noise_gets_another_key_for_every_batch():
 
     first = met(0)
     assert len(first) == 2 * (4 + 4)
-    assert len({round(time, 9) for time in first}) == 2 * (2 + 1)
+    assert len({round(time, 9) for time in first}) == different
     assert met(0) == first
     assert met(1) != first

@@ -263,8 +263,8 @@ def _rows(panels: int) -> int:
 
 
 def _picture(axes: Axes, image: Float[np.ndarray, "rows columns"]) -> None:
-    """The image itself, in the corner where no neuron has fired yet."""
-    corner = axes.inset_axes((0.0, 0.66, 0.3, 0.32))
+    """The image itself, in the corner of the inputs, which are over when the last outputs fire."""
+    corner = axes.inset_axes((0.69, 0.03, 0.3, 0.32))
     corner.imshow(image, cmap="Greys", aspect="equal")
     corner.set_axis_off()
 
