@@ -227,7 +227,7 @@ def test_samples_of_a_batch_have_nothing_to_do_with_each_other():
 
 def test_a_peak_within_a_long_step_is_not_missed():
     """The potential meets the threshold and is far below it again before the step ends."""
-    net = one_neuron([[4.2]], tau_mem=2.0, tau_syn=1.0)
+    net = one_neuron([[4.2]], rv.FixedDelay(0.5), tau_mem=2.0, tau_syn=1.0)
     spikes = rv.Spikes(jnp.array([1.0]), jnp.zeros(1, jnp.int32))
     mine, truth = (
         rv.simulate(net, spikes, simulator, t_end=20.0).spikes["output"].time
