@@ -12,7 +12,7 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -366,14 +366,15 @@ def test_a_loss_of_nothing_has_a_gradient_of_zero():
         assert all(np.all(np.asarray(leaf) == 0.0) for leaf in jax.tree.leaves(found)), kind
 
 
-def test_the_guard_scales_all_gradients_of_a_grazing_spike_alike():
+@pytest.mark.parametrize("kind", [rv.EventDriven, rv.FirstSpike])
+def test_the_guard_scales_all_gradients_of_a_grazing_spike_alike(kind: Any):
     delay = rv.SynapticDelay(jnp.ones((1, 1)), 0.0, 9.0, rv.Projection())
     link = rv.Connection("input", "output", jnp.full((1, 1), 4.02), delay)
     network = rv.Network({"input": 1}, {"output": rv.LIF(10.0, 5.0, refractory=jnp.inf)}, {"output": 1}, [link])
     learn, fixed = rv.partition(network)
 
     def first(learn: rv.Network, time: jnp.ndarray, cap: float) -> tuple[jnp.ndarray, rv.Stats]:
-        inputs, simulator = rv.Spikes(time, jnp.array([0])), rv.EventDriven(max_inverse_slope=cap)
+        inputs, simulator = rv.Spikes(time, jnp.array([0])), kind(max_inverse_slope=cap)
         solution = rv.simulate(rv.combine(learn, fixed), inputs, simulator, t_end=50.0)
         return solution.spikes["output"].time[0], solution.stats
 

@@ -132,8 +132,8 @@ def test_gradients_of_a_surrogate_are_not_checked(folders: dict[str, Path], caps
         ({"dt": 0.5}, "dt is of no use to the method event-driven, only to clock-driven and surrogate; leave it out"),
         ({"method": "clock-driven", "beta": 5.0}, "beta is of no use to the method clock-driven, only to surrogate"),
         (
-            {"method": "first-spike", "max_inverse_slope": 9.0},
-            "max_inverse_slope is of no use to the method first-spike",
+            {"method": "clock-driven", "max_inverse_slope": 9.0},
+            "max_inverse_slope is of no use to the method clock-driven",
         ),
     ],
 )

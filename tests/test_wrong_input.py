@@ -250,6 +250,12 @@ def test_event_driven(argument: str, value: float):
         rv.EventDriven(**{argument: value})
 
 
+@pytest.mark.parametrize("value", [0.0, -1.0, math.nan])
+def test_first_spike(value: float):
+    with pytest.raises(ValueError, match=f"FirstSpike: `max_inverse_slope` must be above 0; got {value}"):
+        rv.FirstSpike(max_inverse_slope=value)
+
+
 def test_partition():
     with pytest.raises(
         ValueError, match=r"partition: no field named 'delays', 'tau'; this network has \['delay'.*'weight'\]"

@@ -9,7 +9,9 @@ from jaxtyping import Array, Float
 
 
 def exact_root(
-    f: Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]], root: Float[Array, "*shape"]
+    f: Callable[[Float[Array, "*shape"]], Float[Array, "*shape"]],
+    root: Float[Array, "*shape"],
+    slope: Float[Array, "*shape"] | None = None,
 ) -> Float[Array, "*shape"]:
     """Give `root`, a zero of `f` found by any means, its exact first derivative.
 
@@ -19,6 +21,7 @@ def exact_root(
     Args:
         f: A function of one number, applied to each element by itself.
         root: Zeros of it, where it has a slope.
+        slope: The slope there, where it is known or to be limited; default the derivative of `f`.
 
     Returns:
         The same zeros, differentiable. Where the slope is 0 no derivative exists and the result is not finite.
@@ -33,5 +36,5 @@ def exact_root(
         0.25
     """
     root = lax.stop_gradient(root)
-    slope = lax.stop_gradient(jax.jvp(f, (root,), (jnp.ones_like(root),))[1])
-    return root - f(root) / slope
+    slope = jax.jvp(f, (root,), (jnp.ones_like(root),))[1] if slope is None else slope
+    return root - f(root) / lax.stop_gradient(slope)

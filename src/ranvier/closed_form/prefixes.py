@@ -11,12 +11,13 @@ the next arrival; only there a root is solved for, and `exact_root` gives it its
 Arrays are (events, neurons, samples): samples stand side by side in memory.
 """
 
+import math
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from ranvier.closed_form.roots import Start, first_root, flow, reaches
 from ranvier.closed_form.sorting import sort_by_time
@@ -70,38 +71,46 @@ def prefixes(arrivals: Arrivals, tau: Tau) -> Prefixes:
 
 
 def first_spikes(
-    arrivals: Arrivals, tau: Tau, theta: Float[Array, "1 #post 1"], t_end: Float[ArrayLike, ""]
-) -> Float[Array, "post batch"]:
-    """First spike of each neuron (ms), `inf` where it is silent until `t_end`.
+    arrivals: Arrivals,
+    tau: Tau,
+    theta: Float[Array, "1 #post 1"],
+    t_end: Float[ArrayLike, ""],
+    max_inverse_slope: float = math.inf,
+) -> tuple[Float[Array, "post batch"], Bool[Array, "post batch"]]:
+    """First spike of each neuron (ms), `inf` where it is silent until `t_end`, and whether its gradient is limited.
 
     The search is not differentiated. At its result T, `exact_root` takes the derivative of `sum w kappa(T - t) = theta`
-    over the arrivals that came before, in whatever order they stand.
+    over the arrivals that came before, in whatever order they stand. There V' = (I - theta) / tau_mem.
 
     Args:
         arrivals: Arrivals in any order.
         tau: Time constants.
         theta: Threshold relative to rest, above 0.
         t_end: Spikes after it do not count (ms).
+        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike.
     """
-    root, limit = _search(*jax.tree.map(lax.stop_gradient, (arrivals, tau, theta)))
+    root, limit, current = _search(*jax.tree.map(lax.stop_gradient, (arrivals, tau, theta)))
     fires = jnp.isfinite(root)
+    slope = jnp.where(fires, (current - theta) / tau.mem, 1.0)
+    limited = ~(slope * max_inverse_slope >= 1.0)
     causal = fires & (arrivals.time < limit)
 
     def gap(at: Float[Array, "1 post batch"]) -> Float[Array, "1 post batch"]:
         _, kernel = flow(jnp.where(causal, at - arrivals.time, 0.0), tau.mem, tau.syn)
         u = jnp.sum(jnp.where(causal, arrivals.weight * kernel, 0.0), axis=0, keepdims=True)
-        return jnp.where(fires, u - theta, at)
+        return jnp.where(fires, u - theta, 0.0)
 
-    time = exact_root(gap, jnp.where(fires, root, 0.0))
-    return jnp.where(fires & (lax.stop_gradient(time) <= t_end), time, jnp.inf)[0]
+    time = exact_root(gap, jnp.where(fires, root, 0.0), jnp.where(limited, 1.0 / max_inverse_slope, slope))
+    fires = fires & (lax.stop_gradient(time) <= t_end)
+    return jnp.where(fires, time, jnp.inf)[0], (fires & limited)[0]
 
 
 def _search(
     arrivals: Arrivals, tau: Tau, theta: Float[Array, "1 #post 1"]
-) -> tuple[Float[Array, "1 post batch"], Float[Array, "1 post batch"]]:
-    """For each neuron its first spike (`inf`: none), and a time that parts the arrivals before it from all others.
+) -> tuple[Float[Array, "1 post batch"], Float[Array, "1 post batch"], Float[Array, "1 post batch"]]:
+    """For each neuron its first spike (`inf`: none), a time that parts the arrivals before it from all others, and I.
 
-    That is halfway between two arrivals: compiled twice, the same arrival may differ by a rounding.
+    The time is halfway between two arrivals: compiled twice, the same arrival may differ by a rounding.
     """
     found = prefixes(arrivals, tau)
     hits = reaches(Start(found.current, found.u, theta, *tau), jnp.broadcast_to(found.span, found.u.shape))
@@ -111,8 +120,9 @@ def _search(
     start = Start(jnp.where(fires, pick(found.current), 4.0 * theta), jnp.where(fires, pick(found.u), 0.0), theta, *tau)
     latest = pick(found.time)
     span = jnp.where(fires, pick(found.span), jnp.inf)
-    root = latest + first_root(start, span)
-    return jnp.where(fires, root, jnp.inf), latest + 0.5 * span
+    wait = first_root(start, span)
+    current = start.current * jnp.exp(-wait / tau.syn)
+    return jnp.where(fires, latest + wait, jnp.inf), latest + 0.5 * span, current
 
 
 def potentials_at(found: Prefixes, tau: Tau, times: Float[Array, "times batch"]) -> Float[Array, "times post batch"]:

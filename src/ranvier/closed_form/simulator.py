@@ -1,8 +1,10 @@
 """`FirstSpike`: continuous time, one spike per neuron, in closed form and plain JAX."""
 
+import math
 from functools import partial
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,8 +33,14 @@ class FirstSpike(AbstractSimulator):
     times, record times; first order only. It can be mapped (`jax.vmap`) over samples, and over networks to train many
     seeds at once.
 
+    Args:
+        max_inverse_slope: Guard for spikes that graze the threshold, where dt*/dV = -1/V' diverges: the largest 1/V'
+            (ms) used in the gradient, for weights, delays and everything upstream alike. Default none; then the
+            gradient of a spike at the very top of its potential is not finite. `Stats.guarded` counts the spikes it
+            acts on.
+
     Raises:
-        ValueError: when run: the network has a cycle, a neuron may spike more than once or is not linear.
+        ValueError: `max_inverse_slope` is not above 0; or, when run: the network has a cycle, a neuron may spike more than once or is not linear.
 
     References:
         Göltz et al., "DelGrad", Nat. Commun. 16 (2025); Göltz et al., Nat. Mach. Intell. 3 (2021).
@@ -48,6 +56,13 @@ class FirstSpike(AbstractSimulator):
         1.0
     """
 
+    max_inverse_slope: float = eqx.field(static=True, default=math.inf)
+
+    def __check_init__(self):
+        if not self.max_inverse_slope > 0:
+            msg = f"FirstSpike: `max_inverse_slope` must be above 0; got {self.max_inverse_slope}."
+            raise ValueError(msg)
+
     def run(
         self,
         network: Network,
@@ -60,8 +75,8 @@ class FirstSpike(AbstractSimulator):
         dtype = jnp.dtype(network.dtype)
         inputs = {name: Spikes(train.time.astype(dtype), train.unit) for name, train in spikes.items()}
         times = {name: at.astype(dtype) for name, at in record.items()}
-        found, voltages, late = _simulate(network, order, inputs, t_end, times)
-        return Solution(found, voltages, _stats(network, inputs, found, late, voltages))
+        found, voltages, late, guarded = _simulate(network, order, inputs, t_end, times, self.max_inverse_slope)
+        return Solution(found, voltages, _stats(network, inputs, found, late, guarded, voltages))
 
 
 def _order(network: Network) -> list[str]:
@@ -81,6 +96,10 @@ def _order(network: Network) -> list[str]:
     return running_order(network, np.inf)
 
 
+Counts = dict[str, Int[Array, " batch"]]
+"""A number for each sample, by population."""
+
+
 class Sent(NamedTuple):
     """Spikes on their way out of a population; `unit` is None where neuron k's only spike stands in row k."""
 
@@ -88,27 +107,31 @@ class Sent(NamedTuple):
     unit: Int[Array, "n batch"] | None
 
 
-@partial(jax.jit, static_argnums=1)
+@partial(jax.jit, static_argnums=(1, 5))
 def _simulate(
     network: Network,
     order: tuple[str, ...],
     inputs: dict[str, Spikes],
     t_end: Float[ArrayLike, ""],
     record: dict[str, Float[Array, "batch _"]],
-) -> tuple[dict[str, Spikes], dict[str, Float[Array, "batch _ _"]], dict[str, Int[Array, " batch"]]]:
-    """Spikes and potentials, and the events due after the end, by population."""
+    max_inverse_slope: float,
+) -> tuple[dict[str, Spikes], dict[str, Float[Array, "batch _ _"]], Counts, Counts]:
+    """Spikes and potentials, the events due after the end, and the spikes with a limited gradient, by population."""
     sent = {name: Sent(train.time.T, train.unit.T) for name, train in inputs.items()}
     batch = len(next(iter(inputs.values())).time)
-    found, voltages, late = {}, {}, {}
+    found, voltages, late, guarded = {}, {}, {}, {}
     for name in order:
         neuron, size = linear(network.neurons[name], "FirstSpike", ""), network.size(name)
         into = [_arrivals(link, sent[link.pre]) for link in network.connections if link.post == name]
         due = _join([part for part in into if len(part.time)])
         rest, tau = _column(neuron.v_leak), Tau(_column(neuron.tau_mem), _column(neuron.tau_syn))
+        guarded[name] = jnp.zeros(batch, jnp.int32)
         late[name] = jnp.zeros(batch, jnp.int32) if due is None else _late(due, size, t_end)
         first = jnp.full((size, batch), jnp.inf, network.dtype)
         if neuron.spiking and due is not None:
-            first = first_spikes(due, tau, _column(neuron.v_threshold) - rest, t_end)
+            theta = _column(neuron.v_threshold) - rest
+            first, limited = first_spikes(due, tau, theta, t_end, max_inverse_slope)
+            guarded[name] = jnp.sum(limited, axis=0, dtype=jnp.int32)
         if neuron.spiking:
             sent[name], found[name] = Sent(first, None), in_order(first.T)
         if name in record:
@@ -116,7 +139,7 @@ def _simulate(
             u = jnp.zeros((1, 1, 1), network.dtype) if due is None else potentials_at(prefixes(due, tau), tau, at)
             held = jnp.where(at[:, None] >= first[None], _column(neuron.v_reset), rest + u)
             voltages[name] = jnp.moveaxis(held, 2, 0)
-    return found, voltages, late
+    return found, voltages, late, guarded
 
 
 def _column(parameter: Float[Array, "*#size"]) -> Float[Array, "1 #size 1"]:
@@ -156,7 +179,8 @@ def _stats(
     network: Network,
     inputs: dict[str, Spikes],
     found: dict[str, Spikes],
-    late: dict[str, Int[Array, " batch"]],
+    late: Counts,
+    guarded: Counts,
     voltages: dict[str, Float[Array, "batch times size"]],
 ) -> Stats:
     """Counters: nothing can be dropped, since each neuron has one place."""
@@ -168,7 +192,7 @@ def _stats(
     events = sum(sent[link.pre] * network.size(link.post) for link in network.connections)
     events = jnp.asarray(events, jnp.int32)
     return Stats(
-        _status(network, found, voltages), counts, nothing, silent, lax.stop_gradient(late), nothing, events,
+        _status(network, found, voltages), counts, nothing, silent, lax.stop_gradient(late), guarded, events,
         jnp.zeros_like(events),
     )  # fmt: skip
 

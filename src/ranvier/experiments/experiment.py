@@ -21,7 +21,7 @@ from ranvier.train import Dataset, Recipe, RunFolder
 METHODS = ("event-driven", "first-spike", "clock-driven", "surrogate")
 DTYPES = ("float32", "float64")
 USED_BY = {
-    "max_inverse_slope": ("event-driven",),
+    "max_inverse_slope": ("event-driven", "first-spike"),
     "dt": ("clock-driven", "surrogate"),
     "beta": ("surrogate",),
     "detach_time": ("surrogate",),
@@ -47,7 +47,8 @@ class AbstractExperiment(abc.ABC):
         dt: Step of `clock-driven` and `surrogate`.
         beta: Steepness of the surrogate, `ranvier.surrogates.superspike(beta)`.
         detach_time: Whether hidden spikes learn by the surrogate alone; see `ranvier.clock_driven.SurrogateSpikes`.
-        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike; inf for no limit. `event-driven` only.
+        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike; inf for no limit. `event-driven` and
+            `first-spike` only.
         epochs: Epochs.
         batch: Samples per step.
         patience: Stop when validation has not improved for so many epochs; None for never.

@@ -13,7 +13,7 @@ METHODS: dict[str, Callable[[AbstractExperiment, int, int | None], AbstractSimul
     "event-driven": lambda experiment, events, threads: EventDriven(
         max_spikes=1, max_inverse_slope=experiment.max_inverse_slope, threads=threads
     ),
-    "first-spike": lambda experiment, events, threads: FirstSpike(),
+    "first-spike": lambda experiment, events, threads: FirstSpike(max_inverse_slope=experiment.max_inverse_slope),
     "clock-driven": lambda experiment, events, threads: ClockDriven(
         experiment.dt, layout=Exact(history=1, events=events), max_spikes=1, step_spikes=1
     ),

@@ -263,7 +263,7 @@ def _refuse(totals: Totals, network: Network, recipe: Recipe, when: str) -> None
         names = [describe_path(network, path) for path, bad in zip(paths, totals.broken, strict=True) if bad]
         msg = (
             f"{when}: the gradient of {', '.join(names)} is not finite; lower its learning rate, or limit the gradient "
-            "of grazing spikes with EventDriven(max_inverse_slope=...)."
+            "of grazing spikes with `max_inverse_slope` of EventDriven or FirstSpike."
         )
         raise TrainingError(msg)
     if totals.status > 0:
