@@ -152,7 +152,7 @@ def test_an_interrupted_study_goes_on(chosen: Path, tmp_path: Path):
 
 
 def test_the_search_ends_with_the_best_of_its_last_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    search = Search(("axonal",), (3,), (Stage(3, 2, 1), Stage(2, 3, 2)))
+    search = Search(("axonal",), (3,), small_stages=(Stage(3, 2, 1), Stage(2, 3, 2)))
 
     def interrupt(text: str) -> None:
         if "6 runs: epoch 1/2" in text:

@@ -4,6 +4,7 @@ Exponential Euler with dt 0.025 ms, tau_mem 10, tau_syn 2, delays 4 +- 0.5 ms, t
 the spike that is counted; 250 ms. The synapses are the caller's, ours or adseq's; all else is the same program.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -33,8 +34,10 @@ def ours(queue: AbstractQueue) -> Callable:
             state = queue.push(state, now, jnp.where(fires, spike, jnp.inf)[:, None] + steps)
             state, due = queue.pop(state, now)
             # On the grid an event arrives as its step begins, where exp(-since/tau_syn) is 1 - since/tau_syn.
-            arrived = jnp.where(due.time < jnp.inf, 1 - (now - due.time) * (dt / tau_syn), 0.0)
-            current = decay * current + jnp.sum(arrived, axis=0)
+            arrived = lambda time: jnp.where(time < jnp.inf, 1 - (now - time) * (dt / tau_syn), 0.0)
+            # Row by row: XLA makes one loop of that, where a sum over the rows is a loop of its own.
+            rows = (arrived(due.time[row]) for row in range(queue.width))
+            current = decay * current + functools.reduce(jnp.add, rows)
             return (state, current), current
 
         return (queue.empty(dtype=jnp.float32, shape=delay.shape), jnp.zeros(delay.shape, jnp.float32)), advance

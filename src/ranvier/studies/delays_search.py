@@ -27,6 +27,9 @@ KNOWN = {
 }
 """First candidates: initial values as published, rates that did well at 30 hidden neurons."""
 
+SMALL = 10
+"""Networks with fewer hidden neurons are small."""
+
 FIRST_SEED = 20
 """Seeds of the search: this one and those after it."""
 
@@ -47,6 +50,8 @@ class Search:
         kinds: What learns, names in `ranvier.studies.delay_cases.KINDS`.
         hidden: Hidden neurons.
         stages: Stages, each with fewer candidates than the one before.
+        small_stages: Stages where there are fewer than `SMALL` hidden neurons. Such networks are quick to train, and
+            more of them end in poor minima.
 
     Raises:
         ValueError: a stage has more candidates than the one before, or a number below 1.
@@ -60,15 +65,19 @@ class Search:
     kinds: tuple[str, ...] = tuple(KINDS)
     hidden: tuple[int, ...] = (5, 15, 30)
     stages: tuple[Stage, ...] = (Stage(16, 2, 40), Stage(4, 5, 100))
+    small_stages: tuple[Stage, ...] = (Stage(96, 4, 60), Stage(12, 10, 300))
 
     def __post_init__(self):
-        counts = [stage.candidates for stage in self.stages]
-        if not counts or min(min(stage) for stage in self.stages) < 1 or counts != sorted(counts, reverse=True):
-            msg = (
-                f"stages need candidates, seeds and epochs of at least 1, and ever fewer candidates; got {self.stages}."
-            )
-            raise ValueError(msg)
+        for stages in (self.stages, self.small_stages):
+            counts = [stage.candidates for stage in stages]
+            if not counts or min(min(stage) for stage in stages) < 1 or counts != sorted(counts, reverse=True):
+                msg = f"stages need candidates, seeds and epochs of at least 1, and ever fewer candidates; got {stages}."
+                raise ValueError(msg)
         _ = self.cases
+
+    def stages_of(self, case: Case) -> tuple[Stage, ...]:
+        """The stages that a case goes through."""
+        return self.small_stages if case.hidden < SMALL else self.stages
 
     @property
     def cases(self) -> list[Case]:
@@ -135,8 +144,9 @@ def draw_numbers(case: Case, count: int) -> list[Numbers]:
 def _search_case(search: Search, case: Case, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
     """The best numbers for a case, with what they validated at."""
     rows: list[dict[str, Any]] = []
-    candidates = draw_numbers(case, search.stages[0].candidates)
-    for number, stage in enumerate(search.stages, 1):
+    stages = search.stages_of(case)
+    candidates = draw_numbers(case, stages[0].candidates)
+    for number, stage in enumerate(stages, 1):
         kept = folder / f"{case.name}-stage-{number}.json"
         if kept.exists():
             rows = json.loads(kept.read_text("utf-8"))
@@ -185,5 +195,6 @@ def _plain(search: Search) -> dict[str, Any]:
         "kinds": list(search.kinds),
         "hidden": list(search.hidden),
         "stages": [stage._asdict() for stage in search.stages],
+        "small_stages": [stage._asdict() for stage in search.small_stages],
         "first_seed": FIRST_SEED,
     }
