@@ -52,6 +52,65 @@ def test_exact_layouts_give_the_event_driven_spikes_and_gradients_at_every_dt(dt
     assert int(solution.stats.exact) == math.ceil(clocked.T_END / dt) * 8
 
 
+QUEUES = {
+    "fifo": rv.queues.FifoQueue(16),
+    "sorted": rv.queues.SortedQueue(16),
+    "heap": rv.queues.HeapQueue(16),
+    "ring": rv.queues.RingQueue(10.0, 0.5, per_step=4),
+    "lossy": rv.queues.LossyQueue(16),
+}
+
+
+@pytest.mark.parametrize("name", QUEUES)
+def test_queued_events_are_those_of_the_exact_layout(name: str):
+    """Every queue with room enough, through synaptic, axonal, dendritic and fixed delays: spikes and all gradients."""
+    value, solution, gradient = differentiated(rv.ClockDriven(dt=0.5, layout=rv.Queued(QUEUES[name])))
+    wanted, truth, exact = differentiated(EXACT)
+    assert int(solution.stats.status) == 0
+    assert int(solution.stats.forgotten["hidden"]) == 0
+    np.testing.assert_array_equal(solution.spikes["hidden"].unit, truth.spikes["hidden"].unit)
+    np.testing.assert_allclose(solution.spikes["hidden"].time, truth.spikes["hidden"].time, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(value, wanted, rtol=1e-12)
+    for leaf, other in zip(jax.tree.leaves(gradient), jax.tree.leaves(exact), strict=True):
+        np.testing.assert_allclose(leaf, other, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_what_a_queue_loses_raises_or_is_counted(dtype: str):
+    """Spikes of one neuron on a line of 20 ms to two others: a queue of one place holds one of them."""
+    links = [
+        rv.Connection("input", "first", jnp.full((1, 1), 30.0, dtype)),
+        rv.Connection("first", "second", jnp.full((1, 2), 30.0, dtype), rv.FixedDelay(jnp.asarray(20.0, dtype))),
+    ]
+    cast = lambda neuron: jax.tree.map(lambda leaf: leaf.astype(dtype), neuron)
+    models = {"first": cast(rv.LIF(refractory=1.0)), "second": cast(rv.LIF(refractory=math.inf))}
+    net = rv.Network({"input": 1}, models, {"first": 1, "second": 2}, links)
+    train = rv.Spikes(jnp.asarray([1.0], dtype), jnp.zeros(1, jnp.int32))
+
+    def run(queue: rv.queues.AbstractQueue, throw: bool = True) -> rv.Solution:
+        return rv.simulate(net, train, rv.ClockDriven(dt=0.1, layout=rv.Queued(queue)), t_end=50.0, throw=throw)
+
+    whole = run(rv.queues.FifoQueue(9))
+    sent = int(whole.stats.spikes["first"])
+    assert sent >= 3
+    assert whole.spikes["first"].time[sent - 1] < 20.0
+    lossy = {keep: run(rv.queues.SingleQueue(keep())) for keep in (rv.queues.First, rv.queues.Latest)}
+    for solution in lossy.values():
+        assert int(solution.stats.status) == 0
+        assert int(solution.stats.dropped["second"]) == 0
+        assert int(solution.stats.forgotten["second"]) == 2 * (sent - 1)
+    first, latest = (float(lossy[keep].spikes["second"].time[0]) for keep in (rv.queues.First, rv.queues.Latest))
+    wait = float(whole.spikes["first"].time[sent - 1] - whole.spikes["first"].time[0])
+    assert first == pytest.approx(float(whole.spikes["second"].time[0]), abs=1e-5)
+    assert latest - first == pytest.approx(wait, abs=1e-5)
+    full = run(rv.queues.FifoQueue(1), throw=False)
+    assert int(full.stats.dropped["second"]) == 2 * (sent - 1)
+    with pytest.raises(RuntimeError, match=r"more events than fit: .*queue of Queued"):
+        run(rv.queues.FifoQueue(1))
+    with pytest.raises(ValueError, match="Queued: `events` must be at least 1; got 0"):
+        rv.Queued(events=0)
+
+
 @functools.cache
 def forward() -> tuple:
     """The shared loss along a line through every parameter at once: its value, and its derivative in forward mode."""

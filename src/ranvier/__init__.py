@@ -20,6 +20,7 @@ from ranvier.clock_driven import ClockDriven as ClockDriven
 from ranvier.clock_driven import Exact as Exact
 from ranvier.clock_driven import ExactSpikes as ExactSpikes
 from ranvier.clock_driven import Merged as Merged
+from ranvier.clock_driven import Queued as Queued
 from ranvier.clock_driven import SurrogateSpikes as SurrogateSpikes
 from ranvier.closed_form import FirstSpike as FirstSpike
 from ranvier.connections import Connection as Connection
@@ -93,6 +94,7 @@ __all__ = [
     "Network",
     "ODENeuron",
     "Projection",
+    "Queued",
     "Sigmoid",
     "Solution",
     "Spikes",

@@ -36,5 +36,5 @@ def exact_root(
         0.25
     """
     root = lax.stop_gradient(root)
-    slope = jax.jvp(f, (root,), (jnp.ones_like(root),))[1] if slope is None else slope
-    return root - f(root) / lax.stop_gradient(slope)
+    given = jax.jvp(f, (root,), (jnp.ones_like(root),))[1] if slope is None else slope
+    return root - f(root) / lax.stop_gradient(given)

@@ -30,7 +30,7 @@ STATUS = {
     8: "a record time is not in [0, t_end], or the record times are not ascending",
     9: "a potential or current is not finite: weights or inputs are too large",
     10: "a neuron spikes more often in one step than fits: raise ClockDriven(step_spikes=...), or take a shorter dt",
-    11: "more events than fit: raise Exact(events=..., history=...) or ClockDriven(step_events=...), or shorten dt",
+    11: "more events than fit: raise events and history of Exact(...), events and queue of Queued(...), or step_events",
     12: "an input unit spikes more than once, and the substrate plays one spike for each: give it more input units",
 }
 
@@ -62,6 +62,8 @@ class Stats(eqx.Module):
         events: Synaptic events delivered or in flight.
         exact: Neuron-windows that took the exact path (the rest were aggregated, which is exact too); with
             `ClockDriven`, neuron-steps whose events were taken in order of time.
+        forgotten: Events that a forgiving queue lost by its rule, per receiving population (`ClockDriven` with
+            `Queued` layouts; else empty or 0).
     """
 
     status: Int[Array, ""]
@@ -72,6 +74,7 @@ class Stats(eqx.Module):
     guarded: dict[str, Int[Array, "*batch"]]
     events: Int[Array, "*batch"]
     exact: Int[Array, "*batch"]
+    forgotten: dict[str, Int[Array, "*batch"]] = eqx.field(default_factory=dict)
 
 
 class Solution(eqx.Module):

@@ -1,6 +1,7 @@
 """`ranvier study`: experiments of many runs that answer a question."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +21,7 @@ Kinds = Annotated[
     list[str] | None,
     typer.Option("--kind", help="What learns: weights, axonal, dendritic, synaptic, delays-only [default: all]."),
 ]
+Threads = Annotated[int | None, typer.Option(min=1, help="Cases at a time [default: one for each core].")]
 Hidden = Annotated[list[int] | None, typer.Option(min=1, help="Hidden neurons.")]
 
 
@@ -51,6 +53,7 @@ def delays_yin_yang(
     ] = None,
     out: Out = None,
     resume: Resume = False,
+    threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
     """Run the study; `DELAYS` is what the user reads."""
@@ -61,7 +64,7 @@ def delays_yin_yang(
     asked = lambda: study.Study(
         tuple(kind or usual.kinds), tuple(hidden or usual.hidden), tuple(parse_seeds(None, seeds)), epochs, numbers
     )
-    rows = _run(asked, study.run_study, folder, resume, quiet)
+    rows = _run(asked, partial(study.run_study, threads=threads), folder, resume, quiet)
     say(output(), format_table(study.table_rows(rows)))
     say(output(), f"results: {folder / 'results.json'}, picture: {folder / 'error.png'}")
 
@@ -82,6 +85,7 @@ def delays_yin_yang_search(
     hidden: Hidden = None,
     out: Out = None,
     resume: Resume = False,
+    threads: Threads = None,
     quiet: Quiet = False,
 ) -> None:
     """Run the search; `SEARCH` is what the user reads."""
@@ -89,7 +93,7 @@ def delays_yin_yang_search(
 
     usual, folder = search.Search(), out or Path("runs/delays-yin-yang-search")
     asked = lambda: search.Search(tuple(kind or usual.kinds), tuple(hidden or usual.hidden))
-    _run(asked, search.run_search, folder, resume, quiet)
+    _run(asked, partial(search.run_search, threads=threads), folder, resume, quiet)
     say(output(), f"chosen: {folder / search.CHOSEN}")
 
 

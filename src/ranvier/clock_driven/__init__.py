@@ -5,6 +5,7 @@ from ranvier.clock_driven.exact import ExactSpikes as ExactSpikes
 from ranvier.clock_driven.layouts import AbstractLayout as AbstractLayout
 from ranvier.clock_driven.layouts import Exact as Exact
 from ranvier.clock_driven.layouts import Merged as Merged
+from ranvier.clock_driven.queued import Queued as Queued
 from ranvier.clock_driven.simulator import ClockDriven as ClockDriven
 from ranvier.clock_driven.spike import AbstractSpike as AbstractSpike
 from ranvier.clock_driven.surrogate_spikes import SurrogateSpikes as SurrogateSpikes

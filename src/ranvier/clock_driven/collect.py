@@ -49,6 +49,7 @@ def collect(machine: Machine, outcome: Outcome, inputs: dict[str, Spikes], t_end
         in_flight={name: _in_flight(network, every, name, t_end, none) for name in total},
         guarded=dict.fromkeys(total, none),
         events=events,
+        forgotten=outcome.forgotten,
         exact=none + sum(machine.steps * network.size(name) for name in total if _in_order(machine, name)),
     )
     return Solution(found, outcome.voltages, jax.tree.map(lax.stop_gradient, stats))

@@ -2,6 +2,7 @@
 
     Exact     every arrival time is kept; what is stored is the senders' last spikes, O(sending neurons)
     Merged    a step's events at a neuron become one, or two if signs are mixed; O(receiving neurons x delay steps)
+    Queued    every arrival time is kept in a queue of `ranvier.queues`, one per synapse (`queued.py`)
 
 A layout makes a `Route` for a connection, which the simulator feeds and empties step by step. A spike found in step k
 at offset g, sent over a delay of n steps and a rest f, arrives in step k + n, or in the next one if g + f reaches dt:
@@ -19,32 +20,25 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Float, Int
 
 from ranvier._concrete import concrete
+from ranvier.clock_driven.arrivals import Arrivals, by_step, earliest
 from ranvier.clock_driven.blocks import KEPT
 from ranvier.clock_driven.merged import Sums, deposit_all, deposit_step
 from ranvier.clock_driven.timing import Delay, Grid, Sparks
 from ranvier.connections import Connection
 
 
-class Arrivals(NamedTuple):
-    """What arrives at a population in one step.
+class AbstractRoute(eqx.Module):
+    """The events of one connection on their way. Its state is a pytree of arrays.
 
-    Args:
-        times: Offsets of the events from the step's start (ms), inf for none.
-        weights: Their weights.
-        sums: For merged events, sums over each sign of the weights and of weights times offsets.
-        lost: Events that did not fit.
+    `exact`: events come one by one, in order of time.
     """
 
-    times: Float[Array, "events batch size"]
-    weights: Float[Array, "events batch size"]
-    sums: Sums | None
-    lost: Int[Array, " batch"]
-
-
-class AbstractRoute(eqx.Module):
-    """The events of one connection on their way. Its state is a pytree of arrays."""
-
     exact: eqx.AbstractClassVar[bool]
+
+    @property
+    @abc.abstractmethod
+    def forgiving(self) -> bool:
+        """Whether `push` may lose events by rule, which is counted and does not raise."""
 
     @abc.abstractmethod
     def empty(self, batch: int) -> Any:
@@ -182,6 +176,11 @@ class ExactRoute(AbstractRoute):
     layout: Exact
     exact: ClassVar[bool] = True
 
+    @property
+    def forgiving(self) -> bool:
+        """No."""
+        return False
+
     def empty(self, batch: int) -> History:
         """No spikes: their offsets are inf."""
         shape = (self.layout.history, batch, self.weight.shape[0])
@@ -208,46 +207,14 @@ class ExactRoute(AbstractRoute):
 
     def due(self, state: History, step: Int[Array, ""]) -> tuple[History, Arrivals]:
         """The arrivals of this step among all spikes in the history, the earliest of them."""
-        history, batch, pre = state.offset.shape
+        pre = state.offset.shape[2]
         late, at = self.delay.arrival(state.offset[..., None], self.grid.dt, jnp.arange(pre, dtype=jnp.int32))
         offset = jnp.where(state.step[..., None] + late == step, at, jnp.inf)  # (history, batch, pre, post or 1)
-        offset = jnp.moveaxis(offset, 0, 1).reshape(batch, history * pre, -1).swapaxes(1, 2)
-        width = min(self.layout.events, history * pre)
-        negative, place = lax.top_k(-offset, width)  # (batch, post or 1, width)
-        post = self.weight.shape[1]
-        unit = jnp.broadcast_to(place % pre, (batch, post, width))
-        weight = self.weight[unit, jnp.arange(post, dtype=jnp.int32)[None, :, None]]
-        times = jnp.broadcast_to(-negative, (batch, post, width))
-        here = jnp.isfinite(times)
-        found = jnp.broadcast_to(jnp.sum(jnp.isfinite(offset), axis=2, dtype=jnp.int32), (batch, post))
-        lost = jnp.sum(jnp.maximum(found - width, 0), axis=1, dtype=jnp.int32)
-        times, weight = jnp.moveaxis(times, 2, 0), jnp.moveaxis(jnp.where(here, weight, 0.0), 2, 0)
-        return state, Arrivals(times, weight, None, lost)
+        return state, earliest(offset, self.weight, self.layout.events)
 
     def schedule(self, sparks: Sparks, steps: int) -> Arrivals:
         """Sort each neuron's arrivals and lay them out by step."""
-        batch, count = sparks.unit.shape
-        post, width = self.weight.shape[1], min(self.layout.events, count)
-        late, at = self.delay.arrival(sparks.offset[..., None], self.grid.dt, sparks.unit)
-        shape = (batch, count, post)
-        real = jnp.isfinite(sparks.offset)[..., None]
-        arrival = jnp.broadcast_to(jnp.where(real, sparks.step[..., None] + late, steps), shape)
-        at = jnp.broadcast_to(jnp.where(real, at, 0.0), shape)
-        arrival, at, weight = lax.sort((arrival, at, self.weight[sparks.unit]), dimension=1, num_keys=2)
-        place = jnp.broadcast_to(jnp.arange(count, dtype=jnp.int32)[None, :, None], shape)
-        before = jnp.concatenate([jnp.full((batch, 1, post), -1, jnp.int32), arrival[:, :-1]], axis=1)
-        first = lax.cummax(jnp.where(arrival != before, place, 0), axis=1)
-        rank = place - first
-        lost = jnp.sum((rank >= width) & (arrival < steps), axis=(1, 2), dtype=jnp.int32)
-        sample, target = (
-            jnp.arange(batch, dtype=jnp.int32)[:, None, None],
-            jnp.arange(post, dtype=jnp.int32)[None, None, :],
-        )
-        where = (arrival, rank, sample, target)
-        times = jnp.full((steps, width, batch, post), jnp.inf, at.dtype).at[where].set(at, mode="drop")
-        weights = jnp.zeros((steps, width, batch, post), at.dtype).at[where].set(weight, mode="drop")
-        per_step = jnp.zeros((steps, batch), jnp.int32).at[0].set(lost)
-        return Arrivals(times, weights, None, per_step)
+        return by_step(sparks, self.weight, self.delay, self.grid, self.layout.events, steps)
 
 
 class MergedRoute(AbstractRoute):
@@ -258,6 +225,11 @@ class MergedRoute(AbstractRoute):
     grid: Grid
     slots: int = eqx.field(static=True)
     exact: ClassVar[bool] = False
+
+    @property
+    def forgiving(self) -> bool:
+        """No."""
+        return False
 
     def empty(self, batch: int) -> Float[Array, "slots batch two post two"]:
         """Nothing on its way."""

@@ -10,9 +10,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from ranvier.clock_driven.arrivals import Arrivals
 from ranvier.clock_driven.blocks import Checkpoints, scan_in_blocks
 from ranvier.clock_driven.cells import AbstractCells, Advanced
-from ranvier.clock_driven.layouts import AbstractRoute, Arrivals
+from ranvier.clock_driven.layouts import AbstractRoute
 from ranvier.clock_driven.merged import merge
 from ranvier.clock_driven.timing import Grid, Sparks
 from ranvier.network import Network
@@ -37,6 +38,7 @@ class State(NamedTuple):
     routes: tuple[Any, ...]
     lost_spikes: dict[str, Int[Array, " batch"]]
     lost_events: dict[str, Int[Array, " batch"]]
+    forgotten: dict[str, Int[Array, " batch"]]
 
 
 class Recording(NamedTuple):
@@ -55,6 +57,7 @@ class Outcome(NamedTuple):
     voltages: dict[str, Float[Array, "batch times size"]]
     lost_spikes: dict[str, Int[Array, " batch"]]
     lost_events: dict[str, Int[Array, " batch"]]
+    forgotten: dict[str, Int[Array, " batch"]]
     broken: Bool[Array, ""]
 
 
@@ -78,7 +81,7 @@ def advance_all(
     recordings = {name: _recording(machine, times, machine.rooms[name]) for name, times in record.items()}
     none = {name: jnp.zeros(batch, jnp.int32) for name in machine.cells}
     routes = tuple(None if at in inputs else route.empty(batch) for at, route in enumerate(machine.routes))
-    start = State({name: cells.initial(batch) for name, cells in machine.cells.items()}, routes, none, none)
+    start = State({name: cells.initial(batch) for name, cells in machine.cells.items()}, routes, none, none, none)
     body = lambda state, x: _step(machine, recordings, state, *x)
     end, (spikes, potentials) = scan_in_blocks(body, start, (jnp.arange(steps, dtype=jnp.int32), inputs), blocks)
     sample = jnp.arange(batch, dtype=jnp.int32)[:, None]
@@ -86,7 +89,7 @@ def advance_all(
     broken = [
         jnp.any(jnp.isnan(leaf)) for leaf in jax.tree.leaves(end.cells) if jnp.issubdtype(leaf.dtype, jnp.floating)
     ]
-    return Outcome(spikes, voltages, end.lost_spikes, end.lost_events, jnp.any(jnp.stack(broken)))
+    return Outcome(spikes, voltages, end.lost_spikes, end.lost_events, end.forgotten, jnp.any(jnp.stack(broken)))
 
 
 def _step(
@@ -98,7 +101,7 @@ def _step(
 ) -> tuple[State, tuple[dict[str, Array], dict[str, Array]]]:
     """One step of every population in turn: take what arrives, advance, record, send."""
     cells, routes = dict(state.cells), list(state.routes)
-    lost_spikes, lost_events = dict(state.lost_spikes), dict(state.lost_events)
+    lost_spikes, lost_events, forgotten = map(dict, (state.lost_spikes, state.lost_events, state.forgotten))
     links = machine.network.connections
     counts = (step < machine.steps).astype(jnp.int32)  # steps that only fill the last block do not count
     spikes, potentials = {}, {}
@@ -123,8 +126,9 @@ def _step(
         for at, link in enumerate(links):
             if link.pre == name:
                 routes[at], lost = machine.routes[at].push(routes[at], step, spikes[name])
-                lost_events[link.post] = lost_events[link.post] + counts * lost
-    return State(cells, tuple(routes), lost_spikes, lost_events), (spikes, potentials)
+                sums = forgotten if machine.routes[at].forgiving else lost_events
+                sums[link.post] = sums[link.post] + counts * lost
+    return State(cells, tuple(routes), lost_spikes, lost_events, forgotten), (spikes, potentials)
 
 
 def _gather(

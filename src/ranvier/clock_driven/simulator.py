@@ -32,7 +32,8 @@ class ClockDriven(AbstractSimulator):
         dt: Length of a step (ms), not above the smallest delay around a cycle.
         spike: How spikes are treated: `ExactSpikes()` by default, or a surrogate such as
             `ranvier.surrogates.superspike(10.0)`, which stands for `SurrogateSpikes` of it.
-        layout: How events wait, for all connections, `Exact()` or `Merged()`; default by the kind of delay.
+        layout: How events wait, for all connections, `Exact()`, `Merged()` or `Queued(queue)`; default by the
+            kind of delay.
         integrator: For neurons without a closed form.
         checkpoint: What reverse mode keeps: time against memory.
         max_spikes: Spikes for which there is room, per neuron of each population, shared by the population.

@@ -40,7 +40,8 @@ class FirstSpike(AbstractSimulator):
             acts on.
 
     Raises:
-        ValueError: `max_inverse_slope` is not above 0; or, when run: the network has a cycle, a neuron may spike more than once or is not linear.
+        ValueError: `max_inverse_slope` is not above 0; or, when run: the network has a cycle, a neuron may spike more
+            than once or is not linear.
 
     References:
         Göltz et al., "DelGrad", Nat. Commun. 16 (2025); Göltz et al., Nat. Mach. Intell. 3 (2021).

@@ -8,12 +8,15 @@ does not use; the test data are not looked at.
 import dataclasses
 import json
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ranvier.studies.delay_cases import CHOSEN, KINDS, Case, Numbers, train_case
+from ranvier.studies.side_by_side import side_by_side
+from ranvier.studies.together import Told
 from ranvier.train import RunFolder
 from ranvier.train.checkpoint import write_atomically
 from ranvier.train.provenance import provenance
@@ -71,7 +74,7 @@ class Search:
         for stages in (self.stages, self.small_stages):
             counts = [stage.candidates for stage in stages]
             if not counts or min(min(stage) for stage in stages) < 1 or counts != sorted(counts, reverse=True):
-                msg = f"stages need candidates, seeds and epochs of at least 1, and ever fewer candidates; got {stages}."
+                msg = f"stages need candidates, seeds, epochs of at least 1, and ever fewer candidates; got {stages}."
                 raise ValueError(msg)
         _ = self.cases
 
@@ -86,7 +89,12 @@ class Search:
 
 
 def run_search(
-    search: Search, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
+    search: Search,
+    folder: Path | str,
+    *,
+    resume: bool = False,
+    threads: int | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Search in a folder: `delay_numbers.json` appears there, and a file for each stage of each case.
 
@@ -94,6 +102,7 @@ def run_search(
         search: What to search.
         folder: Where.
         resume: Go on with a search that is there.
+        threads: Cases that are searched at a time; default one for each core.
         say: Told how it goes.
 
     Returns:
@@ -105,13 +114,19 @@ def run_search(
     place = RunFolder(folder)
     with place.locked():
         place.start(_plain(search), {}, {"study": "delays-yin-yang-search", **provenance()}, resume=resume)
+
+        def task(go_on: Callable[[], None], number: int, case: Case) -> dict[str, Any]:
+            def tell(text: str) -> None:
+                say(f"{number}/{len(search.cases)} {case.name}{text}")
+
+            best = _search_case(search, case, place.path, tell, go_on)
+            tell(f": validation {100 * best['validation']:.2f} % with {best['numbers']}")
+            return best
+
+        tasks = [partial(task, number=number, case=case) for number, case in enumerate(search.cases, 1)]
         chosen: dict[str, dict[str, Any]] = {}
-        for number, case in enumerate(search.cases, 1):
-            best = _search_case(
-                search, case, place.path, lambda text, at=number: say(f"{at}/{len(search.cases)} {text}")
-            )
+        for case, best in zip(search.cases, side_by_side(tasks, threads), strict=True):
             chosen.setdefault(case.kind, {})[str(case.hidden)] = best
-            say(f"{case.name}: validation {100 * best['validation']:.2f} % with {best['numbers']}")
         results = {"search": _plain(search), "chosen": chosen, **provenance()}
         write_atomically(place.path / CHOSEN, (json.dumps(results, indent=1) + "\n").encode())
     return results
@@ -141,7 +156,9 @@ def draw_numbers(case: Case, count: int) -> list[Numbers]:
     return [KNOWN[case.kind], *drawn]
 
 
-def _search_case(search: Search, case: Case, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def _search_case(
+    search: Search, case: Case, folder: Path, say: Callable[[str], None], go_on: Callable[[], None]
+) -> dict[str, Any]:
     """The best numbers for a case, with what they validated at."""
     rows: list[dict[str, Any]] = []
     stages = search.stages_of(case)
@@ -151,23 +168,33 @@ def _search_case(search: Search, case: Case, folder: Path, say: Callable[[str], 
         if kept.exists():
             rows = json.loads(kept.read_text("utf-8"))
         else:
-            rows = _try(case, candidates[: stage.candidates], stage, kept.with_suffix(".npz"), say)
+            rows = _try(case, candidates[: stage.candidates], stage, kept.with_suffix(".npz"), say, go_on)
             write_atomically(kept, (json.dumps(rows, indent=1) + "\n").encode())
         best = f"best {100 * rows[0]['validation']:.2f} %"
-        say(f"{case.name}, stage {number}: {best}, the known numbers are {_rank(case, rows)}")
+        say(f", stage {number}: {best}, the known numbers are {_rank(case, rows)}")
         candidates = [Numbers(**row["numbers"]) for row in rows]
     return rows[0]
 
 
 def _try(
-    case: Case, candidates: Sequence[Numbers], stage: Stage, path: Path, say: Callable[[str], None]
+    case: Case,
+    candidates: Sequence[Numbers],
+    stage: Stage,
+    path: Path,
+    say: Callable[[str], None],
+    go_on: Callable[[], None],
 ) -> list[dict[str, Any]]:
     """Mean validation accuracy of each candidate over seeds, best first; `path` is for the checkpoint."""
     runs = [(one, FIRST_SEED + seed) for one in candidates for seed in range(stage.seeds)]
-    tell = lambda told: say(f"{case.name}, {len(runs)} runs: {told}") if told.epoch % 20 in (1, 0) else None
+
+    def tell(told: Told) -> None:
+        go_on()
+        if told.epoch % 20 in (1, 0):
+            say(f", {len(runs)} runs: {told}")
+
     trained = train_case(case, runs, epochs=stage.epochs, path=path, tell=tell)
     if trained.doubts:
-        say(f"{case.name}: {trained.doubts}")
+        say(f": {trained.doubts}")
     by_candidate = trained.accuracy.reshape(len(candidates), stage.seeds)
     broken = trained.untrusted.reshape(len(candidates), stage.seeds).sum(axis=1)
     rows = [

@@ -10,12 +10,14 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ranvier.studies.delay_cases import KINDS, Case, Numbers, data, numbers_for, read_numbers, train_case
+from ranvier.studies.side_by_side import side_by_side
 from ranvier.studies.spread import spread
 from ranvier.studies.together import Told, Trained, accuracy_of
 from ranvier.train import RunFolder
@@ -73,7 +75,12 @@ class Study:
 
 
 def run_study(
-    study: Study, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
+    study: Study,
+    folder: Path | str,
+    *,
+    resume: bool = False,
+    threads: int | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Run the study in a folder: train, test, draw.
 
@@ -81,6 +88,7 @@ def run_study(
         study: What to run.
         folder: Where; `results.json` and `error.png` appear there, and for each case its row and its networks.
         resume: Go on with a study that is there.
+        threads: Cases that are trained at a time; default one for each core.
         say: Told how it goes.
 
     Returns:
@@ -94,11 +102,15 @@ def run_study(
     with place.locked():
         described = study.describe()
         place.start(described, {}, {"study": "delays-yin-yang", **provenance()}, resume=resume)
-        rows = []
-        for number, case in enumerate(study.cases, 1):
-            before = f"{number}/{len(study.cases)} {case.name}"
-            numbers = Numbers(**described["numbers"][case.name])
-            rows.append(_row(study, case, numbers, place.path, lambda text, at=before: say(f"{at}: {text}")))
+
+        def task(go_on: Callable[[], None], number: int, case: Case) -> dict[str, Any]:
+            def tell(text: str) -> None:
+                say(f"{number}/{len(study.cases)} {case.name}: {text}")
+
+            return _row(study, case, Numbers(**described["numbers"][case.name]), place.path, tell, go_on)
+
+        tasks = [partial(task, number=number, case=case) for number, case in enumerate(study.cases, 1)]
+        rows = side_by_side(tasks, threads)
         results = {"rows": rows, **provenance()}
         write_atomically(place.path / "results.json", (json.dumps(results, indent=1) + "\n").encode())
         draw(place.path)
@@ -143,7 +155,14 @@ def draw(folder: Path) -> Path:
     return path
 
 
-def _row(study: Study, case: Case, numbers: Numbers, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def _row(
+    study: Study,
+    case: Case,
+    numbers: Numbers,
+    folder: Path,
+    say: Callable[[str], None],
+    go_on: Callable[[], None],
+) -> dict[str, Any]:
     """One row of the results, from its file if it is there."""
     kept = folder / f"{case.name}.json"
     if kept.exists():
@@ -151,6 +170,7 @@ def _row(study: Study, case: Case, numbers: Numbers, folder: Path, say: Callable
     start = time.perf_counter()
 
     def tell(told: Told) -> None:
+        go_on()
         if told.epoch % 50 == 0 or told.epoch in (1, told.epochs):
             say(str(told))
 
