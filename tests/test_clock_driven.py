@@ -12,6 +12,7 @@ import clocked
 import ranvier as rv
 from ranvier.clock_driven.blocks import scan_in_blocks
 from ranvier.clock_driven.merged import FEW, deposit_all, deposit_step, merge
+from ranvier.clock_driven.network_step import number_of_steps
 from ranvier.clock_driven.timing import Delay, Grid, Sparks
 
 EXACT = rv.ClockDriven(dt=0.5, layout=rv.Exact())
@@ -338,6 +339,32 @@ def test_what_does_not_fit_is_counted_and_raised():
         rv.simulate(net, burst, rv.ClockDriven(dt=1.0, step_spikes=1, layout=rv.Exact()), t_end=30.0)
 
 
+def test_events_of_several_connections_that_do_not_fit_are_counted():
+    links = [rv.Connection(name, "output", jnp.array([[6.0]]), rv.FixedDelay(2.0)) for name in ("one", "two")]
+    net = rv.Network({"one": 1, "two": 1}, {"output": rv.LIF()}, {"output": 1}, links)
+    train = rv.Spikes(jnp.array([1.2]), jnp.zeros(1, jnp.int32))
+    run = lambda room: rv.simulate(net, {"one": train, "two": train}, rv.ClockDriven(dt=1.0, step_events=room),
+                                   t_end=9.0, throw=False)  # fmt: skip
+    assert int(run(2).stats.status) == 0
+    assert (int(run(1).stats.status), int(run(1).stats.dropped["output"])) == (11, 1)
+
+
+def test_what_happens_in_steps_that_fill_the_last_block_does_not_count():
+    """Ten steps in blocks of four: in the two after them two events reach each neuron, which has room for one."""
+    links = [
+        rv.Connection("input", "first", jnp.full((2, 2), 40.0), rv.AxonalDelay(jnp.array([[0.3], [1.9]]), 0.0, 9.0)),
+        rv.Connection("first", "second", jnp.ones((2, 2)), rv.FixedDelay(3.0)),
+    ]
+    once = rv.LIF(refractory=math.inf)
+    net = rv.Network({"input": 2}, {"first": once, "second": once}, {"first": 2, "second": 2}, links)
+    train = rv.Spikes(jnp.array([7.5, 9.2, 9.2]), jnp.array([0, 1, 1], jnp.int32))
+    simulator = rv.ClockDriven(dt=1.0, layout=rv.Exact(events=1), checkpoint=rv.Checkpoints(every=4))
+    run = lambda t_end: rv.simulate(net, train, simulator, t_end=t_end, throw=False).stats
+    assert (int(run(10.0).status), int(run(10.0).spikes["first"])) == (0, 2)
+    later = run(12.0)
+    assert (int(later.status), later.dropped["first"] > 0, later.dropped["second"] > 0) == (11, True, True)
+
+
 def test_a_history_that_is_too_short_is_counted():
     links = [
         rv.Connection("input", "hidden", jnp.array([[9.0]]), rv.FixedDelay(0.0)),
@@ -363,6 +390,10 @@ def test_blocks_change_no_value_and_no_gradient(blocks: int):
     plain = jax.value_and_grad(lambda *given: loss(lambda c, x: jax.lax.scan(step, c, x), *given), (0, 1))
     for leaf, other in zip(jax.tree.leaves(mine(xs[3], xs)), jax.tree.leaves(plain(xs[3], xs)), strict=True):
         np.testing.assert_allclose(leaf, other, rtol=1e-14)
+
+
+def test_the_last_step_reaches_the_end():
+    assert [number_of_steps(t_end, 0.1) for t_end in (0.05, 0.3, 0.31, 2.0)] == [1, 3, 4, 20]
 
 
 def test_blocks_cover_all_steps():

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from ranvier.clock_driven.arrivals import Arrivals
+from ranvier.clock_driven.arrivals import Arrivals, padded
 from ranvier.clock_driven.blocks import Checkpoints, scan_in_blocks
 from ranvier.clock_driven.cells import AbstractCells, Advanced
 from ranvier.clock_driven.layouts import AbstractRoute
@@ -76,8 +76,9 @@ def advance_all(
     blocks, every = checkpoint.blocks(machine.steps)
     steps = blocks * every
     links = machine.network.connections
-    inputs = {at: machine.routes[at].schedule(trains[link.pre], steps) for at, link in enumerate(links)
-              if link.pre in trains}  # fmt: skip
+    known = {at: machine.routes[at].schedule(trains[link.pre], machine.steps) for at, link in enumerate(links)
+             if link.pre in trains}  # fmt: skip
+    inputs = {at: padded(arrivals, steps - machine.steps) for at, arrivals in known.items()}
     recordings = {name: _recording(machine, times, machine.rooms[name]) for name, times in record.items()}
     none = {name: jnp.zeros(batch, jnp.int32) for name in machine.cells}
     routes = tuple(None if at in inputs else route.empty(batch) for at, route in enumerate(machine.routes))
