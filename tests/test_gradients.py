@@ -384,7 +384,7 @@ def test_the_guard_scales_all_gradients_of_a_grazing_spike_alike(kind: Any):
     np.testing.assert_allclose([exact[0].connections[0].delay.raw[0, 0], exact[1][0]], 1.0, rtol=1e-9)
     inverse = 1 / networks.ask(networks.Case(0, "", network, {"input": rv.Spikes([1.0], [0])}, {}, None, 50.0)
                                ).slopes["output"][0]  # fmt: skip
-    for cap, guarded in ((2 * inverse, 0), (inverse / 4, 1), (inverse / 100, 1)):
+    for cap, guarded in ((2 * inverse, 0), (0.9 * inverse, 1), (inverse / 4, 1), (inverse / 100, 1)):
         found, stats = take(learn, jnp.ones(1), cap)
         assert int(stats.guarded["output"]) == guarded
         shares = jax.tree.map(lambda one, other: one / other, found, exact)
