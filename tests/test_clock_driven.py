@@ -345,6 +345,17 @@ def test_what_does_not_fit_is_counted_and_raised():
         rv.simulate(net, burst, rv.ClockDriven(dt=1.0, step_spikes=1, layout=rv.Exact()), t_end=30.0)
 
 
+def test_spikes_that_do_not_fit_in_a_step_are_each_counted():
+    """One more spike in the last step than there is room for; the neuron reaches the step's end."""
+    net = one_neuron([[300.0]], rv.FixedDelay(0.5), refractory=0.35)
+    train = rv.Spikes([1.5, 1.6, 1.7, 1.8], [0, 0, 0, 0])
+    run = lambda room: rv.simulate(net, train, rv.ClockDriven(dt=1.0, step_spikes=room, layout=rv.Exact()), t_end=2.95,
+                                   throw=False).stats  # fmt: skip
+    few, whole = run(2), run(4)
+    assert (int(few.status), int(few.dropped["output"])) == (10, 1)
+    assert (int(whole.status), int(whole.spikes["output"])) == (0, 3)
+
+
 def test_events_of_several_connections_that_do_not_fit_are_counted():
     links = [rv.Connection(name, "output", jnp.array([[6.0]]), rv.FixedDelay(2.0)) for name in ("one", "two")]
     net = rv.Network({"one": 1, "two": 1}, {"output": rv.LIF()}, {"output": 1}, links)
