@@ -30,7 +30,9 @@ def padded(arrivals: Arrivals, more: int) -> Arrivals:
     """Arrivals of all steps, and `more` steps after them in which nothing arrives."""
 
     def pad(leaf: Array, value: float) -> Array:
-        return jnp.pad(leaf, ((0, more), *((0, 0) for _ in leaf.shape[1:])), constant_values=jnp.asarray(value, leaf.dtype))
+        return jnp.pad(
+            leaf, ((0, more), *((0, 0) for _ in leaf.shape[1:])), constant_values=jnp.asarray(value, leaf.dtype)
+        )
 
     sums = None if arrivals.sums is None else pad(arrivals.sums, 0.0)
     return Arrivals(pad(arrivals.times, jnp.inf), pad(arrivals.weights, 0.0), sums, pad(arrivals.lost, 0.0))
