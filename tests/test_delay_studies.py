@@ -122,6 +122,7 @@ def test_parameters_are_those_that_learn(kind: str):
 
 
 def test_an_interrupted_study_goes_on(chosen: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(together, "CHECKPOINT_SECONDS", math.inf)  # what it goes on from is kept as it stops
     study = Study(("axonal",), (3,), (0, 1), epochs=2, chosen=chosen)
     whole = run_study(study, tmp_path / "whole")
 

@@ -168,7 +168,12 @@ def _go_through(
             save_arrays(path, course, epoch=done)
             saved = time.monotonic()
         middle = float(jnp.median(course.history[:, done - 1, 1]))
-        tell(Told(done, epochs, middle, samples / (time.perf_counter() - start)))
+        try:
+            tell(Told(done, epochs, middle, samples / (time.perf_counter() - start)))
+        except BaseException:  # whoever is told may stop the training; then no epoch is lost
+            if path is not None:
+                save_arrays(path, course, epoch=done)
+            raise
     return course
 
 
