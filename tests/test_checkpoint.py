@@ -395,6 +395,20 @@ def test_interrupted_a_run_stops_after_its_epoch_and_can_go_on(tmp_path: Path):
     assert read_facts(tmp_path / "checkpoint.npz")["epoch"] == len(done)
 
 
+@pytest.mark.parametrize("moment", [1, 2])
+def test_interrupted_after_its_line_is_written_an_epoch_is_kept(tmp_path: Path, moment: int):
+    """Between line and checkpoint, whether or not the checkpoint was due."""
+
+    def interrupt(metrics: dict[str, Any], network: rv.Network) -> None:
+        if metrics["epoch"] == moment:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, on_epoch_end=interrupt)
+    assert len(lines(tmp_path)) == read_facts(tmp_path / "checkpoint.npz")["epoch"] == moment
+    assert same(run(tmp_path, resume=True), run(None))
+
+
 if __name__ == "__main__":
     jax.config.update("jax_enable_x64", True)
     loop.CHECKPOINT_SECONDS = 0.02

@@ -159,7 +159,7 @@ class _Run:
         )
         self.folder, self.on_epoch_end = folder, on_epoch_end
         self.state, self.best, self.epochs = initial_state(network, recipe), _copy(network), []
-        self.saved_at = -math.inf
+        self.saved_epoch, self.saved_at = 0, -math.inf
 
     def begin(self, options: dict[str, Any], facts: dict[str, Any], resume: bool) -> None:
         """Open the folder, and go back to its checkpoint if there is one."""
@@ -211,20 +211,23 @@ class _Run:
         self.epochs.append(metrics)
         if best_epoch(self.epochs) == number:
             self.best = _copy(self.state.network)
-        self._write(metrics, now=self.finished or interrupted())
+        if self.folder is not None:
+            self.folder.append_epoch(metrics)
+        self._save(now=self.finished)
         if self.on_epoch_end is not None:
             self.on_epoch_end(metrics, jax.tree.map(jnp.array, self.state.network))
         if interrupted():
+            self._save(now=True)
             raise KeyboardInterrupt
         return metrics
 
-    def _write(self, metrics: Metrics, *, now: bool) -> None:
-        if self.folder is None:
+    def _save(self, *, now: bool) -> None:
+        """Write the checkpoint of the last epoch, now or if the one before is old; nothing if it is there already."""
+        due = now or time.monotonic() - self.saved_at >= CHECKPOINT_SECONDS
+        if self.folder is None or self.saved_epoch == len(self.epochs) or not due:
             return
-        self.folder.append_epoch(metrics)
-        if now or time.monotonic() - self.saved_at >= CHECKPOINT_SECONDS:
-            save_arrays(self.folder.checkpoint, {"state": self.state, "best": self.best}, epoch=len(self.epochs))
-            self.saved_at = time.monotonic()
+        save_arrays(self.folder.checkpoint, {"state": self.state, "best": self.best}, epoch=len(self.epochs))
+        self.saved_epoch, self.saved_at = len(self.epochs), time.monotonic()
 
     def end(self) -> Fitted:
         """Keep the best network."""
