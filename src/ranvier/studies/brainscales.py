@@ -21,6 +21,7 @@ from ranvier.hardware import AbstractSubstrate, AnyChip, BrainScaleS2, EmulatedC
 from ranvier.studies.chip_protocol import KINDS, Protocol
 from ranvier.studies.chip_training import train_chips
 from ranvier.studies.chip_transfer import nominal, robustness, transfer
+from ranvier.studies.side_by_side import side_by_side
 from ranvier.studies.spread import spread
 from ranvier.studies.together import Told, Trained
 from ranvier.train import RunFolder
@@ -122,12 +123,17 @@ def _train(
     folder: Path,
     say: Callable[[str], None],
 ) -> Trained:
-    def tell(told: Told) -> None:
-        if told.epoch % 10 == 0 or told.epoch in (1, told.epochs):
-            say(f"{protocol.kind}, {way}: {told}")
-
     path = folder / f"{protocol.kind}-{way}.npz"
-    trained = train_chips(protocol, study.substrate(way), seeds, path=path, tell=tell)
+
+    def train(go_on: Callable[[], None]) -> Trained:
+        def tell(told: Told) -> None:
+            if told.epoch % 10 == 0 or told.epoch in (1, told.epochs):
+                say(f"{protocol.kind}, {way}: {told}")
+            go_on()
+
+        return train_chips(protocol, study.substrate(way), seeds, path=path, tell=tell)
+
+    [trained] = side_by_side([train])  # in a thread: Ctrl-C then stops it between two epochs, and none is lost
     if trained.doubts:
         say(f"{protocol.kind}, {way}: {trained.doubts}")
     return trained
