@@ -9,15 +9,16 @@ from numba import njit
 from scipy.optimize import brentq
 
 from ranvier.event_driven import packing
-from ranvier.event_driven.kernels.cpu import flow, lanes
+from ranvier.event_driven.kernels.cpu import flow, lanes, octets
 
 leap = njit(lambda current, u, theta, mem, syn, gain, span: flow.leap(
     current, u, theta, flow.Rates(mem, syn, gain), span))  # fmt: skip
 exponential = njit(lambda x: flow.exponential(x))
 scatter = njit(lambda ring, index, table, factors, n: lanes.scatter(ring, index, table, factors, n))
-gather = njit(lambda ring, index, sums, factors, n, noted: lanes.gather(ring, index, sums, factors, n, noted))
-both = njit(lambda ring, index, sums, factors, n, noted, table, gains: lanes.gather_and_weigh(
-    ring, index, sums, factors, n, noted, table, gains))  # fmt: skip
+gather = njit(lambda ring, synapse, sums, spike, factors, n, noted: octets.gather(
+    ring, synapse, sums, spike, factors, n, noted))  # fmt: skip
+both = njit(lambda ring, synapse, sums, spike, factors, n, noted, weight, rates: octets.gather_and_weigh(
+    ring, synapse, sums, spike, factors, n, noted, weight, rates))  # fmt: skip
 rank = njit(lambda values, place, count: lanes.rank(values, place, count))
 marked = njit(lambda array, first: lanes.marked(array, first))
 
@@ -71,36 +72,53 @@ def test_the_exponential_is_exact_to_rounding():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_lanes_agree_with_loops(dtype: type):
-    """Among 40 events in 9 cells, some meet in a cell, and some meet a mark."""
+    """Among 40 events in 9 cells, some meet in a cell."""
     rng = np.random.default_rng(0)
     count, cells = 40, 9
     cell, late = rng.integers(0, cells, count), rng.integers(0, 2, count)
     index = (4 * cell + late).astype(np.uint32)
-    table, factors, gains = (rng.normal(size=(size, 4)).astype(dtype) for size in (count, 2, 2))
+    table, factors = (rng.normal(size=(size, 4)).astype(dtype) for size in (count, 2))
     table[:, 3] = 0.0
-    ring, sums = rng.normal(size=(cells, 4)).astype(dtype), rng.normal(size=(count, 4)).astype(dtype)
-    pairs = rng.normal(size=(cells, 2)).astype(dtype)
-    pairs[[2, 5, 7]] = [[-0.0, 0.0], [0.0, 1.0], [-0.0, 2.0]]
-    wanted, added, total = ring.copy(), sums.copy(), 0.0
-    met = np.flatnonzero((cell == 2) | (cell == 7))
+    ring = rng.normal(size=(cells, 4)).astype(dtype)
+    wanted = ring.copy()
     for n in range(count):
         a, b, c, _ = table[n] * factors[late[n]]
         wanted[cell[n]] += np.array([a, b + c, max(b + c, 0.0), 0.0], dtype)
-        spread = pairs[cell[n]][[0, 1, 1, 1]]
-        added[n] += spread * factors[late[n]]
-        total += float(np.sum(spread * table[n] * gains[late[n]]))
-    exact = 1e-5 if dtype is np.float32 else 1e-13
-    again, noted = sums.copy(), np.zeros((2, count + 2), np.uint32)
-    weighed = both(pairs.reshape(-1), index, again.reshape(-1), factors.reshape(-1), count, noted[0], table.reshape(-1),
-                   gains.reshape(-1))  # fmt: skip
     scatter(ring.reshape(-1), index, table.reshape(-1), factors.reshape(-1), count)
-    gather(pairs.reshape(-1), index, sums.reshape(-1), factors.reshape(-1), count, noted[1])
-    for row in noted:
-        assert row[: len(met) + 1].tolist() == [len(met), *met]
-    np.testing.assert_allclose(ring, wanted, atol=exact)
-    np.testing.assert_allclose(sums, added, atol=exact)
-    np.testing.assert_allclose(again, added, atol=exact)
+    np.testing.assert_allclose(ring, wanted, atol=1e-5 if dtype is np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [1, 7, 8, 30, 64, 77])
+def test_octets_agree_with_loops(count: int, dtype: type):
+    """Some events are late, and some meet a mark: they are noted, and nothing beyond them."""
+    rng = np.random.default_rng(count)
+    window, offset, base, neurons = dtype(1.0), dtype(0.3), 3, 5
+    cell, frac = rng.integers(0, 12, count).astype(np.int32), rng.uniform(0, 1, count).astype(dtype)
+    table, sums = rng.normal(size=(3, count)).astype(dtype), rng.normal(size=(2, count)).astype(dtype)
+    weight, factors = rng.normal(size=count).astype(dtype), rng.normal(size=(2, 4)).astype(dtype)
+    rates = dtype(0.2), dtype(0.05)
+    pairs = rng.normal(size=(base + 12 + neurons, 2)).astype(dtype)
+    pairs[[4, 9, 12]] = [[-0.0, 0.0], [0.0, 1.0], [-0.0, 2.0]]
+    wanted, met, total = sums.copy(), [], 0.0
+    for n in range(count):
+        late = int(offset + frac[n] >= window)
+        at = base + cell[n] + neurons * late
+        (p_i, p_u), (syn, kernel, _, mem) = pairs[at], factors[late]
+        x_i, x_u = syn * (p_i * table[0, n] + p_u * table[2, n]) + kernel * p_u * table[1, n], mem * p_u * table[1, n]
+        wanted[:, n] += x_i, x_u
+        total += float(weight[n] * (x_i * rates[0] - x_u * rates[1]))
+        met += [n] if at in (4, 12) else []
+    spike, synapse = (offset, window, np.int32(base), np.int32(neurons)), (cell, frac, *table)
+    one, two, noted = sums.copy(), sums.copy(), np.zeros((2, 3), np.uint64)
+    gather(pairs.reshape(-1), synapse, tuple(one), spike, factors.reshape(-1), count, noted[0])
+    weighed = both(pairs.reshape(-1), synapse, tuple(two), spike, factors.reshape(-1), count, noted[1], weight, rates)
+    exact = 1e-5 if dtype is np.float32 else 1e-13
+    np.testing.assert_allclose(one, wanted, atol=exact)
+    np.testing.assert_allclose(two, wanted, atol=exact)
     assert weighed == pytest.approx(total, abs=100 * exact)
+    for row in noted:
+        assert [n for n in range(192) if int(row[n // 64]) >> (n % 64) & 1] == met
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 40])

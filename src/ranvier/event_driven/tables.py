@@ -63,7 +63,7 @@ def membranes(plan: Plan, call: Call) -> arrays.Membranes:
     """Constants of every neuron; time constants are to become rates, and the rest filled, by the kernel."""
     columns = (call.tau_mem, call.tau_syn, call.theta, call.rho, call.refractory)
     sizes = plan.sizes[plan.inputs :]
-    room = np.empty((11, sum(sizes)))
+    room = np.empty((len(arrays.Membranes._fields), sum(sizes)))
     for row, column in zip((0, 1, 3, 4, 5), columns, strict=True):
         start = 0
         for part, size in zip(column, sizes, strict=True):
@@ -215,9 +215,9 @@ def empty_output(plan: Plan, batch: int) -> arrays.Output:
 
 def empty_gradients(plan: Plan, ready: Prepared, chunks: int) -> pull.Gradient:
     """Zeros for the sums of every chunk, (chunks, ...)."""
-    weights, delays, lanes, _, per_synapse = lengths(plan)
+    weights, delays, _, _, per_synapse = lengths(plan)
     neurons, real, double = ready.membranes.theta.size, ready.synapses.weight.dtype, np.dtype(np.float64)
-    rows = ((lanes, real), (weights, real), (per_synapse, real), (delays, double), *((neurons, double),) * 3)
+    rows = ((weights, real), (per_synapse, real), (delays, double), *((neurons, double),) * 3)
     return pull.Gradient(*(np.zeros((chunks, length), kind) for length, kind in rows))
 
 

@@ -67,7 +67,11 @@ class Synapses(NamedTuple):
 
 
 class Membranes(NamedTuple):
-    """Per neuron, float64: `flow.Rates`, threshold and reset relative to rest, and what one window does to a state."""
+    """Per neuron, float64: `flow.Rates`, threshold and reset relative to rest, and what one window does to a state.
+
+    Over one window, `decay_mem`, `decay_syn` and `kernel` are those of `flow.flow`, `rise = 1 - decay_mem` and `bend =
+    tau_syn/(2 tau_mem)`; see `forward.py`.
+    """
 
     rate_mem: np.ndarray
     rate_syn: np.ndarray
@@ -79,7 +83,7 @@ class Membranes(NamedTuple):
     decay_syn: np.ndarray
     kernel: np.ndarray
     rise: np.ndarray
-    headroom: np.ndarray
+    bend: np.ndarray
 
 
 class Clock(NamedTuple):

@@ -82,7 +82,7 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
     chunks = sums.theta.shape[0]
     chunk = take(taken)
     while chunk < chunks:
-        gradient = Gradient(sums.lanes[chunk], sums.current[chunk], sums.u[chunk], sums.delay[chunk],
+        gradient = Gradient(sums.current[chunk], sums.u[chunk], sums.delay[chunk],
                             sums.theta[chunk], sums.rho[chunk], sums.refractory[chunk])  # fmt: skip
         _differentiate(wiring, synapses, membranes, clock, record, train, owed, seed, cap, timed, gradient,
                        bounds(chunk, chunks, owed.shape[0]), adjoint, boundaries, pieces, ring, room)  # fmt: skip
@@ -175,17 +175,20 @@ def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
     pieces.head[place] = -1
     pieces.latest[cell : cell + size] = -1
     interrupted = _find_boundaries(wiring, membranes, clock, record, train, b, k, p, boundaries)
-    t = clock.last if k == clock.windows - 1 else clock.window
+    end = clock.last if k == clock.windows - 1 else clock.window
     for at in range(interrupted):
         j = boundaries.units[at]
-        interrupt(pieces, place, cell + j, j, t, adjoint.current[start + j], adjoint.u[start + j])
+        piece = interrupt(pieces, place, cell + j, j)
+        pieces.current[piece], pieces.u[piece] = adjoint.current[start + j], adjoint.u[start + j]
     _decay(adjoint.current[part], adjoint.u[part], membranes.decay_syn[part], membranes.decay_mem[part],
            membranes.kernel[part], ring[2 * cell : 2 * (cell + size)])  # fmt: skip
     for at in range(interrupted):
         j = boundaries.units[at]
         ring[2 * (cell + j)], ring[2 * (cell + j) + 1] = MARK, 0.0
-        _exact(wiring, synapses, membranes, clock, train, owed, seed, cap, gradient, b, p, j, pieces.latest[cell + j],
-               adjoint, boundaries, pieces, ring, room)  # fmt: skip
+        piece = np.int64(pieces.latest[cell + j])
+        adjoint.current[start + j], adjoint.u[start + j] = pieces.current[piece], pieces.u[piece]
+        _exact(wiring, synapses, membranes, clock, train, owed, seed, cap, gradient, b, p, j, piece, end, adjoint,
+               boundaries, pieces, ring, room)  # fmt: skip
 
 
 @no_type_check
@@ -259,17 +262,19 @@ def _insert(boundaries: Boundaries, count: tuple[int, int], j: int, offset: floa
 @no_type_check
 @uncounted(inline="always")
 def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, owed: np.ndarray,
-           seed: np.ndarray, cap: float, gradient: Gradient, b: int, p: int, j: int, piece: int, adjoint: Adjoint,
-           boundaries: Boundaries, pieces: Pieces, ring: np.ndarray, room: Room) -> None:  # fmt: skip
-    """Take one neuron back through one window, from boundary to boundary; `piece` is the window's latest."""
+           seed: np.ndarray, cap: float, gradient: Gradient, b: int, p: int, j: int, piece: int, t: float,
+           adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces, ring: np.ndarray, room: Room) -> None:  # fmt: skip
+    """Take one neuron back through one window, whose latest piece ends at t, from boundary to boundary."""
     n, at = wiring.neuron_start[p] + j, boundaries.head[j]
     rates = rates_of(membranes, n)
     while True:
+        p_i, p_u = adjoint.current[n], adjoint.u[n]
+        syn, mem, kernel = flow(t - clock.window, rates)
+        pieces.current[piece], pieces.u[piece] = p_i * syn + p_u * kernel, p_u * mem
         to = boundaries.offset[at] if at >= 0 else 0.0
-        pieces.start[piece] = to
-        syn, mem, kernel = flow(pieces.end[piece] - to, rates)
-        adjoint.current[n] = pieces.current[piece] * syn + pieces.u[piece] * kernel
-        adjoint.u[n] = pieces.u[piece] * mem
+        syn, mem, kernel = flow(t - to, rates)
+        adjoint.current[n], adjoint.u[n] = p_i * syn + p_u * kernel, p_u * mem
+        pieces.start[piece] = t = to
         if at < 0:
             return
         kind, index = boundaries.kind[at], boundaries.place[at]
@@ -284,7 +289,7 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
         else:
             adjoint.u[n] += seed[b, index]
         at = boundaries.next[at]
-        pieces.before[piece] = begin(pieces, to, adjoint.current[n], adjoint.u[n])
+        pieces.before[piece] = begin(pieces)
         piece = pieces.before[piece]
 
 

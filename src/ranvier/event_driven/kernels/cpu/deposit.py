@@ -1,7 +1,7 @@
 """Forward: what the arrivals of a window add to a neuron's state at the window's end, summed over many of them.
 
 An event of weight w, at offset o of a window of length h, leaves `w e^{-(h-o)/tau_syn}` in I and `w kappa(h-o)` in
-u. A third number sums the positive ones of the latter: a bound on how far the events can lift u inside the window.
+u. A third number sums the positive ones of the latter: it bounds how far the events can lift u inside the window.
 With o = offset + frac (- h if late) and r = h - offset (+ h if late), all of it follows from what belongs to the
 synapse (`Synapses.lanes`) and what belongs to the spike:
 
@@ -28,7 +28,7 @@ from ranvier.event_driven.kernels.cpu.arrays import (
 from ranvier.event_driven.kernels.cpu.arrivals import Calendar, place, schedule
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
 from ranvier.event_driven.kernels.cpu.flow import Rates, flow
-from ranvier.event_driven.kernels.cpu.lanes import LANES, scatter
+from ranvier.event_driven.kernels.cpu.lanes import BITS, LANES, scatter
 
 FAST = {"contract", "nsz", "reassoc"}
 
@@ -36,13 +36,12 @@ FAST = {"contract", "nsz", "reassoc"}
 class Room(NamedTuple):
     """Room for the events of one spike: where they go (`events`), and its factors, in time and late; see `lanes.py`.
 
-    `noted`: how many met an interrupted neuron on the way back (see `pieces.py`), then which.
+    `noted`: a bit for each event, whether it met an interrupted neuron on the way back (see `pieces.py`).
     """
 
     events: np.ndarray
     noted: np.ndarray
     factors: np.ndarray
-    gains: np.ndarray
 
 
 @no_type_check
@@ -51,8 +50,7 @@ def new_room(wiring: Wiring, synapses: Synapses) -> Room:
     """Room for one thread."""
     real = synapses.weight.dtype
     most = wiring.size.max()
-    return Room(np.zeros(most, np.uint32), np.zeros(most + 2, np.uint32), np.zeros(2 * LANES, real),
-                np.zeros(2 * LANES, real))  # fmt: skip
+    return Room(np.zeros(most, np.uint32), np.zeros(most // BITS + 1, np.uint64), np.zeros(2 * LANES, real))
 
 
 @no_type_check
@@ -69,12 +67,16 @@ def locate(
 
 @no_type_check
 @uncounted()
-def set_factors(rest: float, window: float, rates: Rates, factors: np.ndarray) -> None:
-    """Of a spike `rest` before its window's end: (syn, kernel, syn, mem) over the rest, and over a window more."""
-    for late in range(2):
-        syn, mem, kernel = flow(rest + late * window, rates)
-        at = LANES * late
-        factors[at], factors[at + 1], factors[at + 2], factors[at + 3] = syn, kernel, syn, mem
+def set_factors(rest: float, rates: Rates, more: tuple[float, float, float], factors: np.ndarray) -> None:
+    """Of a spike `rest` before its window's end: (syn, kernel, syn, mem) over the rest, and over a window more.
+
+    `more` is what `flow` says of a whole window.
+    """
+    syn, mem, kernel = flow(rest, rates)
+    factors[0], factors[1], factors[2], factors[3] = syn, kernel, syn, mem
+    kernel = kernel * more[1] + syn * more[2]
+    syn *= more[0]
+    factors[4], factors[5], factors[6], factors[7] = syn, kernel, syn, mem * more[1]
 
 
 @no_type_check
@@ -93,7 +95,8 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
             size, to, neurons = wiring.size[post], wiring.neuron_start[post], membranes.theta.shape[0]
             start = wiring.delay_start[c] + i * wiring.row_stride[c]
             row = LANES * (wiring.weight_start[c] + i * size)
-            set_factors(clock.window - train.offset[b, q], clock.window, rates_of(membranes, to), room.factors)
+            more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
+            set_factors(clock.window - train.offset[b, q], rates_of(membranes, to), more, room.factors)
             locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
                    clock.window, (train.window[b, q] % clock.span) * neurons, neurons, room.events)  # fmt: skip
             scatter(ring, room.events, synapses.lanes[row : row + LANES * size], room.factors, size)
@@ -125,7 +128,7 @@ def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, c
 @uncounted(inline="always")
 def gather(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
            b: int, k: int, p: int, ring: np.ndarray, sums: np.ndarray) -> None:  # fmt: skip
-    """Sum what arrives in window k at every neuron of population p: `sums[0]` in I, `[1]` in u, `[2]` lifts."""
+    """Sum what arrives in window k at every neuron of population p: `sums[0]` in I, `[1]` in u, `[2]` lift."""
     size, to = wiring.size[p], wiring.neuron_start[p]
     sums[:, :size] = 0.0
     for at in range(wiring.in_first[p], wiring.in_first[p + 1]):

@@ -1,12 +1,7 @@
 """Forward pass: window by window, aggregated where no neuron can reach threshold, exact where one might.
 
-Aggregation is exact too, because the flow is linear; only finding a spike needs the order of events. At a window's
-start
-
-    u(t) <= free + lift        free = max u(t) without events <= u0 + max(max(I0, 0) - u0, 0) (1 - e^{-h/tau_mem})
-
-where `lift` sums what every positive event can add inside the window; and where u would still rise at the window's
-end, `free` is its value there (u is concave while it rises). Below threshold: take the aggregated update.
+Aggregation is exact too, because the flow is linear; only finding a spike needs the order of events. See `bound.py`
+for which is which.
 """
 
 from typing import NamedTuple, no_type_check
@@ -36,6 +31,7 @@ from ranvier.event_driven.kernels.cpu.arrivals import (
     remember,
 )
 from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
+from ranvier.event_driven.kernels.cpu.bound import aggregate, bound, flag
 from ranvier.event_driven.kernels.cpu.deposit import Room, deposit, gather, new_room
 from ranvier.event_driven.kernels.cpu.flow import Rates, exponential, leap
 from ranvier.event_driven.kernels.cpu.lanes import LANES
@@ -55,8 +51,9 @@ class State(NamedTuple):
 
 
 class Fired(NamedTuple):
-    """Room for one window: which neurons take the exact path, and the spikes of one of them."""
+    """Room for one window: which neurons take the exact path (`bound.py`), and the spikes of one of them."""
 
+    excess: np.ndarray
     flagged: np.ndarray
     offset: np.ndarray
     slope: np.ndarray
@@ -140,7 +137,13 @@ def new_fired(wiring: Wiring) -> Fired:
     room = 1
     for p in range(wiring.inputs, wiring.size.shape[0]):
         room = max(room, wiring.capacity[p] + 1)
-    return Fired(np.zeros(wiring.size.max(), np.int64), np.zeros(room), np.zeros(room), np.zeros(room))
+    return Fired(
+        np.zeros(wiring.size.max()),
+        np.zeros(wiring.size.max(), np.int64),
+        np.zeros(room),
+        np.zeros(room),
+        np.zeros(room),
+    )
 
 
 @no_type_check
@@ -196,16 +199,18 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
     start, size = wiring.neuron_start[p], wiring.size[p]
     begin = wiring.spike_start[p] + train.total[b, p]
     due, done = record_range(record, b, k, p)
-    flagged, group = 0, 1 if wiring.mixed[p] else size
+    group = 1 if wiring.mixed[p] else size
     for first in range(0, size, group):
         n, own = start + first, slice(first, first + group)
         part = slice(n, n + group)
-        flagged = _aggregate(
+        bound(
             k, due < done, clock.margin, state.current[part], state.u[part], state.held_window[part],
             membranes.decay_syn[n], membranes.decay_mem[n], membranes.kernel[n], membranes.rise[n],
-            membranes.headroom[n], membranes.theta[part], sums[0, own], sums[1, own], sums[2, own], first, flagged,
-            fired.flagged,
+            membranes.bend[n], membranes.theta[part], sums[2, own], fired.excess[own],
         )  # fmt: skip
+        aggregate(fired.excess[own], state.current[part], state.u[part], membranes.decay_syn[n],
+                   membranes.decay_mem[n], membranes.kernel[n], sums[0, own], sums[1, own])  # fmt: skip
+    flagged = flag(fired.excess[:size], fired.flagged)
     output.exact[b] += flagged
     count = collect_rows(wiring, synapses, clock, calendar, train, b, k, p, rows) if flagged > 0 else 0
     for at in range(flagged):
@@ -218,34 +223,6 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
         _sort_spikes(train.offset[b], train.unit[b], train.slope[b], train.restart[b], begin, end)
     for q in range(begin, end):
         state.held_spike[start + train.unit[b, q]] = q
-
-
-@no_type_check
-@uncounted(forceinline=True)
-def _aggregate(
-    k: int, recorded: bool, margin: float, current: np.ndarray, u: np.ndarray, held_window: np.ndarray, decay_syn:
-    float, decay_mem: float, kernel: float, rise: float, headroom: float, theta: np.ndarray, sum_current: np.ndarray,
-    sum_u: np.ndarray, lift: np.ndarray, first: int, count: int, flagged: np.ndarray,
-) -> int:  # fmt: skip
-    """Advance neurons of the same time constants that cannot reach threshold.
-
-    The others are left where they are, and appended to the `count` numbers of `flagged`; returns the new count.
-    """
-    for j in range(current.shape[0]):
-        i_now, u_now, held = current[j], u[j], held_window[j]
-        u_next, i_next = u_now * decay_mem + i_now * kernel, i_now * decay_syn
-        free = u_now + max(max(i_now, 0.0) - u_now, 0.0) * rise
-        rises = 1.0 if i_next >= max(u_next, 0.0) else 0.0  # as a number: a branch would be mispredicted half the time
-        bound = max(free + rises * (u_next - free), u_now) + lift[j] * headroom
-        bound += margin * (abs(u_now) + lift[j])
-        if recorded or held == k or (held < k and not bound < theta[j] * (1.0 - margin)):
-            flagged[count] = first + j
-            count += 1
-            continue
-        current[j] = i_next + sum_current[j]
-        if held < k:
-            u[j] = u_next + sum_u[j]
-    return count
 
 
 @no_type_check

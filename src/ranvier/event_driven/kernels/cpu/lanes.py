@@ -1,14 +1,12 @@
-"""Four numbers at a time: the three inner loops over the events of one spike, as vector instructions.
+"""Four numbers at a time: the inner loop of the forward pass as vector instructions; and small tools of that kind.
 
 An event knows its cell in a ring and whether it is late (see `flow.wraps`); both are in one number of `index`: four
 times the cell, plus 1 if late. `factors` has four numbers for an event in time and four for a late one. Written for
-LLVM because Numba, which turns loops into vectors across iterations only, leaves these scalar: a cell's four lanes
-are neighbours, its cells are not.
+LLVM because Numba, which turns loops into vectors across iterations only, leaves this scalar: a cell's four lanes are
+neighbours, its cells are not.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any, NamedTuple, no_type_check
+from typing import Any, no_type_check
 
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -17,83 +15,9 @@ from numba.np.arrayobj import make_array
 
 LANES = 4
 BITS, WIDTH = 64, 8
-REASSOCIATE = ("contract", "reassoc", "nsz")
-SPREAD = (0, 1, 1, 1)  # (p_I, p_u) as (p_I, p_u, p_u, p_u)
 CROSS = (3, 2, 1, 3)  # (I, m, k, 0) as (0, k, m, 0)
-
-
-class _Event(NamedTuple):
-    """Its number, where its cell of the ring starts, its synapse's lanes, and the factors of its kind."""
-
-    number: Any
-    cell: Any
-    place: Any
-    late: Any
-
-
-class _Loop:
-    """What the loops share: `data` (ring, index, table, factors, count, ...), of one element type, four at a time."""
-
-    def __init__(self, context: Any, builder: Any, signature: Any, arguments: Any) -> None:
-        self.builder = builder
-        self.data = [
-            make_array(kind)(context, builder, value).data if isinstance(kind, types.Array) else value
-            for kind, value in zip(signature.args, arguments, strict=True)
-        ]
-        self.element = context.get_data_type(signature.args[0].dtype)
-        self.vector = ir.VectorType(self.element, LANES)
-        self.size = context.get_abi_sizeof(self.element)
-
-    def at(self, array: Any, place: Any, lanes: int = LANES) -> Any:
-        """Address of `lanes` neighbouring elements."""
-        vector = ir.VectorType(self.element, lanes)
-        return self.builder.bitcast(self.builder.gep(array, [place]), vector.as_pointer())
-
-    def load(self, array: Any, place: Any, lanes: int = LANES) -> Any:
-        """`lanes` neighbouring elements."""
-        return self.builder.load(self.at(array, place, lanes), align=self.size)
-
-    def store(self, value: Any, array: Any, place: Any) -> None:
-        """Write four neighbouring elements."""
-        self.builder.store(value, self.at(array, place), align=self.size)
-
-    def constant(self, *lanes: float) -> Any:
-        """Four given numbers."""
-        return ir.Constant(self.vector, [ir.Constant(self.element, lane) for lane in lanes])
-
-    def shuffle(self, value: Any, pattern: tuple[int, ...]) -> Any:
-        """The lanes of `value` in another order."""
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(pattern))
-        return self.builder.shuffle_vector(value, ir.Constant(value.type, ir.Undefined), mask)
-
-    @contextmanager
-    def events(self, width: int) -> Iterator[_Event]:
-        """Over all events."""
-        builder, wide = self.builder, ir.IntType(64)
-        _, index, _, _, count = self.data[:5]
-        with cgutils.for_range(builder, count) as each:
-            packed = builder.zext(builder.load(builder.gep(index, [each.index])), wide)
-            late = builder.mul(builder.and_(packed, wide(1)), wide(LANES))
-            cell = builder.lshr(builder.and_(packed, wide(-LANES)), wide(LANES // width - 1))
-            yield _Event(each.index, cell, builder.mul(each.index, each.index.type(LANES)), late)
-
-    def spread(self, cell: Any) -> Any:
-        """The pair (p, q) in a cell as (p, q, q, q)."""
-        return self.shuffle(self.load(self.data[0], cell, 2), SPREAD)
-
-    @contextmanager
-    def noted(self, noted: Any) -> Iterator[_Event]:
-        """Over all events; those with p = `pieces.MARK` in their cell are written down: their number, then which."""
-        builder, bits, kind = self.builder, ir.IntType(8 * self.size), noted.type.pointee
-        found = cgutils.alloca_once_value(builder, kind(0))
-        with self.events(LANES // 2) as event:
-            place = builder.add(builder.load(found), kind(1))
-            builder.store(builder.trunc(event.number, kind), builder.gep(noted, [builder.zext(place, ir.IntType(64))]))
-            held = builder.load(builder.bitcast(builder.gep(self.data[0], [event.cell]), bits.as_pointer()))
-            is_mark = builder.icmp_unsigned("==", held, bits(1 << (8 * self.size - 1)))
-            builder.store(builder.add(builder.load(found), builder.zext(is_mark, kind)), found)
-            yield event
-        builder.store(builder.load(found), noted)
+INF = float("inf")
+LOWEST = (-INF, -INF, 0.0, 0.0)
 
 
 @no_type_check
@@ -102,58 +26,24 @@ def scatter(typing_context: Any, ring: Any, index: Any, lanes: Any, factors: Any
     """For every event, with (a, b, c, 0) its lanes times its factors: cell += (a, b + c, max(b + c, 0), 0)."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loop = _Loop(context, builder, signature, arguments)
-        cells, table = loop.data[0], loop.data[2]
-        lowest = loop.constant(float("-inf"), float("-inf"), 0.0, 0.0)
-        with loop.events(LANES) as event:
-            gain = builder.fmul(loop.load(table, event.place), loop.load(loop.data[3], event.late))
-            gain = builder.fadd(gain, loop.shuffle(gain, CROSS))
+        arrays = zip(signature.args[:4], arguments[:4], strict=True)
+        cells, numbers, table, kinds = (make_array(kind)(context, builder, value).data for kind, value in arrays)
+        element, wide = context.get_data_type(ring.dtype), ir.IntType(64)
+        vector, size = ir.VectorType(element, LANES), context.get_abi_sizeof(element)
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(CROSS))
+        lowest = ir.Constant(vector, [element(lane) for lane in LOWEST])
+        address = lambda array, place: builder.bitcast(builder.gep(array, [place]), vector.as_pointer())
+        load = lambda array, place: builder.load(address(array, place), align=size)
+        with cgutils.for_range(builder, arguments[4]) as each:
+            packed = builder.zext(builder.load(builder.gep(numbers, [each.index])), wide)
+            late, cell = builder.mul(builder.and_(packed, wide(1)), wide(LANES)), builder.and_(packed, wide(-LANES))
+            gain = builder.fmul(load(table, builder.mul(each.index, wide(LANES))), load(kinds, late))
+            gain = builder.fadd(gain, builder.shuffle_vector(gain, ir.Constant(vector, ir.Undefined), mask))
             gain = builder.select(builder.fcmp_ordered(">", gain, lowest), gain, lowest)
-            loop.store(builder.fadd(loop.load(cells, event.cell), gain), cells, event.cell)
+            builder.store(builder.fadd(load(cells, cell), gain), address(cells, cell), align=size)
         return context.get_dummy_value()
 
     return types.void(ring, index, lanes, factors, count), build
-
-
-@no_type_check
-@intrinsic
-def gather(typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, count: Any, noted: Any) -> Any:
-    """For every event, with (p, q) in its cell: sums += (p, q, q, q) times its factors; or it is noted (`pieces`)."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loop = _Loop(context, builder, signature, arguments)
-        into, noted = loop.data[2], loop.data[5]
-        with loop.noted(noted) as event:
-            gain = builder.fmul(loop.spread(event.cell), loop.load(loop.data[3], event.late), flags=REASSOCIATE)
-            loop.store(builder.fadd(loop.load(into, event.place), gain, flags=REASSOCIATE), into, event.place)
-        return context.get_dummy_value()
-
-    return types.void(ring, index, sums, factors, count, noted), build
-
-
-@no_type_check
-@intrinsic
-def gather_and_weigh(
-    typing_context: Any, ring: Any, index: Any, sums: Any, factors: Any, count: Any, noted: Any, lanes: Any, gains: Any
-) -> Any:
-    """`gather`, and the sum over events of (p, q, q, q) times its lanes times its `gains`, all lanes added."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loop = _Loop(context, builder, signature, arguments)
-        into, noted, table, weights = loop.data[2], *loop.data[5:]
-        total = cgutils.alloca_once_value(builder, loop.constant(0.0, 0.0, 0.0, 0.0))
-        with loop.noted(noted) as event:
-            pair = loop.spread(event.cell)
-            gain = builder.fmul(pair, loop.load(loop.data[3], event.late), flags=REASSOCIATE)
-            loop.store(builder.fadd(loop.load(into, event.place), gain, flags=REASSOCIATE), into, event.place)
-            owed = builder.fmul(loop.load(table, event.place), loop.load(weights, event.late))
-            owed = builder.fmul(pair, owed, flags=REASSOCIATE)
-            builder.store(builder.fadd(builder.load(total), owed, flags=REASSOCIATE), total)
-        parts = builder.load(total)
-        lane = [builder.extract_element(parts, ir.Constant(ir.IntType(32), at)) for at in range(LANES)]
-        return builder.fadd(builder.fadd(lane[0], lane[1]), builder.fadd(lane[2], lane[3]))
-
-    return ring.dtype(ring, index, sums, factors, count, noted, lanes, gains), build
 
 
 @no_type_check

@@ -5,8 +5,8 @@ With (p_I, p_u) the adjoint at the end of the window in which an event of weight
     x_I = p_I e^{-s/tau_syn} + p_u kappa(s)        x_u = p_u e^{-s/tau_mem}
     dL/dw = x_I        dL/dt_arrival = dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)
 
-A neuron that was interrupted in that window (`pieces.py`) holds MARK in the ring; its events are looked up one by one,
-with the adjoint at the end of their piece.
+A SCATTER connection does this eight events at a time (`octets.py`). A neuron that was interrupted in that window
+(`pieces.py`) holds MARK in the ring; its events are looked up one by one, with the adjoint of their piece.
 """
 
 from typing import NamedTuple, no_type_check
@@ -25,24 +25,20 @@ from ranvier.event_driven.kernels.cpu.arrays import (
 )
 from ranvier.event_driven.kernels.cpu.arrivals import place
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
-from ranvier.event_driven.kernels.cpu.deposit import FAST, Room, locate, set_factors
-from ranvier.event_driven.kernels.cpu.flow import Rates, flow
-from ranvier.event_driven.kernels.cpu.lanes import LANES, gather, gather_and_weigh
+from ranvier.event_driven.kernels.cpu.deposit import FAST, Room, set_factors
+from ranvier.event_driven.kernels.cpu.flow import Rates, flow, wraps
+from ranvier.event_driven.kernels.cpu.lanes import BITS, LANES, lowest_bit
+from ranvier.event_driven.kernels.cpu.octets import gather, gather_and_weigh
 from ranvier.event_driven.kernels.cpu.pieces import Pieces, piece_at
 
 
 class Gradient(NamedTuple):
     """Sums over one chunk of samples: of x_I and x_u per weight (flat), and of dL/ddelay for one delay per sender.
 
-    For other delays dL/ddelay follows from the first two; `delay` is then not touched. A SCATTER connection adds the
-    spike's share of both to `lanes`, four per weight, and only in the end multiplies by its own:
-
-        x_I = decay_syn lanes_0 + decay_mem lanes_1 + kernel lanes_2        x_u = decay_mem lanes_3
-
-    The rest is per neuron: with respect to theta, rho and the refractory time.
+    For other delays dL/ddelay follows from the first two; `delay` is then not touched. The rest is per neuron: with
+    respect to theta, rho and the refractory time.
     """
 
-    lanes: np.ndarray
     current: np.ndarray
     u: np.ndarray
     delay: np.ndarray
@@ -75,79 +71,71 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
             total += owed
             piece = pieces.head[(k % clock.span) * wiring.size.shape[0] + wiring.post[c]]
             while piece >= 0:
-                total += _event(wiring, synapses, membranes, c, i, pieces.unit[piece], piece, offset, pieces, gradient)
+                total += _event(wiring, synapses, membranes, clock, c, i, pieces.unit[piece], piece, offset, pieces,
+                                gradient)  # fmt: skip
                 piece = pieces.other[piece]
         else:
-            set_factors(clock.window - train.offset[b, q], clock.window, rates, room.factors)
-            locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
-                   clock.window, first * neurons, neurons, room.events)  # fmt: skip
-            lanes = slice(LANES * row, LANES * (row + size))
-            if timed:
-                _set_gains(room.factors, rates, room.gains)
-                total += gather_and_weigh(ring, room.events, gradient.lanes[lanes], room.factors, size, room.noted,
-                                          synapses.lanes[lanes], room.gains)  # fmt: skip
-            else:
-                gather(ring, room.events, gradient.lanes[lanes], room.factors, size, room.noted)
-            total += _noted(
-                room.noted, room.events, synapses.frac[start : start + size], synapses.lanes[lanes], rates,
-                train.offset[b, q], clock.window, clock.span * neurons, pieces.latest, pieces.before, pieces.start,
-                pieces.end, pieces.current, pieces.u, timed, gradient.lanes[lanes],
+            total += _scattered(
+                synapses.cell[start : start + size], synapses.frac[start : start + size],
+                synapses.decay_syn[start : start + size], synapses.decay_mem[start : start + size],
+                synapses.kernel[start : start + size], synapses.weight[row : row + size],
+                gradient.current[row : row + size], gradient.u[row : row + size], rates,
+                (membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]), train.offset[b, q],
+                clock.window, first * neurons, neurons, clock.span, timed, ring, room.factors, room.noted,
+                pieces.latest, pieces.before, pieces.start, pieces.current, pieces.u,
             )  # fmt: skip
     return total
 
 
 @no_type_check
 @uncounted()
-def _noted(
-    noted: np.ndarray, events: np.ndarray, frac: np.ndarray, lanes: np.ndarray, rates: Rates, offset: float,
-    window: float, turn: int, latest: np.ndarray, before: np.ndarray, start: np.ndarray, end: np.ndarray, current:
-    np.ndarray, u: np.ndarray, timed: bool, sums: np.ndarray,
+def _scattered(
+    cell: np.ndarray, frac: np.ndarray, decay_syn: np.ndarray, decay_mem: np.ndarray, kappa: np.ndarray, weight:
+    np.ndarray, sums_current: np.ndarray, sums_u: np.ndarray, rates: Rates, more: tuple[float, float, float], offset:
+    float, length: float, base: int, neurons: int, span: int, timed: bool, ring: np.ndarray, factors: np.ndarray, noted:
+    np.ndarray, latest: np.ndarray, before: np.ndarray, start: np.ndarray, current: np.ndarray, u: np.ndarray,
 ) -> float:  # fmt: skip
-    """What `gather` does, for the events that met MARK: the end of a piece takes the place of the window's end.
-
-    Where there are no pieces, p_I just happens to be that zero, and all is done. `turn`: cells of `span` windows.
-    """
-    total = 0.0
-    for at in range(1, np.int64(noted[0]) + 1):
-        j = np.intp(noted[at])
-        cell, late = np.int64(events[j]) // LANES, np.int64(events[j]) % LANES
-        piece = np.int64(latest[cell - turn if cell >= turn else cell])
-        if piece < 0:
-            continue
-        piece = piece_at(start, before, piece, float(offset + frac[j]) - late * window)
-        syn, mem, kernel = flow(end[piece] - offset + late * window, rates)
-        x_0, x_1, x_2, x_3 = current[piece] * syn, u[piece] * kernel, u[piece] * syn, u[piece] * mem
-        sums[LANES * j] += x_0
-        sums[LANES * j + 1] += x_1
-        sums[LANES * j + 2] += x_2
-        sums[LANES * j + 3] += x_3
-        if timed:
-            owed = lanes[LANES * j] * x_0 + lanes[LANES * j + 1] * x_1 + lanes[LANES * j + 2] * x_2
-            total += owed * rates.syn - lanes[LANES * j + 1] * x_3 * rates.mem
+    """A SCATTER connection. The last five arrays are the `pieces`."""
+    real, size, total = ring.dtype.type, cell.shape[0], 0.0
+    synapse, sums = (cell, frac, decay_syn, decay_mem, kappa), (sums_current, sums_u)
+    spike = (offset, real(length), np.int32(base), np.int32(neurons))
+    set_factors(length - offset, rates, more, factors)
+    noted[size // BITS] = 0
+    if timed:
+        total += gather_and_weigh(ring, synapse, sums, spike, factors, size, noted, weight,
+                                  (real(rates.syn), real(rates.mem)))  # fmt: skip
+    else:
+        gather(ring, synapse, sums, spike, factors, size, noted)
+    for first in range(0, size, BITS):
+        word = noted[first // BITS]
+        while word != 0:
+            j = first + lowest_bit(word)
+            word &= word - np.uint64(1)
+            late = wraps(offset, frac[j], length)
+            at = cell[j] + base + late * neurons
+            piece = latest[at - span * neurons if at >= span * neurons else at]
+            if piece >= 0:  # else p_I just happens to be that zero, and all is done
+                piece = piece_at(start, before, np.int64(piece), float(offset + frac[j]) - late * length)
+                p_i, p_u, kind = current[piece], u[piece], LANES * late
+                held = p_u * decay_mem[j]
+                x_i = factors[kind] * (p_i * decay_syn[j] + p_u * kappa[j]) + factors[kind + 1] * held
+                x_u = factors[kind + 3] * held
+                sums_current[j] += x_i
+                sums_u[j] += x_u
+                total += weight[j] * (x_i * rates.syn - x_u * rates.mem)
     return total
 
 
 @no_type_check
 @uncounted(inline="always")
-def _event(wiring: Wiring, synapses: Synapses, membranes: Membranes, c: int, i: int, j: int, piece: int, offset: float,
-           pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
+def _event(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, c: int, i: int, j: int, piece: int,
+           offset: float, pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
     """An event that arrived at `offset` of a window in which its neuron was interrupted; `piece` is the latest."""
     piece = piece_at(pieces.start, pieces.before, piece, offset)
     rates = rates_of(membranes, wiring.neuron_start[wiring.post[c]] + j)
-    syn, mem, kernel = flow(pieces.end[piece] - offset, rates)
+    syn, mem, kernel = flow(clock.window - offset, rates)
     x_i, x_u = pieces.current[piece] * syn + pieces.u[piece] * kernel, pieces.u[piece] * mem
     return _owe(wiring, synapses, c, i, j, x_i, x_u, rates, gradient)
-
-
-@no_type_check
-@uncounted()
-def _set_gains(factors: np.ndarray, rates: Rates, gains: np.ndarray) -> None:
-    """From `factors` to what makes dL/dt_arrival of (p_I, p_u, p_u, p_u) and a synapse's lanes."""
-    for late in range(2):
-        at = LANES * late
-        syn, kernel, mem = factors[at], factors[at + 1], factors[at + 3]
-        gains[at] = gains[at + 2] = syn * rates.syn
-        gains[at + 1] = kernel * rates.syn - mem * rates.mem
 
 
 @no_type_check
@@ -181,7 +169,7 @@ def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
         k, offset = place(clock, synapses, train, b, q, entry)
         piece = pieces.latest[(k % clock.span) * neurons + n]
         if piece >= 0:
-            total += _event(wiring, synapses, membranes, c, i, j, piece, offset, pieces, gradient)
+            total += _event(wiring, synapses, membranes, clock, c, i, j, piece, offset, pieces, gradient)
             continue
         at = 2 * ((k - first) * neurons + n)
         p_i, p_u, rates = float(ring[at]), float(ring[at + 1]), rates_of(membranes, n)

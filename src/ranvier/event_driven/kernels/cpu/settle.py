@@ -5,8 +5,7 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from ranvier.event_driven.kernels.cpu.arrays import SCATTER, Membranes, Synapses, Wiring, rates_of
-from ranvier.event_driven.kernels.cpu.lanes import LANES
+from ranvier.event_driven.kernels.cpu.arrays import Membranes, Synapses, Wiring, rates_of
 from ranvier.event_driven.kernels.cpu.pull import Gradient
 
 
@@ -14,7 +13,7 @@ from ranvier.event_driven.kernels.cpu.pull import Gradient
 @njit(nogil=True)
 def run_settle(wiring: Wiring, synapses: Synapses, membranes: Membranes, sums: Gradient, weight: np.ndarray,
                delay: np.ndarray) -> None:  # fmt: skip
-    """Add the chunks up in their order, into the first, and multiply by what belongs to a synapse; see `pull.Gradient`.
+    """Add the chunks up in their order, into the first, and make gradients of them; see `pull.Gradient`.
 
     Args:
         wiring: Who is joined to whom.
@@ -25,7 +24,6 @@ def run_settle(wiring: Wiring, synapses: Synapses, membranes: Membranes, sums: G
         delay: Place for dL/ddelay, flat; zeros.
     """
     for chunk in range(1, sums.theta.shape[0]):
-        sums.lanes[0] += sums.lanes[chunk]
         sums.current[0] += sums.current[chunk]
         sums.u[0] += sums.u[chunk]
         sums.delay[0] += sums.delay[chunk]
@@ -48,16 +46,11 @@ def _settle(wiring: Wiring, synapses: Synapses, membranes: Membranes, sums: Grad
             delay: np.ndarray) -> None:  # fmt: skip
     """A connection with a delay per synapse or per receiver."""
     size, to = wiring.size[wiring.post[c]], wiring.neuron_start[wiring.post[c]]
-    lanes = sums.lanes[0]
     for i in range(wiring.size[wiring.pre[c]]):
         for j in range(size):
             slot = wiring.weight_start[c] + i * size + j
             e = wiring.delay_start[c] + i * wiring.row_stride[c] + j * wiring.column_stride[c]
             rates = rates_of(membranes, to + j)
             x_i, x_u = sums.current[0, slot], sums.u[0, slot]
-            if wiring.mode[c] == SCATTER:
-                at, mem = LANES * slot, synapses.decay_mem[e]
-                x_i += synapses.decay_syn[e] * lanes[at] + mem * lanes[at + 1] + synapses.kernel[e] * lanes[at + 2]
-                x_u += mem * lanes[at + 3]
             weight[slot] = x_i
             delay[e] += synapses.weight[slot] * (x_i * rates.syn - x_u * rates.mem)

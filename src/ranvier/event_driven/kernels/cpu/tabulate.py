@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import ROW, SCATTER, Membranes, Synapses, Wiring, rates_of
-from ranvier.event_driven.kernels.cpu.flow import flow, peak_time
+from ranvier.event_driven.kernels.cpu.flow import flow
 from ranvier.event_driven.kernels.cpu.lanes import LANES
 
 
@@ -84,15 +84,14 @@ def run_tabulate(wiring: Wiring, membranes: Membranes, delay: np.ndarray, low: n
 @no_type_check
 @njit(nogil=True)
 def _over_window(membranes: Membranes, n: int, window: float) -> None:
-    """Rates, and over one window decays, kernel, `1 - e^{-h/tau_mem}`, and how far lifts may understate a peak."""
+    """Rates, and what one window does to a state."""
     mem, syn = 1.0 / membranes.rate_mem[n], 1.0 / membranes.rate_syn[n]
     membranes.rate_mem[n], membranes.rate_syn[n] = mem, syn
     membranes.gain[n] = 0.0 if mem == syn else mem / (mem - syn)
     rates = rates_of(membranes, n)
     membranes.decay_syn[n], membranes.decay_mem[n], membranes.kernel[n] = flow(window, rates)
     membranes.rise[n] = -math.expm1(-window * rates.mem)
-    peak = peak_time(1.0, 0.0, rates)
-    membranes.headroom[n] = flow(peak, rates)[2] / membranes.kernel[n] if peak < window else 1.0
+    membranes.bend[n] = 0.5 * mem / syn
 
 
 @no_type_check
