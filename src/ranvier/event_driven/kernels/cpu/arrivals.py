@@ -21,9 +21,6 @@ GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
 FEW = 96
 """Up to so many arrivals are put in order by counting, for each, those before it: no branch to mispredict."""
 
-STEPS = 2
-"""So many spikes of a sender are looked at at least: few senders fire more often while a spike is on its way."""
-
 TAG = 40
 SPIKE_OF = (1 << TAG) - 1
 """A tag is a connection, shifted by TAG, and a spike: `tag & SPIKE_OF`."""
@@ -235,20 +232,21 @@ def _look_up(
     """Spikes of the listed senders that arrive in window k, by the one rule.
 
     Every candidate is written down, and overwritten by the next if it is none: half of them are, in no order that a
-    processor could predict. Hence, too, the latest STEPS spikes of each sender are looked at, needed or not.
+    processor could predict.
     """
     for hit in range(hits):
         i = senders[np.uintp(hit)]
         emitted, frac, weight = k - shift[i], arriving[2 * i], arriving[2 * i + np.uintp(1)]
-        q, late, step = latest[i], 0, 0
-        while step < STEPS or (q >= 0 and late <= 1):
-            at, place = np.uintp(max(q, 0)), np.uintp(found)
+        q = latest[i]
+        while q >= 0:
+            at, place = np.uintp(q), np.uintp(found)
             late = emitted - window[at]
+            if late > 1:
+                break
             offsets[place] = float(offset[at] + frac) - late * length
             weights[place], tags[place] = weight, (c << TAG) | q
-            found += np.int64(wraps(offset[at], frac, length) == late) & np.int64(q >= 0)
-            q = before[at] if q >= 0 else -1
-            step += 1
+            found += 1 if wraps(offset[at], frac, length) == late else 0
+            q = before[at]
     return found
 
 
