@@ -93,23 +93,23 @@ def test_lanes_agree_with_loops(dtype: type):
 def test_octets_agree_with_loops(count: int, dtype: type):
     """Some events are late, and some meet a mark: they are noted, and nothing beyond them."""
     rng = np.random.default_rng(count)
-    window, offset, base, neurons = dtype(1.0), dtype(0.3), 3, 5
+    window, offset, base, neurons, around = dtype(1.0), dtype(0.3), 3, 5, 15
     cell, frac = rng.integers(0, 12, count).astype(np.int32), rng.uniform(0, 1, count).astype(dtype)
     table, sums = rng.normal(size=(3, count)).astype(dtype), rng.normal(size=(2, count)).astype(dtype)
     weight, factors = rng.normal(size=count).astype(dtype), rng.normal(size=(2, 4)).astype(dtype)
     rates = dtype(0.2), dtype(0.05)
-    pairs = rng.normal(size=(base + 12 + neurons, 2)).astype(dtype)
+    pairs = rng.normal(size=(around, 2)).astype(dtype)
     pairs[[4, 9, 12]] = [[-0.0, 0.0], [0.0, 1.0], [-0.0, 2.0]]
     wanted, met, total = sums.copy(), [], 0.0
     for n in range(count):
         late = int(offset + frac[n] >= window)
-        at = base + cell[n] + neurons * late
+        at = (base + cell[n] + neurons * late) % around
         (p_i, p_u), (syn, kernel, _, mem) = pairs[at], factors[late]
         x_i, x_u = syn * (p_i * table[0, n] + p_u * table[2, n]) + kernel * p_u * table[1, n], mem * p_u * table[1, n]
         wanted[:, n] += x_i, x_u
         total += float(weight[n] * (x_i * rates[0] - x_u * rates[1]))
         met += [n] if at in (4, 12) else []
-    spike, synapse = (offset, window, np.int32(base), np.int32(neurons)), (cell, frac, *table)
+    spike, synapse = (offset, window, *map(np.int32, (base, neurons, around))), (cell, frac, *table)
     one, two, noted = sums.copy(), sums.copy(), np.zeros((2, 3), np.uint64)
     gather(pairs.reshape(-1), synapse, tuple(one), spike, factors.reshape(-1), count, noted[0])
     weighed = both(pairs.reshape(-1), synapse, tuple(two), spike, factors.reshape(-1), count, noted[1], weight, rates)

@@ -72,7 +72,7 @@ def _build(plan: Plan, call: Call) -> tuple[int, Prepared | None]:
     windows = max(1, math.ceil(plan.t_end / window))
     entry.tabulate(wiring, membranes, delay, bounds.lowest, window, windows, synapses)
     span = int(synapses.longest.max(initial=0)) + 2
-    if 2 * span * membranes.theta.size * LANES >= 2**31:
+    if LANES * span * membranes.theta.size >= 2**31:
         msg = (
             f"{membranes.theta.size} neurons with delays of up to {span - 2} windows of {window} ms do not "
             "fit a ring of 2^31 numbers; use a longer window, shorter delays, or fewer neurons."

@@ -46,9 +46,10 @@ class Wiring(NamedTuple):
 class Synapses(NamedTuple):
     """Weights and delays, flat. A delay is `shift` windows plus `frac` ms.
 
-    `cell` says where in a ring the target's cell is, counted from the emission window's first; `decay_syn =
-    e^{frac/tau_syn}`, `decay_mem = e^{frac/tau_mem}`, `kernel = kappa(-frac)`, and `lanes`, four per weight, is
-    (weight decay_syn, weight decay_mem, weight kernel, 0). `shift_t` and `arriving` (pairs of `frac` and weight) are
+    `cell` says where in a ring the target's cell is, counted from the emission window's first and on around the ring;
+    `decay_syn = e^{frac/tau_syn}`, `decay_mem = e^{frac/tau_mem}`, `kernel = kappa(-frac)`, and `lanes`, four per
+    weight, is (weight decay_syn, weight decay_mem, weight kernel, 0). `shift_t` and `arriving` (pairs of `frac` and
+    weight) are
     transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous. `longest`:
     largest shift of each connection.
     """
@@ -89,7 +90,7 @@ class Membranes(NamedTuple):
 class Clock(NamedTuple):
     """Windows: their length, their number, how much of the last one counts, and the number that a spike can span.
 
-    A ring has room for twice `span` windows: those of the current stretch of `span` windows and of the next.
+    A ring has room for `span` windows: the next takes the place of the one that has passed.
     """
 
     window: float

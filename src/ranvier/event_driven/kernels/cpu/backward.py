@@ -78,7 +78,7 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
     neurons = membranes.theta.shape[0]
     adjoint = Adjoint(np.zeros(neurons), np.zeros(neurons), np.zeros(neurons, np.bool_), np.zeros(neurons))
     boundaries, pieces = _new_boundaries(wiring, clock, record), new_pieces(wiring, clock, record, neurons)
-    ring, room = np.zeros(2 * clock.span * neurons * 2, synapses.weight.dtype), new_room(wiring, synapses)
+    ring, room = np.zeros(clock.span * neurons * 2, synapses.weight.dtype), new_room(wiring, synapses)
     chunks = sums.theta.shape[0]
     chunk = take(taken)
     while chunk < chunks:
@@ -108,11 +108,7 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
         adjoint.restart[:] = 0.0
         forget(pieces)
         _replay(wiring, membranes, clock, train, b, adjoint, boundaries)
-        half = ring.shape[0] // 2
         for k in range(clock.windows - 1, -1, -1):
-            if (k + 1) % clock.span == 0:
-                ring[half:] = ring[:half]
-                ring[:half] = 0
             for p in range(wiring.size.shape[0] - 1, -1, -1):
                 if p >= wiring.inputs:
                     _retreat(wiring, synapses, membranes, clock, record, train, owed, seed, cap, gradient, b, k, p,

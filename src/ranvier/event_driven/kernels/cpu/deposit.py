@@ -54,15 +54,18 @@ def new_room(wiring: Wiring, synapses: Synapses) -> Room:
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def locate(
-    cell: np.ndarray, frac: np.ndarray, offset: float, window: float, base: int, neurons: int, index: np.ndarray
-) -> None:
+    cell: np.ndarray, frac: np.ndarray, offset: float, window: float, base: int, neurons: int, span: int, index:
+    np.ndarray,
+) -> None:  # fmt: skip
     """Cell and lateness (`flow.wraps`) of every event of a spike at `offset` of the window that starts at `base`."""
-    window = frac.dtype.type(window)
-    first, after = np.int32(LANES * base), np.int32(LANES * neurons + 1)
+    window, one, none = frac.dtype.type(window), np.int32(1), np.int32(0)
+    first, after, around = np.int32(base), np.int32(neurons), np.int32(span * neurons)
     for j in range(cell.shape[0]):
-        index[j] = np.int32(LANES) * cell[j] + first + (after if offset + frac[j] >= window else np.int32(0))
+        late = one if offset + frac[j] >= window else none
+        at = cell[j] + first + late * after
+        index[j] = np.int32(LANES) * (at - (around if at >= around else none)) + late
 
 
 @no_type_check
@@ -97,8 +100,9 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
             row = LANES * (wiring.weight_start[c] + i * size)
             more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
             set_factors(clock.window - train.offset[b, q], rates_of(membranes, to), more, room.factors)
+            first = (train.window[b, q] % clock.span) * neurons
             locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
-                   clock.window, (train.window[b, q] % clock.span) * neurons, neurons, room.events)  # fmt: skip
+                   clock.window, first, neurons, clock.span, room.events)  # fmt: skip
             scatter(ring, room.events, synapses.lanes[row : row + LANES * size], room.factors, size)
         elif mode == GENERAL:
             _scatter_general(wiring, synapses, membranes, clock, train, b, q, c, ring)
@@ -113,12 +117,11 @@ def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, c
     start = wiring.delay_start[c] + i * wiring.row_stride[c]
     row = wiring.weight_start[c] + i * wiring.size[post]
     neurons = membranes.theta.shape[0]
-    first = train.window[b, q] - train.window[b, q] % clock.span
     for j in range(wiring.size[post]):
         k, offset = place(clock, synapses, train, b, q, start + j * wiring.column_stride[c])
         to = wiring.neuron_start[post] + j
         decay, _, kernel = flow(clock.window - offset, rates_of(membranes, to))
-        at = LANES * ((k - first) * neurons + to)
+        at = LANES * ((k % clock.span) * neurons + to)
         ring[at] += synapses.weight[row + j] * decay
         ring[at + 1] += synapses.weight[row + j] * kernel
         ring[at + 2] += max(synapses.weight[row + j] * kernel, 0.0)
@@ -143,10 +146,12 @@ def gather(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 @no_type_check
 @uncounted(fastmath=FAST)
 def _drain(cells: np.ndarray, sums: np.ndarray) -> None:
+    """Take what is in the ring, and leave room for a later window."""
     for j in range(cells.shape[0] // LANES):
         sums[0, j] += cells[LANES * j]
         sums[1, j] += cells[LANES * j + 1]
         sums[2, j] += cells[LANES * j + 2]
+    cells[:] = 0
 
 
 @no_type_check

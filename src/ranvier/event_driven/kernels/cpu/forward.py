@@ -83,7 +83,7 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
                   np.zeros(neurons, np.int64))  # fmt: skip
     calendar = new_calendar(wiring, clock)
     arrivals = new_arrivals(wiring)
-    ring = np.zeros(2 * clock.span * neurons * LANES, synapses.weight.dtype)
+    ring = np.zeros(clock.span * neurons * LANES, synapses.weight.dtype)
     sums = np.zeros((3, wiring.size.max()), synapses.weight.dtype)
     rows, loose, fired, room = new_arrivals(wiring), new_arrivals(wiring), new_fired(wiring), new_room(wiring, synapses)
     chunk = take(taken)
@@ -116,10 +116,6 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
         for k in range(clock.windows):
             calendar.first[:, k + 1] = calendar.first[:, k]
             open_window(calendar, k)
-            if k > 0 and k % clock.span == 0:
-                half = ring.shape[0] // 2
-                ring[:half] = ring[half:]
-                ring[half:] = 0
             for p in range(wiring.size.shape[0]):
                 if p >= wiring.inputs:
                     gather(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, sums)

@@ -72,9 +72,12 @@ class _Loop:
 
     def pairs(self, j: Any, width: int, late: Any) -> tuple[Any, Any]:
         """(p_I, p_u) of the cells in which the events arrived."""
-        builder, (_, _, base, neurons), lanes = self.builder, self.spike, self.vector(width, NARROW)
-        turn = builder.select(late, self.spread(neurons, width), ir.Constant(lanes, [0] * width))
-        cells = builder.add(builder.add(self.load(self.synapse[0], j, lanes), self.spread(base, width)), turn)
+        builder, (_, _, base, neurons, around), lanes = self.builder, self.spike, self.vector(width, NARROW)
+        none = ir.Constant(lanes, [0] * width)
+        cells = builder.add(self.load(self.synapse[0], j, lanes), self.spread(base, width))
+        cells = builder.add(cells, builder.select(late, self.spread(neurons, width), none))
+        beyond = builder.icmp_signed(">=", cells, self.spread(around, width))
+        cells = builder.sub(cells, builder.select(beyond, self.spread(around, width), none))
         place = lambda n: builder.shl(builder.zext(builder.extract_element(cells, NARROW(n)), WIDE), WIDE(1))
         pair = [self.load(self.ring, place(n), self.vector(2)) for n in range(width)]
         if width == 1:
@@ -152,8 +155,8 @@ def gather(
     """For the `count` events of one spike: `sums[0] += x_I`, `sums[1] += x_u`.
 
     `ring` holds pairs (p_I, p_u). `synapse`: cell, frac, decay_syn, decay_mem, kappa. `spike`: offset and window, of
-    the dtype of the ring; first cell of its window, and how many a window has (int32). `noted`: bits of words, lowest
-    first, set for the events that met `pieces.MARK`; the last word must be zero before.
+    the dtype of the ring; first cell of its window, and how many cells a window and the ring have (int32). `noted`:
+    bits of words, lowest first, set for the events that met `pieces.MARK`; the last word must be zero before.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

@@ -80,7 +80,7 @@ def begin(pieces: Pieces) -> int:
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def piece_at(start: np.ndarray, before: np.ndarray, piece: int, offset: float) -> int:
     """The piece, from `piece` back, in which an arrival at `offset` lies; one at a boundary comes after it."""
     earlier = before[piece]

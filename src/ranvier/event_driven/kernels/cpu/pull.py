@@ -64,7 +64,7 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
             total += _general(wiring, synapses, membranes, clock, train, b, q, c, ring, pieces, gradient)
         elif wiring.mode[c] == ROW:
             k, offset = place(clock, synapses, train, b, q, start)
-            cell = (k - train.window[b, q] + first) * neurons + to
+            cell = (k % clock.span) * neurons + to
             owed = _row(synapses.weight[row : row + size], gradient.current[row : row + size],
                         ring[2 * cell : 2 * (cell + size)], flow(clock.window - offset, rates), rates)  # fmt: skip
             gradient.delay[start] += owed
@@ -88,7 +88,7 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
 
 
 @no_type_check
-@uncounted()
+@uncounted(forceinline=True)
 def _scattered(
     cell: np.ndarray, frac: np.ndarray, decay_syn: np.ndarray, decay_mem: np.ndarray, kappa: np.ndarray, weight:
     np.ndarray, sums_current: np.ndarray, sums_u: np.ndarray, rates: Rates, more: tuple[float, float, float], offset:
@@ -98,7 +98,7 @@ def _scattered(
     """A SCATTER connection. The last five arrays are the `pieces`."""
     real, size, total = ring.dtype.type, cell.shape[0], 0.0
     synapse, sums = (cell, frac, decay_syn, decay_mem, kappa), (sums_current, sums_u)
-    spike = (offset, real(length), np.int32(base), np.int32(neurons))
+    spike = (offset, real(length), np.int32(base), np.int32(neurons), np.int32(span * neurons))
     set_factors(length - offset, rates, more, factors)
     noted[size // BITS] = 0
     if timed:
@@ -161,7 +161,6 @@ def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
              c: int, ring: np.ndarray, pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
     """For neurons with time constants of their own: exponentials for every event."""
     post, i, neurons = wiring.post[c], train.unit[b, q], membranes.theta.shape[0]
-    first = train.window[b, q] - train.window[b, q] % clock.span
     total = 0.0
     for j in range(wiring.size[post]):
         n = wiring.neuron_start[post] + j
@@ -171,7 +170,7 @@ def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
         if piece >= 0:
             total += _event(wiring, synapses, membranes, clock, c, i, j, piece, offset, pieces, gradient)
             continue
-        at = 2 * ((k - first) * neurons + n)
+        at = 2 * ((k % clock.span) * neurons + n)
         p_i, p_u, rates = float(ring[at]), float(ring[at + 1]), rates_of(membranes, n)
         syn, mem, kernel = flow(clock.window - offset, rates)
         total += _owe(wiring, synapses, c, i, j, p_i * syn + p_u * kernel, p_u * mem, rates, gradient)
