@@ -20,6 +20,9 @@ import numpy as np
 
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
 
+LEAST = -1e300
+"""Stands for what is lower, such as the excess over the infinite threshold of a readout."""
+
 
 @no_type_check
 @uncounted()
@@ -30,7 +33,8 @@ def bound(
 ) -> None:  # fmt: skip
     """How far the bound lies above threshold, for neurons of the same time constants: `excess`.
 
-    It is inf for those that must take the exact path in any case, and -inf for those that are held all the time.
+    It is inf for those that must take the exact path in any case, and -inf for those, and only those, that are held all
+    the time.
     """
     lifted, must = 1.0 / kernel, np.inf if recorded else -np.inf
     for j in range(current.shape[0]):
@@ -40,7 +44,7 @@ def bound(
         peak = u_now + gap * min(rise, gap * bend / max(least, 1e-30))
         highest = max(u_most if i_most * decay_syn >= max(u_most, 0.0) else peak, u_now)
         over = highest + margin * (abs(u_now) + lift[j]) - theta[j] * (1.0 - margin)
-        over = over if over == over else np.inf
+        over = max(over, LEAST) if over == over else np.inf
         excess[j] = max(must, over if held < k else np.inf if held == k else -np.inf)
 
 

@@ -212,7 +212,7 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
     for at in range(flagged):
         j = fired.flagged[at]
         found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, loose, arrivals)
-        _exact(wiring, membranes, clock, record, train, b, k, p, j, found, due, done, state, output, arrivals,
+        _exact(wiring, membranes, clock, record, train, b, k, p, j, found, due, done, state, sums, output, arrivals,
                fired)  # fmt: skip
     end = wiring.spike_start[p] + train.total[b, p]
     if end > begin:
@@ -238,11 +238,16 @@ def record_range(record: Record, b: int, k: int, p: int) -> tuple[int, int]:
 @no_type_check
 @uncounted(inline="always")
 def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, train: Train, b: int, k: int, p: int,
-           j: int, found: int, due: int, done: int, state: State, output: Output, arrivals: Arrivals,
+           j: int, found: int, due: int, done: int, state: State, sums: np.ndarray, output: Output, arrivals: Arrivals,
            fired: Fired) -> None:  # fmt: skip
     """Take one neuron through one window event by event, and write down what happened."""
-    n = wiring.neuron_start[p] + j
-    until = -1.0
+    n, until = wiring.neuron_start[p] + j, -1.0
+    fall, decay_mem = membranes.theta[n] - membranes.rho[n], membranes.decay_mem[n]
+    ahead = (
+        state.current[n] * membranes.decay_syn[n] + sums[0, j],
+        state.u[n] * decay_mem + state.current[n] * membranes.kernel[n] + sums[1, j],
+        fired.excess[j] < fall * decay_mem,
+    )
     if state.held_window[n] >= 0:
         until = state.held_offset[n] if state.held_window[n] == k else np.inf
     place = output.voltage[b, record.value_start[p] + j :]
@@ -251,7 +256,7 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
         membranes.refractory[n],
         clock.last if k == clock.windows - 1 else clock.window,
         arrivals.offset[:found], arrivals.weight, record.offset[b, due:done],
-        place[(due - record.time_start[p]) * wiring.size[p] :], wiring.size[p],
+        place[(due - record.time_start[p]) * wiring.size[p] :], wiring.size[p], clock.window, ahead,
         fired.offset, fired.slope, fired.restart,
     )  # fmt: skip
     if resumed == resumed:
@@ -277,16 +282,19 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
 @uncounted(forceinline=True)
 def _walk(
     current: float, u: float, until: float, rates: Rates, theta: float, rho: float, refractory: float, end: float,
-    arrives: np.ndarray, weights: np.ndarray, records: np.ndarray, potentials: np.ndarray, stride: int, spike_offset:
-    np.ndarray, spike_slope: np.ndarray, spike_restart: np.ndarray,
+    arrives: np.ndarray, weights: np.ndarray, records: np.ndarray, potentials: np.ndarray, stride: int, window: float,
+    ahead: tuple[float, float, bool], spike_offset: np.ndarray, spike_slope: np.ndarray, spike_restart: np.ndarray,
 ) -> tuple[float, float, float, float, int]:  # fmt: skip
     """One neuron through one window: from arrival to arrival, every crossing, reset and restart on the way.
 
     `until` is the offset at which its refractory period ends, -1 if it is in none. Returns current, potential,
     `until` at the end, the slope at which the period that held it at the start was left (NaN if it was not), and the
-    number of spikes, which are in the last three arrays.
+    number of spikes, which are in the last three arrays. `ahead`: current and potential at the window's end if there is
+    no spike, and whether there is at most one. The flow is linear: a spike at t then only takes `(theta - rho)
+    e^{-(end - t)/tau_mem}` from that potential, and what arrives after it need not be looked at.
     """
     t, a, r, count, resumed = 0.0, 0, 0, 0, np.nan
+    whole = records.shape[0] == 0 and end == window
     while True:
         stop = min(end, arrives[a]) if a < arrives.shape[0] else end
         stop = min(stop, float(records[r])) if r < records.shape[0] else stop
@@ -313,6 +321,10 @@ def _walk(
             hold = refractory if count < spike_offset.shape[0] else np.inf
             if hold > 0.0:
                 until = t + hold
+                if whole and until > end:
+                    return ahead[0], u, until, resumed, count
+            elif whole and ahead[2]:
+                return ahead[0], ahead[1] - (theta - rho) * exponential((t - end) * rates.mem), until, resumed, count
         t = stop
         if r < records.shape[0] and float(records[r]) <= stop:
             potentials[r * stride] = u
