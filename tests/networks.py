@@ -1,7 +1,9 @@
 """Random networks for the tests, and their translation into the oracle's language.
 
 `draw(seed)` gives one `Case`. Seeds walk through topologies, kinds of delay, ratios of the time constants and
-refractory times with periods that have no common divisor: 63 of them in a row meet every pair.
+refractory times with periods that have no common divisor: 63 of them in a row meet every pair. `draw(seed, structure)`
+takes from `structure` what decides the program that JAX compiles, so that several networks share one: topology, kinds
+of delay, which parameters have one value for each neuron, and the window.
 """
 
 import dataclasses
@@ -50,15 +52,17 @@ class Case:
     t_end: float = T_END
 
 
-def delays(rng: np.random.Generator, kind: str, pre: int, post: int, low: float) -> rv.FixedDelay | rv.SynapticDelay:
+def delays(
+    rng: np.random.Generator, form: np.random.Generator, kind: str, pre: int, post: int, low: float
+) -> rv.FixedDelay | rv.SynapticDelay:
     """Delays of one kind between `low` and 12 ms, for one connection."""
-    kind = str(rng.choice(["synaptic", "axonal", "dendritic", "fixed", "uniform"])) if kind == "mixed" else kind
+    kind = str(form.choice(["synaptic", "axonal", "dendritic", "fixed", "uniform"])) if kind == "mixed" else kind
     by_pre, by_post = SHAPES.get(kind, (True, True))
     shape = (pre if by_pre else 1, post if by_post else 1)
     value = jnp.asarray(rng.uniform(low + 0.1, 12.0, shape))
     learnable = {"synaptic": rv.SynapticDelay, "axonal": rv.AxonalDelay, "dendritic": rv.DendriticDelay}
     if kind in learnable:
-        return learnable[kind](value, low, 13.0, rv.Projection() if rng.random() < 0.5 else rv.Sigmoid())
+        return learnable[kind](value, low, 13.0, rv.Projection() if form.random() < 0.5 else rv.Sigmoid())
     return rv.FixedDelay(jnp.full((1, 1), low) if kind == "none" else value)
 
 
@@ -86,13 +90,14 @@ def train(rng: np.random.Generator, size: int, count: int, t_end: float) -> rv.S
     return rv.Spikes(jnp.asarray(time), jnp.asarray(unit, jnp.int32))
 
 
-def draw(seed: int) -> Case:
+def draw(seed: int, structure: int | None = None) -> Case:
     """The random network of a seed; populations that may spike often fire 2 to 20 times per neuron."""
+    form = seed if structure is None else structure
     counts: list[float] = []
     for attempt in range(8):
         gain = 1.0
         for _ in range(6):
-            case = _draw(np.random.default_rng([seed, attempt]), seed, gain)
+            case = _draw(np.random.default_rng([seed, attempt]), np.random.default_rng([form, 4]), seed, form, gain)
             counts = rates(case)
             once = math.isinf(float(np.max(case.network.neurons["hidden"].refractory)))
             if min(counts) >= (0.5 if once else 2.0) and max(counts) <= 20.0:
@@ -120,9 +125,9 @@ def rates(case: Case) -> list[float]:
     return [float(solution.stats.spikes[name]) / size for name, size in spiking]
 
 
-def _draw(rng: np.random.Generator, seed: int, gain: float) -> Case:
-    topology, kind = list(TOPOLOGIES)[seed % 4], KINDS[seed % 9]
-    ratio, refractory, own = RATIOS[seed % 7], REFRACTORY[seed % 5], seed % 11 in (2, 6, 10)
+def _draw(rng: np.random.Generator, form: np.random.Generator, seed: int, structure: int, gain: float) -> Case:
+    topology, kind, own = list(TOPOLOGIES)[structure % 4], KINDS[structure % 9], structure % 11 in (2, 6, 10)
+    ratio, refractory = RATIOS[seed % 7], REFRACTORY[seed % 5]
     links, edges = [], TOPOLOGIES[topology]
     for pre, post in edges:
         back = (pre, post) in BACKWARD
@@ -130,7 +135,9 @@ def _draw(rng: np.random.Generator, seed: int, gain: float) -> Case:
         scale = gain * (1.0 + ratio) / 2.0 * (1.0 if pre in ("left", "right") else 0.6)
         weight = scale * rng.normal(mean, spread, (SIZES[pre], SIZES[post]))
         links.append(
-            rv.Connection(pre, post, jnp.asarray(weight), delays(rng, kind, *weight.shape, low=1.0 if back else 0.0))
+            rv.Connection(
+                pre, post, jnp.asarray(weight), delays(rng, form, kind, *weight.shape, low=1.0 if back else 0.0)
+            )
         )
     names = list(dict.fromkeys(itertools.chain(*edges)))
     models = {name: neuron(rng, SIZES[name], ratio, refractory, own) for name in ("hidden", "upper", "output")}
@@ -141,7 +148,7 @@ def _draw(rng: np.random.Generator, seed: int, gain: float) -> Case:
     spikes = {name: train(rng, size, 30, T_END) for name, size in inputs.items()}
     record = {name: np.sort(rng.uniform(0.0, T_END, 5)) for name in ("hidden", "readout")}
     return Case(seed, f"{topology}, {kind}, ratio {ratio}, refractory {refractory}, own {own}", network, spikes,
-                record, WINDOWS[int(rng.integers(5))])  # fmt: skip
+                record, WINDOWS[int(form.integers(5))])  # fmt: skip
 
 
 def floats(value: np.ndarray, size: int) -> list[float]:
