@@ -1,9 +1,12 @@
 """Set-up that all tests share: strict JAX, plots without a screen, reproducible properties, real data."""
 
+import gc
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 os.environ["MPLBACKEND"] = "agg"
 
@@ -17,6 +20,8 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 hypothesis.settings.register_profile("ranvier", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 hypothesis.settings.load_profile("ranvier")
+
+gc.set_threshold(100_000, 50, 50)  # JAX's tracing makes so many objects that Python would look for garbage all the time
 
 ROOT = Path(__file__).parents[1]
 
@@ -37,11 +42,27 @@ jax.block_until_ready(jax.grad(loss)(learn))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile the kernels once, for both dtypes at a time, before the test processes would each do it."""
-    if not hasattr(config, "workerinput") and config.getoption("numprocesses", None):
+    """Compile the kernels once, for both dtypes at a time, before the test processes would each do it.
+
+    A test process keeps JAX's larger programs in a folder that all of them share: some are asked for again and again.
+    """
+    if hasattr(config, "workerinput"):
+        jax.config.update("jax_compilation_cache_dir", config.workerinput["programs"])
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+    elif config.getoption("numprocesses", None):
         command = [sys.executable, "-c"]
         started = [subprocess.Popen([*command, COMPILE.format(dtype)]) for dtype in ("float32", "float64")]
         assert all(process.wait() == 0 for process in started), "the kernels do not compile"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a test process where that folder is; it goes with the last of them."""
+    config = node.config
+    if not hasattr(config, "programs"):
+        config.programs = tempfile.TemporaryDirectory(prefix="ranvier-programs-")
+        config.add_cleanup(config.programs.cleanup)
+    node.workerinput["programs"] = config.programs.name
 
 
 @pytest.fixture(scope="session")

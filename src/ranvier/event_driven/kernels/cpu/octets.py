@@ -35,7 +35,7 @@ class _Loop:
         self.factors = [builder.load(builder.gep(factors, [WIDE(place)])) for place in range(8)]
 
     def _unpack(self, context: Any, kind: Any, value: Any) -> Any:
-        if isinstance(kind, types.BaseTuple):
+        if issubclass(type(kind), types.BaseTuple):
             inner = cgutils.unpack_tuple(self.builder, value)
             return [self._unpack(context, *pair) for pair in zip(kind.types, inner, strict=True)]
         return make_array(kind)(context, self.builder, value).data if isinstance(kind, types.Array) else value
