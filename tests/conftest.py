@@ -1,6 +1,5 @@
 """Set-up that all tests share: strict JAX, plots without a screen, reproducible properties, real data."""
 
-import gc
 import os
 import subprocess
 import sys
@@ -20,8 +19,6 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 hypothesis.settings.register_profile("ranvier", deadline=None, derandomize=bool(os.environ.get("CI")), print_blob=True)
 hypothesis.settings.load_profile("ranvier")
-
-gc.set_threshold(100_000, 50, 50)  # JAX's tracing makes so many objects that Python would look for garbage all the time
 
 ROOT = Path(__file__).parents[1]
 

@@ -9,10 +9,11 @@ from numba import njit
 from scipy.optimize import brentq
 
 from ranvier.event_driven import packing
-from ranvier.event_driven.kernels.cpu import flow, lanes, octets
+from ranvier.event_driven.kernels.cpu import bound, flow, lanes, octets
 
 leap = njit(lambda current, u, theta, mem, syn, gain, span: flow.leap(
     current, u, theta, flow.Rates(mem, syn, gain), span))  # fmt: skip
+excess = njit(lambda *arguments: bound.bound(*arguments))
 exponential = njit(lambda x: flow.exponential(x))
 scatter = njit(lambda ring, index, table, factors, n: lanes.scatter(ring, index, table, factors, n))
 gather = njit(lambda ring, synapse, sums, spike, factors, n, noted: octets.gather(
@@ -57,6 +58,45 @@ def test_a_leap_ends_at_the_first_crossing(ratio: float):
             assert u_end == pytest.approx(potential(span, current, u, tau_mem, tau_syn), rel=1e-11, abs=1e-12)
             assert current_end == pytest.approx(current * np.exp(-span / tau_syn), rel=1e-12)
     assert 100 < crossed < 1900
+
+
+@pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0, 4.0])
+@pytest.mark.parametrize("window", [0.5, 4.0, 16.0])
+def test_the_bound_is_above_the_potential_and_close_to_it(ratio: float, window: float):
+    """Against a fine grid of the true course; equal to it where it rises to the end and all events come at first."""
+    rng = np.random.default_rng(round(10 * ratio + window))
+    tau_syn, count, theta = 5.0, 300, 0.7
+    tau_mem = ratio * tau_syn
+    mem, syn = 1 / tau_mem, 1 / tau_syn
+    end = lambda current, u, span: potential(span, current, u, tau_mem, tau_syn)
+    current, u = rng.uniform(-2, 4, count), rng.uniform(-1, 1, count)
+    at, weight = rng.uniform(0, window, (count, 6)), rng.normal(0.2, 0.5, (count, 6))
+    at[:100], weight[:100] = 0.0, np.abs(weight[:100])
+    lift = np.maximum(weight * end(1.0, 0.0, window - at), 0.0).sum(axis=1)
+    found, never = np.zeros(count), np.full(count, -1)
+    kernel = end(1.0, 0.0, window)
+    excess(5, False, 0.0, current, u, never, np.exp(-window * syn), np.exp(-window * mem), kernel,
+           -np.expm1(-window * mem), 0.5 * mem / syn, np.full(count, theta), lift, found)  # fmt: skip
+    grid = np.linspace(0.0, window, 400)
+    passed = grid[None, None] - at[:, :, None]
+    course = end(current[:, None], u[:, None], grid[None])
+    course += np.where(passed > 0, weight[:, :, None] * end(1.0, 0.0, np.maximum(passed, 0.0)), 0.0).sum(axis=1)
+    assert np.all(found + theta >= course.max(axis=1) - 1e-12)
+    current_end = (current + weight.sum(axis=1)) * np.exp(-window * syn)
+    rising = np.flatnonzero((current_end >= course[:, -1]) & (course[:, -1] > 0.0))
+    rising = rising[rising < 100]
+    assert len(rising) > 0 or window > 10.0
+    np.testing.assert_allclose(found[rising] + theta, np.maximum(course[rising, -1], u[rising]), rtol=1e-12)
+
+
+def test_a_neuron_is_exact_or_held_whatever_its_bound():
+    found, held = np.zeros(4), np.array([-1, 5, 6, -1])
+    u = np.array([0.0, 0.0, 0.0, np.nan])
+    numbers = (np.exp(-0.2), np.exp(-0.05), 0.05, 0.05, 0.125)
+    excess(5, False, 0.0, np.zeros(4), u, held, *numbers, np.full(4, np.inf), np.zeros(4), found)
+    assert found.tolist() == [bound.LEAST, np.inf, -np.inf, np.inf]
+    excess(5, True, 0.0, np.zeros(4), u, held, *numbers, np.full(4, np.inf), np.zeros(4), found)
+    assert found.tolist() == [np.inf] * 4
 
 
 def test_the_exponential_is_exact_to_rounding():
