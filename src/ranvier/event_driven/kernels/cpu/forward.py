@@ -313,8 +313,7 @@ def _walk(
             s, current, u = leap(current, u, theta, rates, stop - t)
             if s < 0.0:
                 break
-            t += s
-            u = rho
+            t, u = t + s, rho
             spike_offset[count], spike_slope[count] = t, (current - theta) * rates.mem
             spike_restart[count] = (current - rho) * rates.mem if refractory == 0.0 else 0.0
             count += 1
