@@ -13,6 +13,13 @@ import hypothesis
 import jax
 import pytest
 
+COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+"""The tests spend their time in compiling programs that run for a moment: this halves it."""
+
+with pytest.MonkeyPatch.context() as patch:  # the commands that tests start are compiled as they are for a user
+    patch.setenv("XLA_FLAGS", f"{os.environ.get('XLA_FLAGS', '')} {COMPILE_FAST}")
+    jax.devices()
+
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

@@ -23,6 +23,7 @@ import pytest
 from jaxtyping import Array
 
 import ranvier as rv
+from conftest import COMPILE_FAST
 from ranvier.losses import relative_time_mse
 from ranvier.train import (
     BrokenFileError,
@@ -347,7 +348,9 @@ def test_config_says_what_was_asked_for(tmp_path: Path):
 
 
 def started(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, __file__, str(folder)], stderr=subprocess.PIPE)
+    """Compiled as this process compiles, so that the two agree to the last bit."""
+    environment = os.environ | {"XLA_FLAGS": COMPILE_FAST}
+    return subprocess.Popen([sys.executable, __file__, str(folder)], stderr=subprocess.PIPE, env=environment)
 
 
 def wait_for_lines(process: subprocess.Popen[bytes], folder: Path, count: int) -> None:

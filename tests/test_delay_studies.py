@@ -87,7 +87,7 @@ def test_runs_trained_in_one_program_are_trained_as_alone():
         np.testing.assert_allclose(trained.history[at], accuracy, atol=2e-3)
         mine, alone = jax.tree.leaves(trained.own), jax.tree.leaves(rv.partition(found.network)[0])
         for one, other in zip(mine, alone, strict=True):
-            np.testing.assert_allclose(one[at], other, atol=1e-3)
+            np.testing.assert_allclose(one[at], other, atol=3e-3)
             assert not np.allclose(one[at], one[0], atol=1e-2)
     assert trained.doubts == ""
 

@@ -185,23 +185,26 @@ def test_gradients_of_delivered_times_and_payloads(queue):
 
 
 def test_float32_grid_times_are_due_in_their_step():
-    """k dt is rounded in float32; the ring has to agree with `time <= until` all the same."""
-    dt = np.float32(0.025)
+    """k dt is rounded in float32; the ring has to agree with `time <= until` all the same.
+
+    The times are given: a compiler may compute `now + delay` twice, and fuse it with the product once.
+    """
     ring, fifo = RingQueue(7.0, 0.025), FifoQueue(4)
+    grid = np.arange(30000, 30401, dtype=np.float32) * np.float32(0.025)
+    delays = np.asarray([1.0, 2.0, 3.0], np.float32) * np.float32(0.025)
 
     @jax.jit
-    def run(delays):
-        def step(states, k):
-            now, until = k * dt, (k + 1) * dt
-            time = now + delays * dt
+    def run(nows, untils, times):
+        def step(states, moment):
+            now, until, time = moment
             pushed = [queue.push(state, now, time) for queue, state in zip((ring, fifo), states, strict=True)]
             popped = [queue.pop(state, until) for queue, state in zip((ring, fifo), pushed, strict=True)]
             return [state for state, _ in popped], [jnp.min(due.time, axis=0) for _, due in popped]
 
         start = [queue.empty(dtype=jnp.float32, shape=(3,)) for queue in (ring, fifo)]
-        return jax.lax.scan(step, start, jnp.arange(30000, 30400).astype(jnp.float32))
+        return jax.lax.scan(step, start, (nows, untils, times))
 
-    states, (from_ring, from_fifo) = run(jnp.asarray([1.0, 2.0, 3.0], jnp.float32))
+    states, (from_ring, from_fifo) = run(grid[:-1], grid[1:], grid[:-1, None] + delays)
     assert jnp.array_equal(from_ring, from_fifo)
     assert [int(state.counters.dropped.sum()) for state in states] == [0, 0]
 
