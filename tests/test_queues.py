@@ -190,7 +190,7 @@ def test_float32_grid_times_are_due_in_their_step():
     The times are given: a compiler may compute `now + delay` twice, and fuse it with the product once.
     """
     ring, fifo = RingQueue(7.0, 0.025), FifoQueue(4)
-    grid = np.arange(30000, 30401, dtype=np.float32) * np.float32(0.025)
+    grid = np.arange(32600, 33001, dtype=np.float32) * np.float32(0.025)
     delays = np.asarray([1.0, 2.0, 3.0], np.float32) * np.float32(0.025)
 
     @jax.jit
@@ -201,10 +201,12 @@ def test_float32_grid_times_are_due_in_their_step():
             popped = [queue.pop(state, until) for queue, state in zip((ring, fifo), pushed, strict=True)]
             return [state for state, _ in popped], [jnp.min(due.time, axis=0) for _, due in popped]
 
-        start = [queue.empty(dtype=jnp.float32, shape=(3,)) for queue in (ring, fifo)]
+        start = [queue.empty(dtype=jnp.float32, shape=(6,)) for queue in (ring, fifo)]
         return jax.lax.scan(step, start, (nows, untils, times))
 
-    states, (from_ring, from_fifo) = run(grid[:-1], grid[1:], grid[:-1, None] + delays)
+    times = grid[:-1, None] + delays
+    times = np.concatenate([times, np.nextafter(times, np.float32(np.inf))], axis=1)  # just after a step, too
+    states, (from_ring, from_fifo) = run(grid[:-1], grid[1:], times)
     assert jnp.array_equal(from_ring, from_fifo)
     assert [int(state.counters.dropped.sum()) for state in states] == [0, 0]
 
