@@ -38,6 +38,27 @@ def test_spikes_and_potentials_agree_with_the_oracle(chunk: int, record_property
     record_property("oracle", worst)
 
 
+@pytest.mark.parametrize("longest", [30.0, 150.0])
+def test_every_spike_of_a_burst_arrives(longest: float):
+    """Several spikes of a sender in one window, and more on their way than are at hand at once."""
+    rng = np.random.default_rng(0)
+    trains = [
+        np.linspace(3.0, 5.0, 12),
+        np.arange(1.0, 80.0, 1.7),
+        np.array([2.1, 20.3, 20.4, 21.6, 40.0, 55.0]),
+        np.sort(rng.uniform(0.0, 80.0, 15)),
+    ]
+    pairs = sorted((float(time), unit) for unit, train in enumerate(trains) for time in train)
+    spikes = rv.Spikes(jnp.asarray([time for time, _ in pairs]), jnp.asarray([unit for _, unit in pairs], jnp.int32))
+    delay = rv.synaptic(0.0, longest)(4, 12, jnp.float64, key=jax.random.key(0))
+    link = rv.Connection("input", "hidden", jnp.asarray(rng.uniform(0.5, 1.5, (4, 12))), delay)
+    network = rv.Network({"input": 4}, {"hidden": rv.LIF(10.0, 4.0)}, {"hidden": 12}, [link])
+    case = networks.Case(0, "synaptic", network, {"input": spikes}, {}, None, 160.0)
+    solution = run(case, rv.EventDriven(window=1.0, max_spikes=100))
+    assert networks.compare(solution, networks.ask(case))["time"] < 1e-9
+    assert int(solution.stats.spikes["hidden"]) > 100
+
+
 def test_a_long_window_is_cut_to_what_the_network_allows():
     case = networks.draw(1)
     errors = networks.compare(run(case, rv.EventDriven(window=1e6, max_spikes=40)), networks.ask(case))

@@ -9,19 +9,23 @@ from numba import njit
 from scipy.optimize import brentq
 
 from ranvier.event_driven import packing
-from ranvier.event_driven.kernels.cpu import bound, flow, lanes, octets
+from ranvier.event_driven.kernels.cpu import borrow, bound, fan_out, flow, lanes, marks, octets
 
 leap = njit(lambda current, u, theta, mem, syn, gain, span: flow.leap(
     current, u, theta, flow.Rates(mem, syn, gain), span))  # fmt: skip
 excess = njit(lambda *arguments: bound.bound(*arguments))
 exponential = njit(lambda x: flow.exponential(x))
-scatter = njit(lambda ring, index, table, factors, n: lanes.scatter(ring, index, table, factors, n))
-gather = njit(lambda ring, synapse, sums, spike, factors, n, noted: octets.gather(
-    ring, synapse, sums, spike, factors, n, noted))  # fmt: skip
-both = njit(lambda ring, synapse, sums, spike, factors, n, noted, weight, rates: octets.gather_and_weigh(
-    ring, synapse, sums, spike, factors, n, noted, weight, rates))  # fmt: skip
+scatter = njit(lambda ring, index, pairs, factors, n: lanes.scatter(ring, index, pairs, factors, n))
+locate = njit(lambda *arguments: fan_out.locate(*arguments))
+gather = njit(lambda ring, events, synapse, sums, factors, n, noted: octets.gather(
+    ring, events, synapse, sums, factors, n, noted))  # fmt: skip
+both = njit(lambda ring, events, synapse, sums, factors, n, noted, weight, rates: octets.gather_and_weigh(
+    ring, events, synapse, sums, factors, n, noted, weight, rates))  # fmt: skip
+list_marked = njit(lambda array, count, places: marks.list_marked(array, count, places))
+list_bits = njit(lambda words, count, places: marks.list_bits(words, count, places))
+part = njit(lambda array, start, size: borrow.part(array, start, size).copy())
 rank = njit(lambda values, place, count: lanes.rank(values, place, count))
-marked = njit(lambda array, first: lanes.marked(array, first))
+marked = njit(lambda array, first: marks.marked(array, first))
 
 
 def potential(s: np.ndarray | float, current: float, u: float, tau_mem: float, tau_syn: float) -> np.ndarray:
@@ -117,15 +121,48 @@ def test_lanes_agree_with_loops(dtype: type):
     count, cells = 40, 9
     cell, late = rng.integers(0, cells, count), rng.integers(0, 2, count)
     index = (4 * cell + late).astype(np.uint32)
-    table, factors = (rng.normal(size=(size, 4)).astype(dtype) for size in (count, 2))
-    table[:, 3] = 0.0
+    pairs, factors = rng.normal(size=(count, 2)).astype(dtype), rng.normal(size=(2, 4)).astype(dtype)
+    factors[:, 3] = 0.0
     ring = rng.normal(size=(cells, 4)).astype(dtype)
     wanted = ring.copy()
     for n in range(count):
-        a, b, c, _ = table[n] * factors[late[n]]
+        a, b, c, _ = np.tile(pairs[n], 2) * factors[late[n]]
         wanted[cell[n]] += np.array([a, b + c, max(b + c, 0.0), 0.0], dtype)
-    scatter(ring.reshape(-1), index, table.reshape(-1), factors.reshape(-1), count)
+    scatter(ring.reshape(-1), index, pairs.reshape(-1), factors.reshape(-1), count)
     np.testing.assert_allclose(ring, wanted, atol=1e-5 if dtype is np.float32 else 1e-13)
+
+
+def test_events_are_located_on_around_the_ring():
+    """And exactly on a window's edge they are late."""
+    neurons, span, offset, window = 5, 4, np.float32(0.25), 1.0
+    cell, frac = np.arange(15, dtype=np.int32), np.tile(np.float32([0.0, 0.74, 0.75, 0.76, 0.5]), 3)
+    index = np.zeros(15, np.uint32)
+    locate(cell, frac, offset, window, 10, neurons, span, index)
+    late = frac >= 0.75
+    assert index.tolist() == (4 * ((10 + cell + neurons * late) % 20) + late).tolist()
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.95, 1.0, 1.001, 4.0])
+def test_what_belongs_to_spike_and_synapse_makes_the_flow_from_the_arrival_on(ratio: float):
+    """In time and late, against the flow over the time that is left."""
+    window, rates = 1.0, flow.Rates(1.0 / (5.0 * ratio), 1 / 5.0, 0.0 if ratio == 1.0 else 1.0 / (1.0 - ratio))
+    whole, factors = flow.flow(window, rates), np.zeros(8)
+    for offset, frac, late in [(0.0, 0.0, 0), (0.3, 0.4, 0), (0.3, 0.7, 1), (0.999, 0.999, 1), (0.6, 0.399, 0)]:
+        fan_out.set_factors(window - offset, rates, whole, factors)
+        syn, mem, kernel, none = factors[4 * late : 4 * late + 4]
+        decay_syn, decay_mem, kappa = flow.flow(-frac, rates)
+        wanted = flow.flow(window - offset - frac + late * window, rates)
+        found = decay_syn * syn, decay_mem * mem, decay_syn * kernel + kappa * mem
+        np.testing.assert_allclose(found, wanted, atol=1e-14)
+        assert decay_mem == pytest.approx(decay_syn - (1 - rates.syn / rates.mem) * kappa, rel=1e-14)
+        assert none == 0.0
+
+
+@pytest.mark.parametrize("ratio", [0.5, 0.93, 0.95, 1.0, 1.001, 1.07, 4.0])
+def test_the_flow_without_a_branch_is_the_flow(ratio: float):
+    rates = flow.Rates(1.0 / (5.0 * ratio), 1 / 5.0, 0.0 if ratio == 1.0 else 1.0 / (1.0 - ratio))
+    for s in (-1.0, 0.0, 1e-9, 1e-3, 0.1, 1.0, 30.0):
+        np.testing.assert_allclose(flow.flow_in_sums(s, rates), flow.flow(s, rates), rtol=1e-15, atol=5e-15)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -133,32 +170,48 @@ def test_lanes_agree_with_loops(dtype: type):
 def test_octets_agree_with_loops(count: int, dtype: type):
     """Some events are late, and some meet a mark: they are noted, and nothing beyond them."""
     rng = np.random.default_rng(count)
-    window, offset, base, neurons, around = dtype(1.0), dtype(0.3), 3, 5, 15
-    cell, frac = rng.integers(0, 12, count).astype(np.int32), rng.uniform(0, 1, count).astype(dtype)
-    table, sums = rng.normal(size=(3, count)).astype(dtype), rng.normal(size=(2, count)).astype(dtype)
+    cell, late = rng.integers(0, 15, count), rng.integers(0, 2, count)
+    table, sums = rng.normal(size=(2, count)).astype(dtype), rng.normal(size=(2, count)).astype(dtype)
     weight, factors = rng.normal(size=count).astype(dtype), rng.normal(size=(2, 4)).astype(dtype)
-    rates = dtype(0.2), dtype(0.05)
-    pairs = rng.normal(size=(around, 2)).astype(dtype)
+    rates, skew = (dtype(0.2), dtype(0.05)), dtype(-3.0)
+    pairs = rng.normal(size=(15, 2)).astype(dtype)
     pairs[[4, 9, 12]] = [[-0.0, 0.0], [0.0, 1.0], [-0.0, 2.0]]
     wanted, met, total = sums.copy(), [], 0.0
     for n in range(count):
-        late = int(offset + frac[n] >= window)
-        at = (base + cell[n] + neurons * late) % around
-        (p_i, p_u), (syn, kernel, _, mem) = pairs[at], factors[late]
-        x_i, x_u = syn * (p_i * table[0, n] + p_u * table[2, n]) + kernel * p_u * table[1, n], mem * p_u * table[1, n]
+        (p_i, p_u), (syn, mem, kernel, _), (decay, kappa) = pairs[cell[n]], factors[late[n]], table[:, n]
+        x_i, x_u = decay * (p_i * syn + p_u * kernel) + kappa * p_u * mem, (decay - skew * kappa) * p_u * mem
         wanted[:, n] += x_i, x_u
         total += float(weight[n] * (x_i * rates[0] - x_u * rates[1]))
-        met += [n] if at in (4, 12) else []
-    spike, synapse = (offset, window, *map(np.int32, (base, neurons, around))), (cell, frac, *table)
+        met += [n] if cell[n] in (4, 12) else []
+    events, synapse = (4 * cell + late).astype(np.uint32), (*table, skew)
     one, two, noted = sums.copy(), sums.copy(), np.zeros((2, 3), np.uint64)
-    gather(pairs.reshape(-1), synapse, tuple(one), spike, factors.reshape(-1), count, noted[0])
-    weighed = both(pairs.reshape(-1), synapse, tuple(two), spike, factors.reshape(-1), count, noted[1], weight, rates)
-    exact = 1e-5 if dtype is np.float32 else 1e-13
+    gather(pairs.reshape(-1), events, synapse, tuple(one), factors.reshape(-1), count, noted[0])
+    weighed = both(pairs.reshape(-1), events, synapse, tuple(two), factors.reshape(-1), count, noted[1], weight, rates)
+    exact = 2e-5 if dtype is np.float32 else 1e-13
     np.testing.assert_allclose(one, wanted, atol=exact)
     np.testing.assert_allclose(two, wanted, atol=exact)
     assert weighed == pytest.approx(total, abs=100 * exact)
     for row in noted:
         assert [n for n in range(192) if int(row[n // 64]) >> (n % 64) & 1] == met
+
+
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 1.0])
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 200])
+def test_marked_places_are_listed_in_order(count: int, share: float):
+    rng = np.random.default_rng(count)
+    chosen, places = rng.random(count) < share, np.zeros(count + marks.USUAL, np.uintp)
+    room = (count // marks.BITS + 1) * marks.BITS
+    array, wanted = np.zeros(room, np.uint8), np.flatnonzero(chosen).tolist()
+    array[:count] = chosen * rng.integers(1, 256, count)
+    assert places[: list_marked(array, count, places)].tolist() == wanted
+    words = np.packbits(array > 0, bitorder="little").view(np.uint64)
+    assert places[: list_bits(words, count, places)].tolist() == wanted
+
+
+def test_a_part_is_a_slice():
+    array = np.arange(10.0)
+    assert part(array, 3, 4).tolist() == [3.0, 4.0, 5.0, 6.0]
+    assert part(array, 3, 0).tolist() == []
 
 
 @pytest.mark.parametrize("count", [1, 7, 8, 9, 40])
@@ -170,7 +223,7 @@ def test_ranks_are_those_of_a_stable_sort(count: int):
 
 
 def test_marked_bytes_are_the_bits_of_a_word():
-    array = np.zeros(2 * lanes.BITS, np.uint8)
+    array = np.zeros(2 * marks.BITS, np.uint8)
     array[[64, 65, 100, 127]] = [3, 1, 255, 2]
     assert marked(array, 0) == 0
     assert marked(array, 64) == sum(1 << bit for bit in (0, 1, 36, 63))

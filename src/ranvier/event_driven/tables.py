@@ -8,7 +8,6 @@ import numpy as np
 
 from ranvier.event_driven import packing
 from ranvier.event_driven.kernels.cpu import arrays, pull
-from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.plan import Plan
 
 
@@ -73,11 +72,11 @@ def membranes(plan: Plan, call: Call) -> arrays.Membranes:
 
 
 class Lengths(NamedTuple):
-    """Of the kernel's arrays: weights, delays, lanes, weights in transposed copies, weights with a sum of x_u."""
+    """Of the kernel's arrays: weights, delays, pairs, weights in transposed copies, weights with a sum of x_u."""
 
     weights: int
     delays: int
-    lanes: int
+    pairs: int
     turned: int
     per_synapse: int
 
@@ -88,17 +87,17 @@ def lengths(plan: Plan) -> Lengths:
     joined = wiring(plan)
     weights = int(joined.weight_start[-1])
     return Lengths(
-        weights, int(joined.delay_start[-1]), LANES * weights * bool(np.any(joined.mode == arrays.SCATTER)),
+        weights, int(joined.delay_start[-1]), 2 * weights * bool(np.any(joined.mode == arrays.SCATTER)),
         weights * bool(np.any(joined.mode != arrays.ROW)), weights * bool(np.any(joined.column_stride > 0)),
     )  # fmt: skip
 
 
 def synapses(plan: Plan, weight: np.ndarray) -> arrays.Synapses:
     """Weights end to end, and room for what the kernel makes of them and of the delays."""
-    real, (_, delays, lanes, turned, _) = weight.dtype, lengths(plan)
-    whole, part = np.empty((2, delays), np.int32), np.zeros((4, delays), real)
+    real, (_, delays, pairs, turned, _) = weight.dtype, lengths(plan)
+    whole, part = np.empty((2, delays), np.int32), np.zeros((3, delays), real)
     return arrays.Synapses(
-        weight, whole[0], part[0], whole[1], part[1], part[2], part[3], np.zeros(lanes, real),
+        weight, whole[0], part[0], whole[1], part[1], part[2], np.zeros(pairs, real),
         np.empty(turned, np.int32), np.empty(2 * turned, real), np.zeros(len(plan.links), np.int64),
     )  # fmt: skip
 

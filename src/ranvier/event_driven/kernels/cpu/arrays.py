@@ -47,9 +47,8 @@ class Synapses(NamedTuple):
     """Weights and delays, flat. A delay is `shift` windows plus `frac` ms.
 
     `cell` says where in a ring the target's cell is, counted from the emission window's first and on around the ring;
-    `decay_syn = e^{frac/tau_syn}`, `decay_mem = e^{frac/tau_mem}`, `kernel = kappa(-frac)`, and `lanes`, four per
-    weight, is (weight decay_syn, weight decay_mem, weight kernel, 0). `shift_t` and `arriving` (pairs of `frac` and
-    weight) are
+    `decay_syn = e^{frac/tau_syn}`, `kernel = kappa(-frac)`, and `pairs`, two per weight, is (weight decay_syn, weight
+    kernel): the (I, u) of an event, taken back by frac. `shift_t` and `arriving` (pairs of `frac` and weight) are
     transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous. `longest`:
     largest shift of each connection.
     """
@@ -59,9 +58,8 @@ class Synapses(NamedTuple):
     frac: np.ndarray
     cell: np.ndarray
     decay_syn: np.ndarray
-    decay_mem: np.ndarray
     kernel: np.ndarray
-    lanes: np.ndarray
+    pairs: np.ndarray
     shift_t: np.ndarray
     arriving: np.ndarray
     longest: np.ndarray

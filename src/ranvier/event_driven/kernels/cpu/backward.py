@@ -17,7 +17,7 @@ from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import Clock, Membranes, Record, Synapses, Train, Wiring, rates_of
 from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
-from ranvier.event_driven.kernels.cpu.deposit import Room, new_room
+from ranvier.event_driven.kernels.cpu.fan_out import Room, new_room
 from ranvier.event_driven.kernels.cpu.flow import flow
 from ranvier.event_driven.kernels.cpu.forward import after, record_range
 from ranvier.event_driven.kernels.cpu.pieces import MARK, Pieces, begin, forget, interrupt, new_pieces
@@ -115,8 +115,8 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
                              adjoint, boundaries, pieces, ring, room)  # fmt: skip
                     continue
                 for q in range(boundaries.first[p, k], boundaries.first[p, k + 1]):
-                    owed[b, q] += pull(wiring, synapses, membranes, clock, train, b, q, p, timed, ring, pieces, room,
-                                       gradient)  # fmt: skip
+                    owed[b, q] += pull(wiring, synapses, membranes, clock, train, b, q, p, k % clock.span, timed, ring,
+                                       pieces, room, gradient)  # fmt: skip
 
 
 @no_type_check
@@ -183,7 +183,7 @@ def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
         ring[2 * (cell + j)], ring[2 * (cell + j) + 1] = MARK, 0.0
         piece = np.int64(pieces.latest[cell + j])
         adjoint.current[start + j], adjoint.u[start + j] = pieces.current[piece], pieces.u[piece]
-        _exact(wiring, synapses, membranes, clock, train, owed, seed, cap, gradient, b, p, j, piece, end, adjoint,
+        _exact(wiring, synapses, membranes, clock, train, owed, seed, cap, gradient, b, turn, p, j, piece, end, adjoint,
                boundaries, pieces, ring, room)  # fmt: skip
 
 
@@ -258,7 +258,7 @@ def _insert(boundaries: Boundaries, count: tuple[int, int], j: int, offset: floa
 @no_type_check
 @uncounted(inline="always")
 def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, owed: np.ndarray,
-           seed: np.ndarray, cap: float, gradient: Gradient, b: int, p: int, j: int, piece: int, t: float,
+           seed: np.ndarray, cap: float, gradient: Gradient, b: int, turn: int, p: int, j: int, piece: int, t: float,
            adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces, ring: np.ndarray, room: Room) -> None:  # fmt: skip
     """Take one neuron back through one window, whose latest piece ends at t, from boundary to boundary."""
     n, at = wiring.neuron_start[p] + j, boundaries.head[j]
@@ -275,8 +275,8 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
             return
         kind, index = boundaries.kind[at], boundaries.place[at]
         if kind == SPIKE:
-            owed[b, index] += pull(wiring, synapses, membranes, clock, train, b, index, p, True, ring, pieces, room,
-                                   gradient)  # fmt: skip
+            owed[b, index] += pull(wiring, synapses, membranes, clock, train, b, index, p, turn, True, ring, pieces,
+                                   room, gradient)  # fmt: skip
             _spike(membranes, train, owed, cap, gradient, b, index, n, adjoint)
         elif kind == RESTART:
             adjoint.restart[n], adjoint.u[n], adjoint.held[n] = adjoint.u[n], 0.0, True

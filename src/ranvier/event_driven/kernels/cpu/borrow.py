@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import njit
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-from numba.np.arrayobj import make_array
+from numba.np.arrayobj import make_array, populate_array
 
 uncounted: Any = partial(cast(Any, njit), nogil=True, error_model="numpy", _nrt=False)
 """`njit` without the GIL, without reference counts, and without a branch at every division.
@@ -39,3 +39,20 @@ def borrow(typing_context: object, group: types.BaseTuple) -> tuple:
         return context.make_tuple(builder, group, parts)
 
     return group(group), build
+
+
+@no_type_check
+@intrinsic
+def part(typing_context: object, array: types.Array, start: types.Integer, size: types.Integer) -> Any:
+    """`array[start : start + size]` of one axis, borrowed, and without looking whether it lies inside."""
+
+    @no_type_check
+    def build(context: object, builder: ir.IRBuilder, signature: object, arguments: tuple) -> object:
+        whole, found = make_array(array)(context, builder, arguments[0]), make_array(array)(context, builder)
+        populate_array(
+            found, data=builder.gep(whole.data, [arguments[1]]), shape=cgutils.pack_array(builder, [arguments[2]]),
+            strides=whole.strides, itemsize=whole.itemsize, meminfo=None, parent=None,
+        )  # fmt: skip
+        return found._getvalue()
+
+    return array(array, types.intp, types.intp), build

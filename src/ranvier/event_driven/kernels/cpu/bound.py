@@ -19,6 +19,7 @@ from typing import no_type_check
 import numpy as np
 
 from ranvier.event_driven.kernels.cpu.borrow import uncounted
+from ranvier.event_driven.kernels.cpu.marks import BITS, list_marked
 
 LEAST = -1e300
 """Stands for what is lower, such as the excess over the infinite threshold of a readout."""
@@ -64,11 +65,9 @@ def aggregate(
 
 @no_type_check
 @uncounted()
-def flag(excess: np.ndarray, flagged: np.ndarray) -> int:
-    """Write down which neurons take the exact path; their number."""
-    count = 0
-    for j in range(excess.shape[0]):
-        if excess[j] >= 0.0:
-            flagged[count] = j
-            count += 1
-    return count
+def flag(excess: np.ndarray, count: int, marks: np.ndarray, flagged: np.ndarray) -> int:
+    """Write down which of the first `count` neurons take the exact path; their number."""
+    for j in range(count):
+        marks[j] = np.uint8(excess[j] >= 0.0)
+    marks[count : (count // BITS + 1) * BITS] = 0
+    return list_marked(marks, count, flagged)

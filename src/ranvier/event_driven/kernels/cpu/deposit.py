@@ -2,17 +2,11 @@
 
 An event of weight w, at offset o of a window of length h, leaves `w e^{-(h-o)/tau_syn}` in I and `w kappa(h-o)` in
 u. A third number sums the positive ones of the latter: it bounds how far the events can lift u inside the window.
-With o = offset + frac (- h if late) and r = h - offset (+ h if late), all of it follows from what belongs to the
-synapse (`Synapses.lanes`) and what belongs to the spike:
-
-    e^{-(h-o)/tau_syn} = e^{frac/tau_syn} e^{-r/tau_syn}
-    kappa(h-o) = e^{frac/tau_mem} kappa(r) + kappa(-frac) e^{-r/tau_syn}
 """
 
-from typing import NamedTuple, no_type_check
+from typing import no_type_check
 
 import numpy as np
-from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import (
     GENERAL,
@@ -26,67 +20,19 @@ from ranvier.event_driven.kernels.cpu.arrays import (
     rates_of,
 )
 from ranvier.event_driven.kernels.cpu.arrivals import Calendar, place, schedule
-from ranvier.event_driven.kernels.cpu.borrow import uncounted
+from ranvier.event_driven.kernels.cpu.borrow import part, uncounted
+from ranvier.event_driven.kernels.cpu.fan_out import Room, locate, set_factors
 from ranvier.event_driven.kernels.cpu.flow import Rates, flow
-from ranvier.event_driven.kernels.cpu.lanes import BITS, LANES, scatter
+from ranvier.event_driven.kernels.cpu.lanes import LANES, scatter
 
 FAST = {"contract", "nsz", "reassoc"}
-
-
-class Room(NamedTuple):
-    """Room for the events of one spike: where they go (`events`), and its factors, in time and late; see `lanes.py`.
-
-    `noted`: a bit for each event, whether it met an interrupted neuron on the way back (see `pieces.py`).
-    """
-
-    events: np.ndarray
-    noted: np.ndarray
-    factors: np.ndarray
-
-
-@no_type_check
-@njit(nogil=True)
-def new_room(wiring: Wiring, synapses: Synapses) -> Room:
-    """Room for one thread."""
-    real = synapses.weight.dtype
-    most = wiring.size.max()
-    return Room(np.zeros(most, np.uint32), np.zeros(most // BITS + 1, np.uint64), np.zeros(2 * LANES, real))
-
-
-@no_type_check
-@uncounted(forceinline=True)
-def locate(
-    cell: np.ndarray, frac: np.ndarray, offset: float, window: float, base: int, neurons: int, span: int, index:
-    np.ndarray,
-) -> None:  # fmt: skip
-    """Cell and lateness (`flow.wraps`) of every event of a spike at `offset` of the window that starts at `base`."""
-    window, one, none = frac.dtype.type(window), np.int32(1), np.int32(0)
-    first, after, around = np.int32(base), np.int32(neurons), np.int32(span * neurons)
-    for j in range(cell.shape[0]):
-        late = one if offset + frac[j] >= window else none
-        at = cell[j] + first + late * after
-        index[j] = np.int32(LANES) * (at - (around if at >= around else none)) + late
-
-
-@no_type_check
-@uncounted()
-def set_factors(rest: float, rates: Rates, more: tuple[float, float, float], factors: np.ndarray) -> None:
-    """Of a spike `rest` before its window's end: (syn, kernel, syn, mem) over the rest, and over a window more.
-
-    `more` is what `flow` says of a whole window.
-    """
-    syn, mem, kernel = flow(rest, rates)
-    factors[0], factors[1], factors[2], factors[3] = syn, kernel, syn, mem
-    kernel = kernel * more[1] + syn * more[2]
-    syn *= more[0]
-    factors[4], factors[5], factors[6], factors[7] = syn, kernel, syn, mem * more[1]
 
 
 @no_type_check
 @uncounted(inline="always")
 def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
-            b: int, q: int, p: int, ring: np.ndarray, room: Room) -> None:  # fmt: skip
-    """Send spike q of population p on its way through every connection that leaves p."""
+            b: int, q: int, p: int, base: int, ring: np.ndarray, room: Room) -> None:  # fmt: skip
+    """Send spike q of population p, whose window has its cells in the ring from `base` on, through every connection."""
     i = train.unit[b, q]
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
@@ -97,13 +43,12 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
             post = wiring.post[c]
             size, to, neurons = wiring.size[post], wiring.neuron_start[post], membranes.theta.shape[0]
             start = wiring.delay_start[c] + i * wiring.row_stride[c]
-            row = LANES * (wiring.weight_start[c] + i * size)
+            row = 2 * (wiring.weight_start[c] + i * size)
             more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
             set_factors(clock.window - train.offset[b, q], rates_of(membranes, to), more, room.factors)
-            first = (train.window[b, q] % clock.span) * neurons
-            locate(synapses.cell[start : start + size], synapses.frac[start : start + size], train.offset[b, q],
-                   clock.window, first, neurons, clock.span, room.events)  # fmt: skip
-            scatter(ring, room.events, synapses.lanes[row : row + LANES * size], room.factors, size)
+            locate(part(synapses.cell, start, size), part(synapses.frac, start, size), train.offset[b, q],
+                   clock.window, base, neurons, clock.span, room.events)  # fmt: skip
+            scatter(ring, room.events, part(synapses.pairs, row, 2 * size), room.factors, size)
         elif mode == GENERAL:
             _scatter_general(wiring, synapses, membranes, clock, train, b, q, c, ring)
 

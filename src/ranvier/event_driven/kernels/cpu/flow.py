@@ -17,6 +17,9 @@ from ranvier.event_driven.kernels.cpu.lanes import power_of_two
 SERIES = 0.1
 """Below this |x|, (e^x - 1)/x is taken from its series: ten terms are then exact to rounding."""
 
+CLOSE = 16.0
+"""Time constants are close where the difference of two exponentials is multiplied by this or more."""
+
 NEAR = 1e-6
 """A step of Halley's method this short, in time constants and beside the curve's own scale, is exact to rounding."""
 
@@ -66,6 +69,19 @@ def flow(s: float, rates: Rates) -> tuple[float, float, float]:
         phi = 1.0 + x * (1 / 2 + x * phi)
         return decay_mem * (1.0 + x * phi), decay_mem, s * rates.mem * decay_mem * phi
     decay_syn = exponential(-s * rates.syn)
+    return decay_syn, decay_mem, rates.gain * (decay_syn - decay_mem)
+
+
+@no_type_check
+@uncounted()
+def flow_in_sums(s: float, rates: Rates) -> tuple[float, float, float]:
+    """The same with an error in kappa of some roundings of 1, not of kappa: enough in a sum, and without a branch on s.
+
+    Where the time constants are close, it is `flow`.
+    """
+    if not 0.0 < abs(rates.gain) < CLOSE:
+        return flow(s, rates)
+    decay_syn, decay_mem = exponential(-s * rates.syn), exponential(-s * rates.mem)
     return decay_syn, decay_mem, rates.gain * (decay_syn - decay_mem)
 
 

@@ -22,6 +22,7 @@ from ranvier.event_driven.kernels.cpu.arrays import (
 from ranvier.event_driven.kernels.cpu.arrivals import (
     Arrivals,
     Calendar,
+    Rows,
     clear,
     collect,
     collect_rows,
@@ -32,9 +33,11 @@ from ranvier.event_driven.kernels.cpu.arrivals import (
 )
 from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
 from ranvier.event_driven.kernels.cpu.bound import aggregate, bound, flag
-from ranvier.event_driven.kernels.cpu.deposit import Room, deposit, gather, new_room
+from ranvier.event_driven.kernels.cpu.deposit import deposit, gather
+from ranvier.event_driven.kernels.cpu.fan_out import Room, new_room
 from ranvier.event_driven.kernels.cpu.flow import Rates, exponential, leap
 from ranvier.event_driven.kernels.cpu.lanes import LANES
+from ranvier.event_driven.kernels.cpu.marks import BITS, USUAL
 from ranvier.event_driven.kernels.cpu.share import bounds, take
 
 NEVER = np.int64(2) ** 62
@@ -54,6 +57,7 @@ class Fired(NamedTuple):
     """Room for one window: which neurons take the exact path (`bound.py`), and the spikes of one of them."""
 
     excess: np.ndarray
+    marks: np.ndarray
     flagged: np.ndarray
     offset: np.ndarray
     slope: np.ndarray
@@ -81,11 +85,11 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
     neurons = membranes.theta.shape[0]
     state = State(np.zeros(neurons), np.zeros(neurons), np.zeros(neurons, np.int64), np.zeros(neurons),
                   np.zeros(neurons, np.int64))  # fmt: skip
-    calendar = new_calendar(wiring, clock)
-    arrivals = new_arrivals(wiring)
+    calendar = new_calendar(wiring, synapses, clock)
+    rows, loose, arrivals = new_arrivals(wiring)
     ring = np.zeros(clock.span * neurons * LANES, synapses.weight.dtype)
     sums = np.zeros((3, wiring.size.max()), synapses.weight.dtype)
-    rows, loose, fired, room = new_arrivals(wiring), new_arrivals(wiring), new_fired(wiring), new_room(wiring, synapses)
+    fired, room = new_fired(wiring), new_room(wiring, synapses)
     chunk = take(taken)
     while chunk < chunks:
         _simulate(wiring, synapses, membranes, clock, record, train, output, cap,
@@ -97,7 +101,7 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
 @no_type_check
 @njit(nogil=True)
 def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-              output: Output, cap: float, samples: tuple[int, int], state: State, calendar: Calendar, rows: Arrivals,
+              output: Output, cap: float, samples: tuple[int, int], state: State, calendar: Calendar, rows: Rows,
               loose: Arrivals, arrivals: Arrivals, fired: Fired, scratch: tuple[np.ndarray, np.ndarray],
               room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
@@ -135,7 +139,8 @@ def new_fired(wiring: Wiring) -> Fired:
         room = max(room, wiring.capacity[p] + 1)
     return Fired(
         np.zeros(wiring.size.max()),
-        np.zeros(wiring.size.max(), np.int64),
+        np.zeros((wiring.size.max() // BITS + 1) * BITS, np.uint8),
+        np.zeros(wiring.size.max() + USUAL, np.uintp),
         np.zeros(room),
         np.zeros(room),
         np.zeros(room),
@@ -147,14 +152,17 @@ def new_fired(wiring: Wiring) -> Fired:
 def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
           b: int, k: int, p: int, ring: np.ndarray, room: Room, output: Output) -> None:  # fmt: skip
     """Send the spikes of population p in window k on their way."""
-    q = calendar.first[p, k]
+    q = first = calendar.first[p, k]
     end = wiring.spike_start[p] + train.total[b, p]
+    base = (k % clock.span) * membranes.theta.shape[0]
     while q < end and train.window[b, q] == k:
-        deposit(wiring, synapses, membranes, clock, calendar, train, b, q, p, ring, room)
-        _count_in_flight(wiring, synapses, clock, train, b, q, p, output)
+        deposit(wiring, synapses, membranes, clock, calendar, train, b, q, p, base, ring, room)
         remember(wiring, calendar, train, b, p, q)
         q += 1
     calendar.first[p, k + 1] = q
+    if k + clock.span >= clock.windows:
+        for late in range(first, q):
+            _count_in_flight(wiring, synapses, clock, train, b, late, p, output)
 
 
 @no_type_check
@@ -190,7 +198,7 @@ def _count_after(shift: np.ndarray, frac: np.ndarray, offset: float, window: flo
 @uncounted(inline="always")
 def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
              calendar: Calendar, train: Train, b: int, k: int, p: int, state: State, sums: np.ndarray,
-             output: Output, rows: Arrivals, loose: Arrivals, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
+             output: Output, rows: Rows, loose: Arrivals, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
     """Take every neuron of population p through window k, and put its spikes of this window in time order."""
     start, size = wiring.neuron_start[p], wiring.size[p]
     begin = wiring.spike_start[p] + train.total[b, p]
@@ -206,11 +214,11 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
         )  # fmt: skip
         aggregate(fired.excess[own], state.current[part], state.u[part], membranes.decay_syn[n],
                    membranes.decay_mem[n], membranes.kernel[n], sums[0, own], sums[1, own])  # fmt: skip
-    flagged = flag(fired.excess[:size], fired.flagged)
+    flagged = flag(fired.excess, size, fired.marks, fired.flagged)
     output.exact[b] += flagged
     count = collect_rows(wiring, synapses, clock, calendar, train, b, k, p, rows) if flagged > 0 else 0
     for at in range(flagged):
-        j = fired.flagged[at]
+        j = np.int64(fired.flagged[at])
         found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, loose, arrivals)
         _exact(wiring, membranes, clock, record, train, b, k, p, j, found, due, done, state, sums, output, arrivals,
                fired)  # fmt: skip

@@ -1,9 +1,7 @@
 """Four numbers at a time: the inner loop of the forward pass as vector instructions; and small tools of that kind.
 
-An event knows its cell in a ring and whether it is late (see `flow.wraps`); both are in one number of `index`: four
-times the cell, plus 1 if late. `factors` has four numbers for an event in time and four for a late one. Written for
-LLVM because Numba, which turns loops into vectors across iterations only, leaves this scalar: a cell's four lanes are
-neighbours, its cells are not.
+Written for LLVM because Numba, which turns loops into vectors across iterations only, leaves this scalar: a cell's four
+lanes are neighbours, its cells are not.
 """
 
 from typing import Any, no_type_check
@@ -14,7 +12,8 @@ from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 
 LANES = 4
-BITS, WIDTH = 64, 8
+WIDTH = 8
+TWICE = (0, 1, 0, 1)
 CROSS = (3, 2, 1, 3)  # (I, m, k, 0) as (0, k, m, 0)
 INF = float("inf")
 LOWEST = (-INF, -INF, 0.0, 0.0)
@@ -22,43 +21,33 @@ LOWEST = (-INF, -INF, 0.0, 0.0)
 
 @no_type_check
 @intrinsic
-def scatter(typing_context: Any, ring: Any, index: Any, lanes: Any, factors: Any, count: Any) -> Any:
-    """For every event, with (a, b, c, 0) its lanes times its factors: cell += (a, b + c, max(b + c, 0), 0)."""
+def scatter(typing_context: Any, ring: Any, index: Any, pairs: Any, factors: Any, count: Any) -> Any:
+    """For every event, with (a, b) its pair, and (a, b, c, 0) = (a, b, a, b) times its factors, the last of them 0:
+    cell += (a, b + c, max(b + c, 0), 0)."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         arrays = zip(signature.args[:4], arguments[:4], strict=True)
         cells, numbers, table, kinds = (make_array(kind)(context, builder, value).data for kind, value in arrays)
         element, wide = context.get_data_type(ring.dtype), ir.IntType(64)
-        vector, size = ir.VectorType(element, LANES), context.get_abi_sizeof(element)
-        mask = ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(CROSS))
-        lowest = ir.Constant(vector, [element(lane) for lane in LOWEST])
-        address = lambda array, place: builder.bitcast(builder.gep(array, [place]), vector.as_pointer())
-        load = lambda array, place: builder.load(address(array, place), align=size)
+        size = context.get_abi_sizeof(element)
+        vector = lambda width: ir.VectorType(element, width)
+        mask = lambda pattern: ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(pattern))
+        lowest = ir.Constant(vector(LANES), [element(lane) for lane in LOWEST])
+        address = lambda array, place, width=LANES: builder.bitcast(
+            builder.gep(array, [place]), vector(width).as_pointer()
+        )
+        load = lambda array, place, width=LANES: builder.load(address(array, place, width), align=size)
         with cgutils.for_range(builder, arguments[4]) as each:
             packed = builder.zext(builder.load(builder.gep(numbers, [each.index])), wide)
             late, cell = builder.mul(builder.and_(packed, wide(1)), wide(LANES)), builder.and_(packed, wide(-LANES))
-            gain = builder.fmul(load(table, builder.mul(each.index, wide(LANES))), load(kinds, late))
-            gain = builder.fadd(gain, builder.shuffle_vector(gain, ir.Constant(vector, ir.Undefined), mask))
+            pair = load(table, builder.mul(each.index, wide(2)), 2)
+            gain = builder.fmul(builder.shuffle_vector(pair, pair, mask(TWICE)), load(kinds, late))
+            gain = builder.fadd(gain, builder.shuffle_vector(gain, gain, mask(CROSS)))
             gain = builder.select(builder.fcmp_ordered(">", gain, lowest), gain, lowest)
             builder.store(builder.fadd(load(cells, cell), gain), address(cells, cell), align=size)
         return context.get_dummy_value()
 
-    return types.void(ring, index, lanes, factors, count), build
-
-
-@no_type_check
-@intrinsic
-def marked(typing_context: Any, bytes_: Any, first: Any) -> Any:
-    """Which of the BITS bytes from `first` on are not zero: a word, the first byte lowest."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = make_array(signature.args[0])(context, builder, arguments[0]).data
-        vector = ir.VectorType(ir.IntType(8), BITS)
-        address = builder.bitcast(builder.gep(data, [arguments[1]]), vector.as_pointer())
-        held = builder.icmp_unsigned("!=", builder.load(address, align=1), ir.Constant(vector, [0] * BITS))
-        return builder.bitcast(held, ir.IntType(BITS))
-
-    return types.uint64(bytes_, first), build
+    return types.void(ring, index, pairs, factors, count), build
 
 
 @no_type_check
@@ -93,17 +82,6 @@ def rank(typing_context: Any, values: Any, place: Any, count: Any) -> Any:
         return builder.load(before)
 
     return types.int64(values, place, count), build
-
-
-@no_type_check
-@intrinsic
-def lowest_bit(typing_context: Any, word: Any) -> Any:
-    """Place of the lowest set bit of a 64-bit word that is not zero."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), build
 
 
 @no_type_check

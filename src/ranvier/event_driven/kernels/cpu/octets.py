@@ -1,10 +1,10 @@
 """Eight events at a time: the inner loop of the backward pass, as vector instructions.
 
-For an event of one spike, with late = 1 if it arrives a window later than its shift says (`flow.wraps`), (p_I, p_u) in
-the cell where it arrived, (syn, kernel, mem) the spike's factors of its kind (`deposit.set_factors`), and
-(decay_syn, decay_mem, kappa) of its synapse (`arrays.Synapses`):
+For an event of one spike, with (p_I, p_u) in the cell where it arrived, (syn, mem, kernel) the spike's factors for
+those in time or those that are late (`fan_out.set_factors`), (decay_syn, kappa) of its synapse (`arrays.Synapses`), and
+skew = 1 - tau_mem/tau_syn, so that e^{frac/tau_mem} = decay_syn - skew kappa,
 
-    x_I = syn (p_I decay_syn + p_u kappa) + kernel p_u decay_mem        x_u = mem p_u decay_mem
+    x_I = decay_syn (p_I syn + p_u kernel) + kappa p_u mem        x_u = (decay_syn - skew kappa) p_u mem
 
 Written for LLVM because neighbouring events read cells far apart: Numba leaves such a loop scalar, or uses gather
 instructions, which are slower than eight loads of a pair each.
@@ -16,6 +16,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
+
+from ranvier.event_driven.kernels.cpu.lanes import LANES
 
 WIDTH = 8
 REASSOCIATE = ("contract", "reassoc", "nsz")
@@ -31,7 +33,7 @@ class _Loop:
         self.builder, self.element = builder, context.get_data_type(kinds[0].dtype)
         self.size = context.get_abi_sizeof(self.element)
         parts = [self._unpack(context, kind, value) for kind, value in zip(kinds, values, strict=True)]
-        self.ring, self.synapse, self.sums, self.spike, factors, self.count, self.noted, *self.gains = parts
+        self.ring, self.events, self.synapse, self.sums, factors, self.count, self.noted, *self.gains = parts
         self.factors = [builder.load(builder.gep(factors, [WIDE(place)])) for place in range(8)]
 
     def _unpack(self, context: Any, kind: Any, value: Any) -> Any:
@@ -70,15 +72,11 @@ class _Loop:
     def add(self, one: Any, other: Any) -> Any:
         return self.builder.fadd(one, other, flags=REASSOCIATE)
 
-    def pairs(self, j: Any, width: int, late: Any) -> tuple[Any, Any]:
+    def pairs(self, j: Any, width: int) -> tuple[Any, Any]:
         """(p_I, p_u) of the cells in which the events arrived."""
-        builder, (_, _, base, neurons, around), lanes = self.builder, self.spike, self.vector(width, NARROW)
-        none = ir.Constant(lanes, [0] * width)
-        cells = builder.add(self.load(self.synapse[0], j, lanes), self.spread(base, width))
-        cells = builder.add(cells, builder.select(late, self.spread(neurons, width), none))
-        beyond = builder.icmp_signed(">=", cells, self.spread(around, width))
-        cells = builder.sub(cells, builder.select(beyond, self.spread(around, width), none))
-        place = lambda n: builder.shl(builder.zext(builder.extract_element(cells, NARROW(n)), WIDE), WIDE(1))
+        builder, mask, half = self.builder, WIDE(-LANES), WIDE(1)  # LANES numbers a cell there, and two here
+        number = lambda n: builder.zext(builder.load(builder.gep(self.events, [builder.add(j, WIDE(n))])), WIDE)
+        place = lambda n: builder.lshr(builder.and_(number(n), mask), half)
         pair = [self.load(self.ring, place(n), self.vector(2)) for n in range(width)]
         if width == 1:
             return self.shuffle(pair[0], [0]), self.shuffle(pair[0], [1])
@@ -105,23 +103,23 @@ class _Loop:
             bit = builder.shl(builder.zext(builder.extract_element(met, NARROW(0)), BYTE), place)
             builder.store(builder.or_(builder.load(byte), bit), byte)
 
-    def events(self, j: Any, width: int, total: Any) -> None:
+    def add_up(self, j: Any, width: int, total: Any) -> None:
         """All of it for `width` events; what their sender is owed is added to `total`, if there is one."""
-        builder, numbers, (offset, window, *_) = self.builder, self.vector(width), self.spike
-        _, frac, decay_syn, decay_mem, kappa = (
-            array if at == 0 else self.load(array, j, numbers) for at, array in enumerate(self.synapse)
-        )
-        reached = builder.fadd(self.spread(offset, width), frac)
-        late = builder.fcmp_ordered(">=", reached, self.spread(window, width))
-        p_i, p_u = self.pairs(j, width, late)
+        builder, numbers, lanes = self.builder, self.vector(width), self.vector(width, NARROW)
+        decay_syn, kappa = (self.load(array, j, numbers) for array in self.synapse[:2])
+        ones, none = (ir.Constant(lanes, [bit] * width) for bit in (1, 0))
+        late = builder.icmp_unsigned("!=", builder.and_(self.load(self.events, j, lanes), ones), none)
+        p_i, p_u = self.pairs(j, width)
         self.note(j, width, p_i)
-        syn, kernel, mem = (
+        syn, mem, kernel = (
             builder.select(late, self.spread(self.factors[4 + at], width), self.spread(self.factors[at], width))
-            for at in (0, 1, 3)
+            for at in range(3)
         )
-        held = self.multiply(p_u, decay_mem)
-        x_i = self.multiply(syn, self.add(self.multiply(p_i, decay_syn), self.multiply(p_u, kappa)))
-        x_i, x_u = self.add(x_i, self.multiply(kernel, held)), self.multiply(mem, held)
+        held = self.multiply(p_u, mem)
+        x_i = self.add(self.multiply(p_i, syn), self.multiply(p_u, kernel))
+        x_i = self.add(self.multiply(decay_syn, x_i), self.multiply(kappa, held))
+        skewed = self.multiply(self.spread(self.synapse[2], width), kappa)
+        x_u = self.multiply(builder.fsub(decay_syn, skewed, flags=REASSOCIATE), held)
         self.add_to(self.sums[0], j, x_i)
         self.add_to(self.sums[1], j, x_u)
         if total is not None:
@@ -140,7 +138,7 @@ class _Loop:
             nothing = ir.Constant(self.vector(width), [0.0] * width)
             total = cgutils.alloca_once_value(builder, nothing) if self.gains else None
             with cgutils.for_range_slice(builder, begin, end, WIDE(width)) as (j, _):
-                self.events(j, width, total)
+                self.add_up(j, width, total)
             for place in range(width if self.gains else 0):
                 part = builder.extract_element(builder.load(total), NARROW(place))
                 owed = part if owed is None else builder.fadd(owed, part, flags=REASSOCIATE)
@@ -150,26 +148,25 @@ class _Loop:
 @no_type_check
 @intrinsic
 def gather(
-    typing_context: Any, ring: Any, synapse: Any, sums: Any, spike: Any, factors: Any, count: Any, noted: Any
+    typing_context: Any, ring: Any, events: Any, synapse: Any, sums: Any, factors: Any, count: Any, noted: Any
 ) -> Any:
     """For the `count` events of one spike: `sums[0] += x_I`, `sums[1] += x_u`.
 
-    `ring` holds pairs (p_I, p_u). `synapse`: cell, frac, decay_syn, decay_mem, kappa. `spike`: offset and window, of
-    the dtype of the ring; first cell of its window, and how many cells a window and the ring have (int32). `noted`:
-    bits of words, lowest first, set for the events that met `pieces.MARK`; the last word must be zero before.
+    `ring` holds pairs (p_I, p_u). `events`: see `fan_out.locate`. `synapse`: decay_syn, kappa, skew. `noted`: bits of
+    words, lowest first, set for the events that met `pieces.MARK`; the last word must be zero before.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         _Loop(context, builder, signature.args, arguments).run()
         return context.get_dummy_value()
 
-    return types.void(ring, synapse, sums, spike, factors, count, noted), build
+    return types.void(ring, events, synapse, sums, factors, count, noted), build
 
 
 @no_type_check
 @intrinsic
 def gather_and_weigh(
-    typing_context: Any, ring: Any, synapse: Any, sums: Any, spike: Any, factors: Any, count: Any, noted: Any,
+    typing_context: Any, ring: Any, events: Any, synapse: Any, sums: Any, factors: Any, count: Any, noted: Any,
     weight: Any, rates: Any,
 ) -> Any:  # fmt: skip
     """`gather`, and the sum of weight (x_I rates[0] - x_u rates[1])."""
@@ -177,4 +174,4 @@ def gather_and_weigh(
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return _Loop(context, builder, signature.args, arguments).run()
 
-    return ring.dtype(ring, synapse, sums, spike, factors, count, noted, weight, rates), build
+    return ring.dtype(ring, events, synapse, sums, factors, count, noted, weight, rates), build

@@ -24,10 +24,12 @@ from ranvier.event_driven.kernels.cpu.arrays import (
     rates_of,
 )
 from ranvier.event_driven.kernels.cpu.arrivals import place
-from ranvier.event_driven.kernels.cpu.borrow import uncounted
-from ranvier.event_driven.kernels.cpu.deposit import FAST, Room, set_factors
-from ranvier.event_driven.kernels.cpu.flow import Rates, flow, wraps
-from ranvier.event_driven.kernels.cpu.lanes import BITS, LANES, lowest_bit
+from ranvier.event_driven.kernels.cpu.borrow import part, uncounted
+from ranvier.event_driven.kernels.cpu.deposit import FAST
+from ranvier.event_driven.kernels.cpu.fan_out import Room, locate, set_factors
+from ranvier.event_driven.kernels.cpu.flow import Rates, flow
+from ranvier.event_driven.kernels.cpu.lanes import LANES
+from ranvier.event_driven.kernels.cpu.marks import BITS, list_bits
 from ranvier.event_driven.kernels.cpu.octets import gather, gather_and_weigh
 from ranvier.event_driven.kernels.cpu.pieces import Pieces, piece_at
 
@@ -50,10 +52,14 @@ class Gradient(NamedTuple):
 @no_type_check
 @uncounted(inline="always")
 def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int, p: int,
-         timed: bool, ring: np.ndarray, pieces: Pieces, room: Room, gradient: Gradient) -> float:  # fmt: skip
-    """Add up what spike q of population p receives; returns its part of dL/dt_q, if that is wanted (`timed`)."""
+         turn: int, timed: bool, ring: np.ndarray, pieces: Pieces, room: Room,
+         gradient: Gradient) -> float:  # fmt: skip
+    """Add up what spike q of population p receives, in whose window the ring is at `turn`.
+
+    Returns its part of dL/dt_q, if that is wanted (`timed`).
+    """
     total, neurons = 0.0, membranes.theta.shape[0]
-    i, first = train.unit[b, q], train.window[b, q] % clock.span
+    i = train.unit[b, q]
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
         size, to = wiring.size[wiring.post[c]], wiring.neuron_start[wiring.post[c]]
@@ -75,14 +81,16 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
                                 gradient)  # fmt: skip
                 piece = pieces.other[piece]
         else:
+            more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
+            set_factors(clock.window - train.offset[b, q], rates, more, room.factors)
+            locate(part(synapses.cell, start, size), part(synapses.frac, start, size), train.offset[b, q],
+                   clock.window, turn * neurons, neurons, clock.span, room.events)  # fmt: skip
             total += _scattered(
-                synapses.cell[start : start + size], synapses.frac[start : start + size],
-                synapses.decay_syn[start : start + size], synapses.decay_mem[start : start + size],
-                synapses.kernel[start : start + size], synapses.weight[row : row + size],
-                gradient.current[row : row + size], gradient.u[row : row + size], rates,
-                (membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]), train.offset[b, q],
-                clock.window, first * neurons, neurons, clock.span, timed, ring, room.factors, room.noted,
-                pieces.latest, pieces.before, pieces.start, pieces.current, pieces.u,
+                size, room.events, part(synapses.frac, start, size), part(synapses.decay_syn, start, size),
+                part(synapses.kernel, start, size), part(synapses.weight, row, size),
+                part(gradient.current, row, size), part(gradient.u, row, size), rates, train.offset[b, q],
+                clock.window, timed, ring, room.factors, room.noted, room.places, pieces.latest, pieces.before,
+                pieces.start, pieces.current, pieces.u,
             )  # fmt: skip
     return total
 
@@ -90,39 +98,33 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
 @no_type_check
 @uncounted(forceinline=True)
 def _scattered(
-    cell: np.ndarray, frac: np.ndarray, decay_syn: np.ndarray, decay_mem: np.ndarray, kappa: np.ndarray, weight:
-    np.ndarray, sums_current: np.ndarray, sums_u: np.ndarray, rates: Rates, more: tuple[float, float, float], offset:
-    float, length: float, base: int, neurons: int, span: int, timed: bool, ring: np.ndarray, factors: np.ndarray, noted:
-    np.ndarray, latest: np.ndarray, before: np.ndarray, start: np.ndarray, current: np.ndarray, u: np.ndarray,
+    size: int, events: np.ndarray, frac: np.ndarray, decay_syn: np.ndarray, kappa: np.ndarray, weight: np.ndarray,
+    sums_current: np.ndarray, sums_u: np.ndarray, rates: Rates, offset: float, length: float, timed: bool, ring:
+    np.ndarray, factors: np.ndarray, noted: np.ndarray, places: np.ndarray, latest: np.ndarray, before: np.ndarray,
+    start: np.ndarray, current: np.ndarray, u: np.ndarray,
 ) -> float:  # fmt: skip
     """A SCATTER connection. The last five arrays are the `pieces`."""
-    real, size, total = ring.dtype.type, cell.shape[0], 0.0
-    synapse, sums = (cell, frac, decay_syn, decay_mem, kappa), (sums_current, sums_u)
-    spike = (offset, real(length), np.int32(base), np.int32(neurons), np.int32(span * neurons))
-    set_factors(length - offset, rates, more, factors)
+    real, total, skew = ring.dtype.type, 0.0, 1.0 - rates.syn / rates.mem
+    synapse, sums = (decay_syn, kappa, real(skew)), (sums_current, sums_u)
     noted[size // BITS] = 0
     if timed:
-        total += gather_and_weigh(ring, synapse, sums, spike, factors, size, noted, weight,
+        total += gather_and_weigh(ring, events, synapse, sums, factors, size, noted, weight,
                                   (real(rates.syn), real(rates.mem)))  # fmt: skip
     else:
-        gather(ring, synapse, sums, spike, factors, size, noted)
-    for first in range(0, size, BITS):
-        word = noted[first // BITS]
-        while word != 0:
-            j = first + lowest_bit(word)
-            word &= word - np.uint64(1)
-            late = wraps(offset, frac[j], length)
-            at = cell[j] + base + late * neurons
-            piece = latest[at - span * neurons if at >= span * neurons else at]
-            if piece >= 0:  # else p_I just happens to be that zero, and all is done
-                piece = piece_at(start, before, np.int64(piece), float(offset + frac[j]) - late * length)
-                p_i, p_u, kind = current[piece], u[piece], LANES * late
-                held = p_u * decay_mem[j]
-                x_i = factors[kind] * (p_i * decay_syn[j] + p_u * kappa[j]) + factors[kind + 1] * held
-                x_u = factors[kind + 3] * held
-                sums_current[j] += x_i
-                sums_u[j] += x_u
-                total += weight[j] * (x_i * rates.syn - x_u * rates.mem)
+        gather(ring, events, synapse, sums, factors, size, noted)
+    for hit in range(list_bits(noted, size, places)):
+        j = places[np.uintp(hit)]
+        late = np.int64(events[j] & np.uint32(1))
+        piece = latest[events[j] // np.uint32(LANES)]
+        if piece >= 0:  # else p_I just happens to be that zero, and all is done
+            piece = piece_at(start, before, np.int64(piece), float(offset + frac[j]) - late * length)
+            p_i, p_u, kind = current[piece], u[piece], LANES * late
+            held = p_u * factors[kind + 1]
+            x_i = decay_syn[j] * (p_i * factors[kind] + p_u * factors[kind + 2]) + kappa[j] * held
+            x_u = (decay_syn[j] - skew * kappa[j]) * held
+            sums_current[j] += x_i
+            sums_u[j] += x_u
+            total += weight[j] * (x_i * rates.syn - x_u * rates.mem)
     return total
 
 

@@ -8,7 +8,6 @@ from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import ROW, SCATTER, Membranes, Synapses, Wiring, rates_of
 from ranvier.event_driven.kernels.cpu.flow import flow
-from ranvier.event_driven.kernels.cpu.lanes import LANES
 
 
 @no_type_check
@@ -75,8 +74,7 @@ def run_tabulate(wiring: Wiring, membranes: Membranes, delay: np.ndarray, low: n
             column = (e - wiring.delay_start[c]) % wiring.size[wiring.post[c]] + to if wiring.column_stride[c] else 0
             synapses.cell[e] = synapses.shift[e] * neurons + column
             if wiring.mode[c] == SCATTER:
-                decays = flow(-float(synapses.frac[e]), rates)
-                synapses.decay_syn[e], synapses.decay_mem[e], synapses.kernel[e] = decays
+                synapses.decay_syn[e], _, synapses.kernel[e] = flow(-float(synapses.frac[e]), rates)
         if wiring.mode[c] != ROW:
             _copy(wiring, synapses, c)
 
@@ -106,7 +104,7 @@ def _split(synapses: Synapses, e: int, delay: float, window: float, windows: int
 @no_type_check
 @njit(nogil=True)
 def _copy(wiring: Wiring, synapses: Synapses, c: int) -> None:
-    """One connection's `lanes`, and its transposed copies."""
+    """One connection's `pairs`, and its transposed copies."""
     pre, post = wiring.size[wiring.pre[c]], wiring.size[wiring.post[c]]
     start = wiring.weight_start[c]
     for i in range(pre):
@@ -117,6 +115,5 @@ def _copy(wiring: Wiring, synapses: Synapses, c: int) -> None:
             synapses.shift_t[turned] = synapses.shift[e]
             synapses.arriving[2 * turned], synapses.arriving[2 * turned + 1] = synapses.frac[e], w
             if wiring.mode[c] == SCATTER:
-                synapses.lanes[LANES * slot] = w * synapses.decay_syn[e]
-                synapses.lanes[LANES * slot + 1] = w * synapses.decay_mem[e]
-                synapses.lanes[LANES * slot + 2] = w * synapses.kernel[e]
+                synapses.pairs[2 * slot] = w * synapses.decay_syn[e]
+                synapses.pairs[2 * slot + 1] = w * synapses.kernel[e]
