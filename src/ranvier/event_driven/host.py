@@ -117,12 +117,14 @@ def backward_call(
         return tables.nan_gradient(plan, call)
     record = tables.record(plan, call, ready.clock.window, ready.clock.windows)
     chunks, taken = min(CHUNKS, owed.shape[0]), np.zeros(1, np.intp)
-    sums = tables.empty_gradients(plan, ready, chunks)
+    sums = tables.gradient_sums(plan, ready, chunks)
     owed = owed.astype(np.float64)
     _share(plan, chunks, lambda: entry.backward(*ready, record, train, owed, seed, plan.cap, timed, sums, taken))
     weight, delay = tables.empty_synapses(plan)
     entry.settle(ready.wiring, ready.synapses, ready.membranes, sums, weight, delay)
-    return tables.split_gradient(plan, call, weight, delay, sums, owed)
+    gradient = tables.split_gradient(plan, call, weight, delay, sums, owed)
+    tables.spare(sums)
+    return gradient
 
 
 def _share(plan: Plan, chunks: int, work: Callable[[], None]) -> None:

@@ -1,7 +1,7 @@
 """From the numbers of a call to the kernel's arrays, and from the kernel's sums to gradients."""
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
@@ -212,12 +212,30 @@ def empty_output(plan: Plan, batch: int) -> arrays.Output:
     )  # fmt: skip
 
 
-def empty_gradients(plan: Plan, ready: Prepared, chunks: int) -> pull.Gradient:
-    """Zeros for the sums of every chunk, (chunks, ...)."""
+SPARE_BYTES = 2**26
+"""Sums of this size or less are kept for the next call: pages new from the system cost a tenth of a backward pass."""
+
+_spare: list[pull.Gradient] = []
+
+
+def gradient_sums(plan: Plan, ready: Prepared, chunks: int) -> pull.Gradient:
+    """Room for the sums of every chunk, (chunks, ...), which the kernel sets to zero."""
     weights, delays, _, _, per_synapse = lengths(plan)
     neurons, real, double = ready.membranes.theta.size, ready.synapses.weight.dtype, np.dtype(np.float64)
     rows = ((weights, real), (per_synapse, real), (delays, double), *((neurons, double),) * 3)
-    return pull.Gradient(*(np.zeros((chunks, length), kind) for length, kind in rows))
+    try:
+        spare = _spare.pop()
+    except IndexError:  # none yet, or another thread has it
+        spare = ()
+    if [(part.shape, part.dtype) for part in spare] == [((chunks, length), kind) for length, kind in rows]:
+        return cast(pull.Gradient, spare)
+    return pull.Gradient(*(np.empty((chunks, length), kind) for length, kind in rows))
+
+
+def spare(sums: pull.Gradient) -> None:
+    """Keep sums that nobody needs any more for the next call."""
+    if sum(part.nbytes for part in sums) <= SPARE_BYTES:
+        _spare[:] = [sums]
 
 
 def empty_synapses(plan: Plan) -> tuple[np.ndarray, np.ndarray]:

@@ -21,7 +21,7 @@ from ranvier.event_driven.kernels.cpu.fan_out import Room, new_room
 from ranvier.event_driven.kernels.cpu.flow import flow
 from ranvier.event_driven.kernels.cpu.forward import after, record_range
 from ranvier.event_driven.kernels.cpu.pieces import MARK, Pieces, begin, forget, interrupt, new_pieces
-from ranvier.event_driven.kernels.cpu.pull import FAST, Gradient, pull
+from ranvier.event_driven.kernels.cpu.pull import FAST, Gradient, clear, pull
 from ranvier.event_driven.kernels.cpu.share import bounds, take
 
 SPIKE, RESTART, RECORDED = range(3)
@@ -72,7 +72,7 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
         seed: dL/d(recorded potential), (batch, values).
         cap: Largest 1/V' to use at a spike (inf: no guard).
         timed: Whether dL/d(input time) is wanted; if not, `owed` of inputs is incomplete.
-        sums: Sums of every chunk, (chunks, ...), to add to.
+        sums: Room for the sums of every chunk, (chunks, ...).
         taken: How many chunks are taken, by whatever thread; see `share.take`.
     """
     neurons = membranes.theta.shape[0]
@@ -84,6 +84,7 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
     while chunk < chunks:
         gradient = Gradient(sums.current[chunk], sums.u[chunk], sums.delay[chunk],
                             sums.theta[chunk], sums.rho[chunk], sums.refractory[chunk])  # fmt: skip
+        clear(gradient)
         _differentiate(wiring, synapses, membranes, clock, record, train, owed, seed, cap, timed, gradient,
                        bounds(chunk, chunks, owed.shape[0]), adjoint, boundaries, pieces, ring, room)  # fmt: skip
         chunk = take(taken)

@@ -12,6 +12,7 @@ A SCATTER connection does this eight events at a time (`octets.py`). A neuron th
 from typing import NamedTuple, no_type_check
 
 import numpy as np
+from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import (
     GENERAL,
@@ -47,6 +48,18 @@ class Gradient(NamedTuple):
     theta: np.ndarray
     rho: np.ndarray
     refractory: np.ndarray
+
+
+@no_type_check
+@njit(nogil=True)
+def clear(gradient: Gradient) -> None:
+    """Set every sum to zero."""
+    gradient.current[:] = 0.0
+    gradient.u[:] = 0.0
+    gradient.delay[:] = 0.0
+    gradient.theta[:] = 0.0
+    gradient.rho[:] = 0.0
+    gradient.refractory[:] = 0.0
 
 
 @no_type_check
