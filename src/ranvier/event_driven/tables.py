@@ -213,7 +213,7 @@ def empty_output(plan: Plan, batch: int) -> arrays.Output:
 
 
 SPARE_BYTES = 2**26
-"""Sums of this size or less are kept for the next call: pages new from the system cost a tenth of a backward pass."""
+"""Sums of this size or less are kept for the next call: new pages cost up to a quarter of a backward pass."""
 
 _spare: list[pull.Gradient] = []
 
