@@ -53,10 +53,10 @@ def _passes(
     walls: tuple[list[float], list[float]] = ([], [])
     for _ in range(30):
         start = time.perf_counter()
-        train, _ = tables.empty_train(plan, batch)
-        output, _ = host.forward_call(plan, call, train)
+        trains, _ = tables.empty_trains(plan, batch)
+        output, _ = host.forward_call(plan, call, trains)
         middle = time.perf_counter()
-        host.backward_call(plan, call, train, np.isfinite(output.time).astype(plan.dtype), output.voltage, False)
+        host.backward_call(plan, call, trains, np.isfinite(output.time).astype(plan.dtype), output.voltage, False)
         walls[0].append(middle - start)
         walls[1].append(time.perf_counter() - middle)
     return statistics.median(walls[0]), statistics.median(walls[1])

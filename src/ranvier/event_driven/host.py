@@ -83,46 +83,45 @@ def _build(plan: Plan, call: Call) -> tuple[int, Prepared | None]:
     return 0, Prepared(wiring, synapses, membranes, clock)
 
 
-def forward_call(plan: Plan, call: Call, train: arrays.Train) -> tuple[arrays.Output, int]:
-    """Simulate one batch: what a user sees, and the status; `train`, zeros at first, is for the backward pass."""
+def forward_call(plan: Plan, call: Call, trains: arrays.Trains) -> tuple[arrays.Output, int]:
+    """Simulate one batch: what a user sees, and the status; `trains`, zeros at first, is for the backward pass."""
     batch = call.times[0].shape[0]
     output = tables.empty_output(plan, batch)
     status, ready = prepare(plan, call)
     status = status or check_times(plan, call)
     if ready is None or status != 0:
         return output, status
-    for p, (time, unit) in enumerate(zip(call.times, call.units, strict=True)):
-        entry.load(time, unit, p, ready.wiring, ready.clock, train)
-    record = tables.record(plan, call, ready.clock.window, ready.clock.windows)
+    inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
     chunks, taken = min(CHUNKS, batch), np.zeros(1, np.intp)
-    _share(plan, chunks, lambda: entry.forward(*ready, record, train, output, plan.cap, chunks, taken))
+    _share(plan, chunks, lambda: entry.forward(*ready, record, inputs, trains, output, plan.cap, chunks, taken))
     return output, 1 if output.dropped.any() else 9 if output.broken.any() else 0
 
 
 def backward_call(
-    plan: Plan, call: Call, train: arrays.Train, owed: np.ndarray, seed: np.ndarray, timed: bool = True
+    plan: Plan, call: Call, trains: arrays.Trains, direct: np.ndarray, seed: np.ndarray, timed: bool = True
 ) -> tuple[tuple[np.ndarray, ...], ...]:
     """Gradient of one batch: per connection (weights, delays), per population (theta, rho, refractory), per input.
 
     Args:
         plan: The plan.
         call: The same numbers as forward.
-        train: Spikes of the forward pass.
-        owed: dL/d(spike time) by place, (batch, places).
+        trains: Spikes of neurons, from the forward pass.
+        direct: dL/d(spike time) by place, (batch, places).
         seed: dL/d(recorded potential), (batch, values).
-        timed: Whether the gradient of input times is wanted; incomplete if not.
+        timed: Whether the gradient of input times is wanted; if not, there is none.
     """
     status, ready = prepare(plan, call)
     if ready is None or (status or check_times(plan, call)) != 0:
-        return tables.nan_gradient(plan, call)
-    record = tables.record(plan, call, ready.clock.window, ready.clock.windows)
-    chunks, taken = min(CHUNKS, owed.shape[0]), np.zeros(1, np.intp)
+        return tables.nan_gradient(plan, call, timed)
+    inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
+    chunks, taken = min(CHUNKS, direct.shape[0]), np.zeros(1, np.intp)
     sums = tables.gradient_sums(plan, ready, chunks)
-    owed = owed.astype(np.float64)
-    _share(plan, chunks, lambda: entry.backward(*ready, record, train, owed, seed, plan.cap, timed, sums, taken))
+    early = np.empty(inputs.time.shape if timed else (0, 0), plan.dtype)
+    rest = record, inputs, trains, direct, seed, plan.cap, early, sums, taken
+    _share(plan, chunks, lambda: entry.backward(*ready, *rest))
     weight, delay = tables.empty_synapses(plan)
     entry.settle(ready.wiring, ready.synapses, ready.membranes, sums, weight, delay)
-    gradient = tables.split_gradient(plan, call, weight, delay, sums, owed)
+    gradient = tables.split_gradient(plan, call, weight, delay, sums, early if timed else None)
     tables.spare(sums)
     return gradient
 

@@ -17,7 +17,7 @@ from jaxtyping import Array
 from ranvier.event_driven import packing, tables
 from ranvier.event_driven.host import backward_call, forward_call
 from ranvier.event_driven.plan import Plan
-from ranvier.event_driven.tables import Call, train_layout
+from ranvier.event_driven.tables import Call, trains_layout
 
 DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "times")
 
@@ -72,28 +72,28 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, Packed, Packed]:
         silent=counts, guarded=counts, dropped=counts, in_flight=counts, spikes=counts,
         exact=shaped((), whole), status=jax.ShapeDtypeStruct((), whole),
     )  # fmt: skip
-    spikes, numbers = train_layout(plan, batch), packing.layout(call)
-    train = Packed(jax.ShapeDtypeStruct((spikes.real,), real), jax.ShapeDtypeStruct((spikes.whole,), whole))
+    spikes, numbers = trains_layout(plan, batch), packing.layout(call)
+    trains = Packed(jax.ShapeDtypeStruct((spikes.real,), real), jax.ShapeDtypeStruct((spikes.whole,), whole))
     given = Packed(*packing.pack(call, real))
 
     def host(*arrays: Any) -> tuple[Result, Packed]:
         return _over_vmap(lambda one: _host_forward(plan, packing.unpack(numbers, *one)), arrays)
 
-    return *jax.pure_callback(host, (result, train), *given, vmap_method="expand_dims"), given
+    return *jax.pure_callback(host, (result, trains), *given, vmap_method="expand_dims"), given
 
 
 def _cuts(plan: Plan) -> tuple[list[tuple[int, slice]], list[tuple[int, slice]]]:
     """Where each population of neurons has its spikes, and each recorded one its potentials, in the flat arrays."""
-    start = plan.starts(plan.capacities)
-    cut = [(p, slice(start[p], start[p + 1])) for p in range(plan.inputs, len(plan.populations))]
+    start = plan.starts(plan.capacities[plan.inputs :])
+    cut = [(p + plan.inputs, slice(start[p], start[p + 1])) for p in range(len(plan.records))]
     values = plan.starts(n * size for n, size in zip(plan.records, plan.sizes[plan.inputs :], strict=True))
     recorded = [(p, slice(values[p], values[p + 1])) for p, times in enumerate(plan.records) if times]
     return cut, recorded
 
 
 def _host_forward(plan: Plan, call: Call) -> tuple[Result, Packed]:
-    train, kept = tables.empty_train(plan, call.times[0].shape[0])
-    output, status = forward_call(plan, call, train)
+    trains, kept = tables.empty_trains(plan, call.times[0].shape[0])
+    output, status = forward_call(plan, call, trains)
     cut, recorded = _cuts(plan)
     result = Result(
         tuple(output.time[:, part] for _, part in cut),
@@ -101,7 +101,7 @@ def _host_forward(plan: Plan, call: Call) -> tuple[Result, Packed]:
         tuple(
             output.voltage[:, part].reshape(-1, plan.records[p], plan.sizes[p + plan.inputs]) for p, part in recorded
         ),
-        output.silent, output.guarded, output.dropped, output.in_flight, train.total, output.exact, np.int32(status),
+        output.silent, output.guarded, output.dropped, output.in_flight, trains.total, output.exact, np.int32(status),
     )  # fmt: skip
     return result, Packed(*kept)
 
@@ -113,6 +113,8 @@ def _over_vmap(function: Any, given: tuple[Any, ...]) -> Any:
         return function(arrays)
     lead = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
     whole = [np.broadcast_to(array, (*lead, array.shape[-1])).reshape(-1, array.shape[-1]) for array in arrays]
+    for array in whole:
+        array.flags.writeable = False  # as they are without `vmap`: kernels are compiled for that
     results = [function([array[at] for array in whole]) for at in range(math.prod(lead))]
     return jax.tree.map(lambda *parts: np.stack(parts).reshape(lead + np.shape(parts[0])), *results)
 
@@ -123,7 +125,7 @@ class Kept(NamedTuple):
 
     call: Call
     given: Packed
-    train: Packed
+    trains: Packed
     timed: tuple[None, ...]
 
 
@@ -134,9 +136,9 @@ def _forward_rule(plan: Plan, call: Call) -> tuple[Result, Kept]:
             if leaf.perturbed and field not in DIFFERENTIABLE:
                 raise ValueError(_refusal(plan, field, place))
     values = jax.tree.map(lambda leaf: leaf.value, call, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
-    result, train, given = _forward(plan, values)
+    result, trains, given = _forward(plan, values)
     timed = (None,) if any(leaf.perturbed for leaf in call.times) else ()
-    return result, Kept(values, given, train, timed)
+    return result, Kept(values, given, trains, timed)
 
 
 def _refusal(plan: Plan, field: str, place: int) -> str:
@@ -157,29 +159,29 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
     call, timed = kept.call, bool(kept.timed)
     zero = jax.custom_derivatives.SymbolicZero
     batch, real = call.times[0].shape[0], jnp.dtype(plan.dtype)
-    inputs = jnp.zeros((batch, sum(plan.capacities[: plan.inputs])), real)
-    direct = [jnp.zeros(part.shape, real) if isinstance(part, zero) else part for part in cotangent.times]
-    owed = jnp.concatenate([inputs, *direct], axis=1)
+    owed = [jnp.zeros(part.shape, real) if isinstance(part, zero) else part for part in cotangent.times]
+    direct = jnp.concatenate(owed, axis=1)
     seeds = [jnp.zeros(part.shape, real) if isinstance(part, zero) else part for part in cotangent.voltages]
     seed = jnp.concatenate([jnp.zeros((batch, 0), real), *(part.reshape(batch, -1) for part in seeds)], axis=1)
-    groups = tuple(getattr(call, field) for field in DIFFERENTIABLE)
+    fields = DIFFERENTIABLE if timed else DIFFERENTIABLE[:-1]
+    groups = tuple(getattr(call, field) for field in fields)
     found_shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, real), groups)
-    layouts = (packing.layout(call), train_layout(plan, batch), packing.layout((owed, seed)))
+    layouts = (packing.layout(call), trains_layout(plan, batch), packing.layout((direct, seed)))
 
     def host(*given: Any) -> Any:
         return _over_vmap(lambda one: _host_backward(plan, layouts, timed, one), given)
 
-    packed = (*kept.given, *kept.train, packing.pack((owed, seed), real)[0])
+    packed = (*kept.given, *kept.trains, packing.pack((direct, seed), real)[0])
     found = jax.pure_callback(host, found_shapes, *packed, vmap_method="expand_dims")
-    gradients = dict(zip(DIFFERENTIABLE, found, strict=True))
+    gradients = dict(zip(fields, found, strict=True))
     nothing = {field: tuple(_no_gradient(leaf) for leaf in getattr(call, field)) for field in Call._fields}
     return (Call(**(nothing | gradients)),)
 
 
 def _host_backward(plan: Plan, layouts: tuple[packing.Layout, ...], timed: bool, given: list[np.ndarray]) -> Any:
-    call, train = packing.unpack(layouts[0], *given[:2]), packing.unpack(layouts[1], *given[2:4])
-    owed, seed = packing.unpack(layouts[2], given[4], given[4])
-    return backward_call(plan, call, train, owed, seed, timed)
+    call, trains = packing.unpack(layouts[0], *given[:2]), packing.unpack(layouts[1], *given[2:4])
+    direct, seed = packing.unpack(layouts[2], given[4], given[4])
+    return backward_call(plan, call, trains, direct, seed, timed)
 
 
 def _no_gradient(leaf: Array) -> Array | np.ndarray:

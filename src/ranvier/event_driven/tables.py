@@ -183,27 +183,37 @@ def _no_record(batch: int, populations: int) -> arrays.Record:
     return arrays.Record(np.zeros((batch, 0), np.int32), np.zeros((batch, 0)), nothing, nothing)
 
 
+def inputs(call: Call) -> arrays.Inputs:
+    """Input spikes, all populations side by side; read-only in any case, since the kernel is compiled for that."""
+    time, unit = (
+        (group[0] if len(group) == 1 else np.concatenate(group, axis=1)).view() for group in (call.times, call.units)
+    )
+    time.flags.writeable = unit.flags.writeable = False
+    return arrays.Inputs(time, unit)
+
+
 @cache
-def train_layout(plan: Plan, batch: int) -> packing.Layout:
-    """How the spikes of a batch are packed."""
+def trains_layout(plan: Plan, batch: int) -> packing.Layout:
+    """How the spikes of the neurons of a batch are packed."""
     real, whole = np.dtype(plan.dtype), np.dtype(np.int32)
     shapes: list[Any] = [
-        jax.ShapeDtypeStruct((batch, sum(plan.capacities)), kind) for kind in (whole, real, whole, real, real)
+        jax.ShapeDtypeStruct((batch, sum(plan.capacities[plan.inputs :])), kind)
+        for kind in (whole, real, whole, real, real)
     ]
     shapes.append(jax.ShapeDtypeStruct((batch, len(plan.populations)), whole))
-    return packing.layout(arrays.Train._make(shapes))
+    return packing.layout(arrays.Trains._make(shapes))
 
 
-def empty_train(plan: Plan, batch: int) -> tuple[arrays.Train, tuple[np.ndarray, np.ndarray]]:
+def empty_trains(plan: Plan, batch: int) -> tuple[arrays.Trains, tuple[np.ndarray, np.ndarray]]:
     """Room for the spikes of a batch, and the two arrays that hold all of it; see `packing`."""
-    layout = train_layout(plan, batch)
+    layout = trains_layout(plan, batch)
     packed = np.zeros(layout.real, plan.dtype), np.zeros(layout.whole, np.int32)
     return packing.unpack(layout, *packed), packed
 
 
 def empty_output(plan: Plan, batch: int) -> arrays.Output:
     """Output of a batch in which nothing happens."""
-    places = (batch, sum(plan.capacities))
+    places = (batch, sum(plan.capacities[plan.inputs :]))
     values = sum(count * size for count, size in zip(plan.records, plan.sizes[plan.inputs :], strict=True))
     counts = [np.zeros((batch, len(plan.populations)), np.int32) for _ in range(4)]
     return arrays.Output(
@@ -244,23 +254,24 @@ def empty_synapses(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
 
 
 def split_gradient(
-    plan: Plan, call: Call, weight: np.ndarray, delay: np.ndarray, sums: pull.Gradient, owed: np.ndarray
+    plan: Plan, call: Call, weight: np.ndarray, delay: np.ndarray, sums: pull.Gradient, early: np.ndarray | None
 ) -> tuple[tuple[np.ndarray, ...], ...]:
     """Cut the gradient, whose sums over chunks stand in the first one's place, into the shapes of the call."""
     real, joined = np.dtype(plan.dtype), wiring(plan)
     weights = _cut(weight, joined.weight_start, call.weights)
     delays = _cut(delay, joined.delay_start, call.delays)
     neurons = [_cut(part[0].astype(real), joined.neuron_start[plan.inputs :], call.theta) for part in sums[-3:]]
+    if early is None:
+        return weights, delays, *neurons
     start = joined.spike_start
-    times = tuple(owed[:, start[p] : start[p + 1]].astype(real) for p in range(plan.inputs))
-    return weights, delays, *neurons, times
+    return weights, delays, *neurons, tuple(early[:, start[p] : start[p + 1]] for p in range(plan.inputs))
 
 
 def _cut(flat: np.ndarray, starts: np.ndarray, like: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...]:
     return tuple(flat[start : start + part.size].reshape(part.shape) for start, part in zip(starts, like, strict=False))
 
 
-def nan_gradient(plan: Plan, call: Call) -> tuple[tuple[np.ndarray, ...], ...]:
+def nan_gradient(plan: Plan, call: Call, timed: bool) -> tuple[tuple[np.ndarray, ...], ...]:
     """What there is to say about a simulation that was refused: not a number, in every shape."""
-    groups = (call.weights, call.delays, call.theta, call.rho, call.refractory, call.times)
+    groups = call.weights, call.delays, call.theta, call.rho, call.refractory, *([call.times] if timed else [])
     return tuple(tuple(np.full(array.shape, np.nan, plan.dtype) for array in group) for group in groups)

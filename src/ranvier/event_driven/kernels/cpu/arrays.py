@@ -98,8 +98,27 @@ class Clock(NamedTuple):
     margin: float
 
 
+class Inputs(NamedTuple):
+    """Input spikes as they are given, all populations side by side: times (ms) and neurons, (batch, places)."""
+
+    time: np.ndarray
+    unit: np.ndarray
+
+
 class Train(NamedTuple):
-    """Spikes of every sample: window and offset, neuron, slope at threshold, slope at the restart; and how many."""
+    """Spikes of one sample: window and offset, neuron, slope at threshold, slope at the restart; and how many of each
+    population."""
+
+    window: np.ndarray
+    offset: np.ndarray
+    unit: np.ndarray
+    slope: np.ndarray
+    restart: np.ndarray
+    total: np.ndarray
+
+
+class Trains(NamedTuple):
+    """The same of every sample, (batch, places), without the spikes of inputs; `total` counts these, too."""
 
     window: np.ndarray
     offset: np.ndarray
@@ -110,7 +129,10 @@ class Train(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a user sees: spike times, neurons and potentials of every sample, and counters per population."""
+    """What a user sees: spike times, neurons and potentials of every sample, and counters per population.
+
+    Places of spikes are those of `Trains`: inputs have none.
+    """
 
     time: np.ndarray
     unit: np.ndarray

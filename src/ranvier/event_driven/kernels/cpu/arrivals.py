@@ -109,11 +109,11 @@ def new_arrivals(wiring: Wiring) -> tuple[Rows, Arrivals, Arrivals]:
 
 @no_type_check
 @uncounted(inline="always")
-def place(clock: Clock, synapses: Synapses, train: Train, b: int, q: int, entry: int) -> tuple[int, float]:
+def place(clock: Clock, synapses: Synapses, train: Train, q: int, entry: int) -> tuple[int, float]:
     """Window and offset at which spike q arrives through the delay at `entry`."""
-    offset, frac = train.offset[b, q], synapses.frac[entry]
+    offset, frac = train.offset[q], synapses.frac[entry]
     late = wraps(offset, frac, clock.window)
-    return train.window[b, q] + synapses.shift[entry] + late, float(offset + frac) - late * clock.window
+    return train.window[q] + synapses.shift[entry] + late, float(offset + frac) - late * clock.window
 
 
 @no_type_check
@@ -139,13 +139,13 @@ def open_window(calendar: Calendar, k: int) -> None:
 
 @no_type_check
 @uncounted(inline="always")
-def remember(wiring: Wiring, calendar: Calendar, train: Train, b: int, p: int, q: int) -> None:
+def remember(wiring: Wiring, calendar: Calendar, train: Train, p: int, q: int) -> None:
     """Spike q of population p happens in the window that is open; spikes of one sender come in their order."""
-    i = wiring.sender_start[p] + train.unit[b, q]
+    i = wiring.sender_start[p] + train.unit[q]
     if calendar.recent[i] & np.uint64(1):
-        calendar.twice[i] = train.window[b, q]
+        calendar.twice[i] = train.window[q]
     calendar.recent[i] |= np.uint64(1)
-    calendar.kept[i * KEPT + (calendar.fired[i] & (KEPT - 1))] = train.offset[b, q]
+    calendar.kept[i * KEPT + (calendar.fired[i] & (KEPT - 1))] = train.offset[q]
     calendar.fired[i] += 1
     calendar.before[q] = calendar.latest[i]
     calendar.latest[i] = q
@@ -153,11 +153,11 @@ def remember(wiring: Wiring, calendar: Calendar, train: Train, b: int, p: int, q
 
 @no_type_check
 @uncounted(inline="always")
-def schedule(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, q: int,
+def schedule(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, q: int,
              c: int) -> None:  # fmt: skip
     """Put spike q into the list of the window in which the ROW connection c delivers it."""
-    entry = wiring.delay_start[c] + train.unit[b, q] * wiring.row_stride[c]
-    k, _ = place(clock, synapses, train, b, q, entry)
+    entry = wiring.delay_start[c] + train.unit[q] * wiring.row_stride[c]
+    k, _ = place(clock, synapses, train, q, entry)
     if k < clock.windows:
         node = wiring.link_start[c] + q - wiring.spike_start[wiring.pre[c]]
         calendar.link[node] = calendar.head[c, k]
@@ -166,7 +166,7 @@ def schedule(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calenda
 
 @no_type_check
 @uncounted(inline="always")
-def collect_rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int,
+def collect_rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, k: int,
                  p: int, rows: Rows) -> int:  # fmt: skip
     """What arrives by ROW connections in window k, in time order: the same at all of population p, weights apart."""
     found = 0
@@ -175,8 +175,8 @@ def collect_rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Cal
         if wiring.mode[c] == ROW:
             q = calendar.head[c, k]
             while q >= 0:
-                entry = wiring.delay_start[c] + train.unit[b, q] * wiring.row_stride[c]
-                _, rows.offset[found] = place(clock, synapses, train, b, q, entry)
+                entry = wiring.delay_start[c] + train.unit[q] * wiring.row_stride[c]
+                _, rows.offset[found] = place(clock, synapses, train, q, entry)
                 rows.tag[found] = (c << TAG) | q
                 found += 1
                 q = calendar.link[wiring.link_start[c] + q - wiring.spike_start[wiring.pre[c]]]
@@ -186,7 +186,7 @@ def collect_rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Cal
 
 @no_type_check
 @uncounted(inline="always")
-def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int,
+def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, k: int,
             p: int, j: int, rows: Rows, count: int, loose: Arrivals, arrivals: Arrivals) -> int:  # fmt: skip
     """All arrivals at neuron j of population p in window k, in time order, those of `rows` included; their number."""
     found = count
@@ -202,13 +202,13 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
                 calendar.senders, hits, calendar.marks, recent, part(calendar.fired, senders, size),
                 part(calendar.twice, senders, size), part(calendar.kept, senders * KEPT, size * KEPT), shift,
                 part(synapses.arriving, 2 * row, 2 * size), k, calendar.group[0], part(calendar.latest, senders, size),
-                calendar.before, train.window[b], train.offset[b], clock.window, found, loose.offset, loose.weight,
+                calendar.before, train.window, train.offset, clock.window, found, loose.offset, loose.weight,
             )  # fmt: skip
     into = loose if found > count else arrivals
     for a in range(count):
         q, c = rows.tag[a] & SPIKE_OF, rows.tag[a] >> TAG
         into.offset[a] = rows.offset[a]
-        into.weight[a] = synapses.weight[wiring.weight_start[c] + train.unit[b, q] * wiring.size[p] + j]
+        into.weight[a] = synapses.weight[wiring.weight_start[c] + train.unit[q] * wiring.size[p] + j]
     if found > count:
         _order(loose.offset, loose.weight, found, arrivals.offset, arrivals.weight)
     return found

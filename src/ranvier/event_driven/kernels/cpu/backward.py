@@ -15,7 +15,17 @@ from typing import NamedTuple, no_type_check
 import numpy as np
 from numba import njit
 
-from ranvier.event_driven.kernels.cpu.arrays import Clock, Membranes, Record, Synapses, Train, Wiring, rates_of
+from ranvier.event_driven.kernels.cpu.arrays import (
+    Clock,
+    Inputs,
+    Membranes,
+    Record,
+    Synapses,
+    Train,
+    Trains,
+    Wiring,
+    rates_of,
+)
 from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
 from ranvier.event_driven.kernels.cpu.fan_out import Room, new_room
 from ranvier.event_driven.kernels.cpu.flow import flow
@@ -23,6 +33,7 @@ from ranvier.event_driven.kernels.cpu.forward import after, record_range
 from ranvier.event_driven.kernels.cpu.pieces import MARK, Pieces, begin, forget, interrupt, new_pieces
 from ranvier.event_driven.kernels.cpu.pull import FAST, Gradient, clear, pull
 from ranvier.event_driven.kernels.cpu.share import bounds, take
+from ranvier.event_driven.kernels.cpu.trains import new_train, recall
 
 SPIKE, RESTART, RECORDED = range(3)
 
@@ -56,8 +67,8 @@ class Boundaries(NamedTuple):
 
 @no_type_check
 @njit(nogil=True)
-def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-                 owed: np.ndarray, seed: np.ndarray, cap: float, timed: bool, sums: Gradient,
+def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, inputs: Inputs,
+                 trains: Trains, direct: np.ndarray, seed: np.ndarray, cap: float, early: np.ndarray, sums: Gradient,
                  taken: np.ndarray) -> None:  # fmt: skip
     """Sum the gradient of chunks of samples until all are taken.
 
@@ -67,11 +78,12 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
         membranes: Constants of the neurons.
         clock: Windows.
         record: When potentials were written.
-        train: Spikes, as the forward pass left them.
-        owed: dL/d(spike time), (batch, places): direct terms on entry; on return complete, inputs included.
+        inputs: Input spikes, sorted.
+        trains: Spikes of neurons, as the forward pass left them.
+        direct: dL/d(spike time) of neurons, (batch, places), as far as the loss depends on it directly.
         seed: dL/d(recorded potential), (batch, values).
         cap: Largest 1/V' to use at a spike (inf: no guard).
-        timed: Whether dL/d(input time) is wanted; if not, `owed` of inputs is incomplete.
+        early: Place for dL/d(input time), (batch, places); of no length if it is not wanted.
         sums: Room for the sums of every chunk, (chunks, ...).
         taken: How many chunks are taken, by whatever thread; see `share.take`.
     """
@@ -79,28 +91,32 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
     adjoint = Adjoint(np.zeros(neurons), np.zeros(neurons), np.zeros(neurons, np.bool_), np.zeros(neurons))
     boundaries, pieces = _new_boundaries(wiring, clock, record), new_pieces(wiring, clock, record, neurons)
     ring, room = np.zeros(clock.span * neurons * 2, synapses.weight.dtype), new_room(wiring, synapses)
-    chunks = sums.theta.shape[0]
+    train, chunks = new_train(wiring, synapses), sums.theta.shape[0]
+    owed = np.zeros(train.slope.shape[0])
     chunk = take(taken)
     while chunk < chunks:
         gradient = Gradient(sums.current[chunk], sums.u[chunk], sums.delay[chunk],
                             sums.theta[chunk], sums.rho[chunk], sums.refractory[chunk])  # fmt: skip
         clear(gradient)
-        _differentiate(wiring, synapses, membranes, clock, record, train, owed, seed, cap, timed, gradient,
-                       bounds(chunk, chunks, owed.shape[0]), adjoint, boundaries, pieces, ring, room)  # fmt: skip
+        _differentiate(wiring, synapses, membranes, clock, record, inputs, train, trains, owed, direct, seed, cap,
+                       early, gradient, bounds(chunk, chunks, direct.shape[0]), adjoint, boundaries, pieces, ring, room)  # fmt: skip
         chunk = take(taken)
 
 
 @no_type_check
 @njit(nogil=True)
-def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-                   owed: np.ndarray, seed: np.ndarray, cap: float, timed: bool, gradient: Gradient,
+def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, inputs: Inputs,
+                   train: Train, trains: Trains, owed: np.ndarray, direct: np.ndarray, seed: np.ndarray, cap: float,
+                   early: np.ndarray, gradient: Gradient,
                    samples: tuple[int, int], adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces,
                    ring: np.ndarray, room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, gradient = borrow(record), borrow(train), borrow(gradient)
     adjoint, boundaries, pieces, room = borrow(adjoint), borrow(boundaries), borrow(pieces), borrow(room)
-    owed, seed, ring = borrow((owed, seed, ring))
+    inputs, trains = borrow(inputs), borrow(trains)
+    owed, direct, seed, early, ring = borrow((owed, direct, seed, early, ring))
+    first, timed = wiring.spike_start[wiring.inputs], early.shape[0] > 0
     for b in range(samples[0], samples[1]):
         ring[:] = 0
         adjoint.current[:] = 0.0
@@ -108,7 +124,9 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
         adjoint.held[:] = False
         adjoint.restart[:] = 0.0
         forget(pieces)
-        _replay(wiring, membranes, clock, train, b, adjoint, boundaries)
+        recall(wiring, clock, inputs, trains, b, train)
+        owed[:first], owed[first:] = 0.0, direct[b]
+        _replay(wiring, membranes, clock, train, adjoint, boundaries)
         for k in range(clock.windows - 1, -1, -1):
             for p in range(wiring.size.shape[0] - 1, -1, -1):
                 if p >= wiring.inputs:
@@ -116,8 +134,10 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
                              adjoint, boundaries, pieces, ring, room)  # fmt: skip
                     continue
                 for q in range(boundaries.first[p, k], boundaries.first[p, k + 1]):
-                    owed[b, q] += pull(wiring, synapses, membranes, clock, train, b, q, p, k % clock.span, timed, ring,
+                    owed[q] += pull(wiring, synapses, membranes, clock, train, q, p, k % clock.span, timed, ring,
                                        pieces, room, gradient)  # fmt: skip
+        if timed:
+            early[b] = owed[:first]
 
 
 @no_type_check
@@ -133,25 +153,25 @@ def _new_boundaries(wiring: Wiring, clock: Clock, record: Record) -> Boundaries:
 
 @no_type_check
 @njit(nogil=True)
-def _replay(wiring: Wiring, membranes: Membranes, clock: Clock, train: Train, b: int, adjoint: Adjoint,
+def _replay(wiring: Wiring, membranes: Membranes, clock: Clock, train: Train, adjoint: Adjoint,
             boundaries: Boundaries) -> None:  # fmt: skip
     """Find again which spikes lie in a window, and which neurons restart in it."""
     boundaries.restart_head[:] = -1
     final = clock.windows - 1
     for p in range(wiring.size.shape[0]):
         q = wiring.spike_start[p]
-        end = q + train.total[b, p]
+        end = q + train.total[p]
         for k in range(clock.windows):
             boundaries.first[p, k] = q
-            while q < end and train.window[b, q] == k:
+            while q < end and train.window[q] == k:
                 q += 1
         boundaries.first[p, clock.windows] = q
         for q in range(wiring.spike_start[p], end):
             if p < wiring.inputs:
                 continue
-            n = wiring.neuron_start[p] + train.unit[b, q]
+            n = wiring.neuron_start[p] + train.unit[q]
             if membranes.refractory[n] > 0.0:
-                k, offset = after(train.window[b, q], train.offset[b, q], membranes.refractory[n], clock.window)
+                k, offset = after(train.window[q], train.offset[q], membranes.refractory[n], clock.window)
                 if k > final or (k == final and offset > clock.last):
                     adjoint.held[n] = True
                 else:
@@ -214,13 +234,13 @@ def _find_boundaries(wiring: Wiring, membranes: Membranes, clock: Clock, record:
     boundaries.head[: wiring.size[p]] = -1
     count = 0, 0
     for q in range(first, last):
-        count = _insert(boundaries, count, train.unit[b, q], float(train.offset[b, q]), SPIKE, q)
+        count = _insert(boundaries, count, train.unit[q], float(train.offset[q]), SPIKE, q)
     q = boundaries.restart_head[k]
     while q >= 0:
         if wiring.spike_start[p] <= q < wiring.spike_start[p] + wiring.capacity[p]:
-            j = train.unit[b, q]
+            j = train.unit[q]
             hold = membranes.refractory[wiring.neuron_start[p] + j]
-            _, offset = after(train.window[b, q], train.offset[b, q], hold, clock.window)
+            _, offset = after(train.window[q], train.offset[q], hold, clock.window)
             count = _insert(boundaries, count, j, offset, RESTART, q)
         q = boundaries.restart_next[q]
     for r in range(low, high):
@@ -276,9 +296,9 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
             return
         kind, index = boundaries.kind[at], boundaries.place[at]
         if kind == SPIKE:
-            owed[b, index] += pull(wiring, synapses, membranes, clock, train, b, index, p, turn, True, ring, pieces,
+            owed[index] += pull(wiring, synapses, membranes, clock, train, index, p, turn, True, ring, pieces,
                                    room, gradient)  # fmt: skip
-            _spike(membranes, train, owed, cap, gradient, b, index, n, adjoint)
+            _spike(membranes, train, owed, cap, gradient, index, n, adjoint)
         elif kind == RESTART:
             adjoint.restart[n], adjoint.u[n], adjoint.held[n] = adjoint.u[n], 0.0, True
         elif adjoint.held[n]:
@@ -292,14 +312,14 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 
 @no_type_check
 @uncounted(inline="always")
-def _spike(membranes: Membranes, train: Train, owed: np.ndarray, cap: float, gradient: Gradient, b: int, q: int, n: int,
+def _spike(membranes: Membranes, train: Train, owed: np.ndarray, cap: float, gradient: Gradient, q: int, n: int,
            adjoint: Adjoint) -> None:  # fmt: skip
     """Cross a spike backward; see the module's formula."""
     resumed = adjoint.restart[n] if membranes.refractory[n] > 0.0 else adjoint.u[n]
-    flowing = resumed * train.restart[b, q]
-    slope = train.slope[b, q]
+    flowing = resumed * train.restart[q]
+    slope = train.slope[q]
     inverse = min(1.0 / slope if slope > 0.0 else np.inf, cap)
-    adjoint.u[n] = (flowing - owed[b, q]) * inverse
+    adjoint.u[n] = (flowing - owed[q]) * inverse
     adjoint.restart[n] = 0.0
     adjoint.held[n] = False
     gradient.theta[n] -= adjoint.u[n]

@@ -23,7 +23,7 @@ from ranvier.event_driven.kernels.cpu.arrivals import Calendar, place, schedule
 from ranvier.event_driven.kernels.cpu.borrow import part, uncounted
 from ranvier.event_driven.kernels.cpu.fan_out import Room, locate, set_factors
 from ranvier.event_driven.kernels.cpu.flow import Rates, flow
-from ranvier.event_driven.kernels.cpu.lanes import LANES, scatter
+from ranvier.event_driven.kernels.cpu.lanes import LANES, drain, scatter
 
 FAST = {"contract", "nsz", "reassoc"}
 
@@ -31,39 +31,39 @@ FAST = {"contract", "nsz", "reassoc"}
 @no_type_check
 @uncounted(inline="always")
 def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
-            b: int, q: int, p: int, base: int, ring: np.ndarray, room: Room) -> None:  # fmt: skip
+            q: int, p: int, base: int, ring: np.ndarray, room: Room) -> None:  # fmt: skip
     """Send spike q of population p, whose window has its cells in the ring from `base` on, through every connection."""
-    i = train.unit[b, q]
+    i = train.unit[q]
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
         mode = wiring.mode[c]
         if mode == ROW:
-            schedule(wiring, synapses, clock, calendar, train, b, q, c)
+            schedule(wiring, synapses, clock, calendar, train, q, c)
         elif mode == SCATTER:
             post = wiring.post[c]
             size, to, neurons = wiring.size[post], wiring.neuron_start[post], membranes.theta.shape[0]
             start = wiring.delay_start[c] + i * wiring.row_stride[c]
             row = 2 * (wiring.weight_start[c] + i * size)
             more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
-            set_factors(clock.window - train.offset[b, q], rates_of(membranes, to), more, room.factors)
-            locate(part(synapses.cell, start, size), part(synapses.frac, start, size), train.offset[b, q],
+            set_factors(clock.window - train.offset[q], rates_of(membranes, to), more, room.factors)
+            locate(part(synapses.cell, start, size), part(synapses.frac, start, size), train.offset[q],
                    clock.window, base, neurons, clock.span, room.events)  # fmt: skip
             scatter(ring, room.events, part(synapses.pairs, row, 2 * size), room.factors, size)
         elif mode == GENERAL:
-            _scatter_general(wiring, synapses, membranes, clock, train, b, q, c, ring)
+            _scatter_general(wiring, synapses, membranes, clock, train, q, c, ring)
 
 
 @no_type_check
 @uncounted(inline="always")
-def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int,
+def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train,
                      q: int, c: int, ring: np.ndarray) -> None:  # fmt: skip
     """The same for neurons with time constants of their own: exponentials for every event."""
-    i, post = train.unit[b, q], wiring.post[c]
+    i, post = train.unit[q], wiring.post[c]
     start = wiring.delay_start[c] + i * wiring.row_stride[c]
     row = wiring.weight_start[c] + i * wiring.size[post]
     neurons = membranes.theta.shape[0]
     for j in range(wiring.size[post]):
-        k, offset = place(clock, synapses, train, b, q, start + j * wiring.column_stride[c])
+        k, offset = place(clock, synapses, train, q, start + j * wiring.column_stride[c])
         to = wiring.neuron_start[post] + j
         decay, _, kernel = flow(clock.window - offset, rates_of(membranes, to))
         at = LANES * ((k % clock.span) * neurons + to)
@@ -75,40 +75,30 @@ def _scatter_general(wiring: Wiring, synapses: Synapses, membranes: Membranes, c
 @no_type_check
 @uncounted(inline="always")
 def gather(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
-           b: int, k: int, p: int, ring: np.ndarray, sums: np.ndarray) -> None:  # fmt: skip
+           k: int, p: int, ring: np.ndarray, sums: np.ndarray) -> None:  # fmt: skip
     """Sum what arrives in window k at every neuron of population p: `sums[0]` in I, `[1]` in u, `[2]` lift."""
     size, to = wiring.size[p], wiring.neuron_start[p]
-    sums[:, :size] = 0.0
+    if wiring.ringed[p]:
+        at = LANES * ((k % clock.span) * membranes.theta.shape[0] + to)
+        drain(part(ring, at, LANES * size), sums, size)
+    else:
+        sums[:, :size] = 0.0
     for at in range(wiring.in_first[p], wiring.in_first[p + 1]):
         c = wiring.in_list[at]
         if wiring.mode[c] == ROW:
-            _rows(wiring, synapses, clock, calendar, train, b, k, c, rates_of(membranes, to), sums)
-    if wiring.ringed[p]:
-        at = LANES * ((k % clock.span) * membranes.theta.shape[0] + to)
-        _drain(ring[at : at + LANES * size], sums)
-
-
-@no_type_check
-@uncounted(fastmath=FAST)
-def _drain(cells: np.ndarray, sums: np.ndarray) -> None:
-    """Take what is in the ring, and leave room for a later window."""
-    for j in range(cells.shape[0] // LANES):
-        sums[0, j] += cells[LANES * j]
-        sums[1, j] += cells[LANES * j + 1]
-        sums[2, j] += cells[LANES * j + 2]
-    cells[:] = 0
+            _rows(wiring, synapses, clock, calendar, train, k, c, rates_of(membranes, to), sums)
 
 
 @no_type_check
 @uncounted(inline="always")
-def _rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, b: int, k: int, c: int,
+def _rows(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar, train: Train, k: int, c: int,
           rates: Rates, sums: np.ndarray) -> None:  # fmt: skip
     """One delay per sender: a whole row of weights moves at once."""
     size, pre = wiring.size[wiring.post[c]], wiring.pre[c]
     q = calendar.head[c, k]
     while q >= 0:
-        i = train.unit[b, q]
-        _, offset = place(clock, synapses, train, b, q, wiring.delay_start[c] + i * wiring.row_stride[c])
+        i = train.unit[q]
+        _, offset = place(clock, synapses, train, q, wiring.delay_start[c] + i * wiring.row_stride[c])
         decay, _, kernel = flow(clock.window - offset, rates)
         row = wiring.weight_start[c] + i * size
         _add_row(synapses.weight[row : row + size], decay, kernel, sums[0], sums[1], sums[2])

@@ -13,9 +13,9 @@ from numba import njit
 
 from ranvier.event_driven.kernels.cpu.backward import run_backward
 from ranvier.event_driven.kernels.cpu.forward import run_forward
-from ranvier.event_driven.kernels.cpu.load import run_check_times, run_load
 from ranvier.event_driven.kernels.cpu.settle import run_settle
 from ranvier.event_driven.kernels.cpu.tabulate import run_check, run_tabulate
+from ranvier.event_driven.kernels.cpu.trains import run_check_times
 
 
 def _digest() -> str:
@@ -46,13 +46,7 @@ def _compile_tables(digest: str) -> tuple[Callable[..., Any], ...]:
         if len(digest) > 0:
             run_tabulate(*arguments)
 
-    @no_type_check
-    @njit(nogil=True, cache=True)
-    def load(*arguments: object) -> None:
-        if len(digest) > 0:
-            run_load(*arguments)
-
-    return check, check_times, tabulate, load
+    return check, check_times, tabulate
 
 
 def _compile_passes(digest: str) -> tuple[Callable[..., Any], ...]:
@@ -79,5 +73,5 @@ def _compile_passes(digest: str) -> tuple[Callable[..., Any], ...]:
     return forward, backward, settle
 
 
-check, check_times, tabulate, load = _compile_tables(_digest())
+check, check_times, tabulate = _compile_tables(_digest())
 forward, backward, settle = _compile_passes(_digest())

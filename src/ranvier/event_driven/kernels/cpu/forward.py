@@ -11,11 +11,13 @@ from numba import njit
 
 from ranvier.event_driven.kernels.cpu.arrays import (
     Clock,
+    Inputs,
     Membranes,
     Output,
     Record,
     Synapses,
     Train,
+    Trains,
     Wiring,
     rates_of,
 )
@@ -39,6 +41,7 @@ from ranvier.event_driven.kernels.cpu.flow import Rates, exponential, leap
 from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.kernels.cpu.marks import BITS, USUAL
 from ranvier.event_driven.kernels.cpu.share import bounds, take
+from ranvier.event_driven.kernels.cpu.trains import keep, load, new_train
 
 NEVER = np.int64(2) ** 62
 
@@ -66,9 +69,9 @@ class Fired(NamedTuple):
 
 @no_type_check
 @njit(nogil=True)
-def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-            output: Output, cap: float, chunks: int, taken: np.ndarray) -> None:  # fmt: skip
-    """Simulate chunks of samples until all are taken; fills `train` and `output`.
+def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, inputs: Inputs,
+            trains: Trains, output: Output, cap: float, chunks: int, taken: np.ndarray) -> None:  # fmt: skip
+    """Simulate chunks of samples until all are taken; fills `trains` and `output`.
 
     Args:
         wiring: Who is joined to whom.
@@ -76,7 +79,8 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
         membranes: Constants of the neurons.
         clock: Windows.
         record: When to write potentials.
-        train: Spikes (batch, places); those of inputs are given, sorted, with their `count`.
+        inputs: Input spikes, sorted.
+        trains: Spikes of neurons, for the backward pass.
         output: Spikes, potentials relative to rest (batch, values) and counters.
         cap: Largest 1/V' that the backward pass will use: spikes beyond it are counted.
         chunks: How many chunks the batch is cut into.
@@ -89,24 +93,25 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
     rows, loose, arrivals = new_arrivals(wiring)
     ring = np.zeros(clock.span * neurons * LANES, synapses.weight.dtype)
     sums = np.zeros((3, wiring.size.max()), synapses.weight.dtype)
-    fired, room = new_fired(wiring), new_room(wiring, synapses)
+    fired, room, train = new_fired(wiring), new_room(wiring, synapses), new_train(wiring, synapses)
     chunk = take(taken)
     while chunk < chunks:
-        _simulate(wiring, synapses, membranes, clock, record, train, output, cap,
-                  bounds(chunk, chunks, train.total.shape[0]), state, calendar, rows, loose, arrivals, fired,
+        _simulate(wiring, synapses, membranes, clock, record, inputs, train, trains, output, cap,
+                  bounds(chunk, chunks, trains.total.shape[0]), state, calendar, rows, loose, arrivals, fired,
                   (ring, sums), room)  # fmt: skip
         chunk = take(taken)
 
 
 @no_type_check
 @njit(nogil=True)
-def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-              output: Output, cap: float, samples: tuple[int, int], state: State, calendar: Calendar, rows: Rows,
+def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, inputs: Inputs,
+              train: Train, trains: Trains, output: Output, cap: float, samples: tuple[int, int], state: State, calendar: Calendar, rows: Rows,
               loose: Arrivals, arrivals: Arrivals, fired: Fired, scratch: tuple[np.ndarray, np.ndarray],
               room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, output = borrow(record), borrow(train), borrow(output)
+    inputs, trains = borrow(inputs), borrow(trains)
     state, calendar, fired = borrow(state), borrow(calendar), borrow(fired)
     rows, loose, arrivals = borrow(rows), borrow(loose), borrow(arrivals)
     ring, sums = borrow(scratch)
@@ -117,17 +122,19 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
         state.held_window[:] = -1
         ring[:] = 0
         clear(wiring, calendar)
+        load(wiring, clock, inputs, b, train)
         for k in range(clock.windows):
             calendar.first[:, k + 1] = calendar.first[:, k]
             open_window(calendar, k)
             for p in range(wiring.size.shape[0]):
                 if p >= wiring.inputs:
-                    gather(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, sums)
+                    gather(wiring, synapses, membranes, clock, calendar, train, k, p, ring, sums)
                     _advance(wiring, synapses, membranes, clock, record, calendar, train, b, k, p, state, sums, output,
                              rows, loose, arrivals, fired)  # fmt: skip
                 _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, room, output)
         output.broken[b] = not np.isfinite(state.current.sum() + state.u.sum())
         _finish(wiring, clock, train, b, output, cap, fired.flagged)
+        keep(wiring, train, b, trains)
 
 
 @no_type_check
@@ -153,11 +160,11 @@ def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock
           b: int, k: int, p: int, ring: np.ndarray, room: Room, output: Output) -> None:  # fmt: skip
     """Send the spikes of population p in window k on their way."""
     q = first = calendar.first[p, k]
-    end = wiring.spike_start[p] + train.total[b, p]
+    end = wiring.spike_start[p] + train.total[p]
     base = (k % clock.span) * membranes.theta.shape[0]
-    while q < end and train.window[b, q] == k:
-        deposit(wiring, synapses, membranes, clock, calendar, train, b, q, p, base, ring, room)
-        remember(wiring, calendar, train, b, p, q)
+    while q < end and train.window[q] == k:
+        deposit(wiring, synapses, membranes, clock, calendar, train, q, p, base, ring, room)
+        remember(wiring, calendar, train, p, q)
         q += 1
     calendar.first[p, k + 1] = q
     if k + clock.span >= clock.windows:
@@ -174,13 +181,13 @@ def _count_in_flight(wiring: Wiring, synapses: Synapses, clock: Clock, train: Tr
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
         post = wiring.post[c]
-        if train.window[b, q] + synapses.longest[c] + 1 < final:
+        if train.window[q] + synapses.longest[c] + 1 < final:
             continue
-        row = wiring.delay_start[c] + train.unit[b, q] * wiring.row_stride[c]
+        row = wiring.delay_start[c] + train.unit[q] * wiring.row_stride[c]
         size, shared = wiring.size[post], wiring.column_stride[c] == 0
         delays = slice(row, row + (1 if shared else size))
-        left = (final - train.window[b, q]) * clock.window + clock.last
-        late = _count_after(synapses.shift[delays], synapses.frac[delays], train.offset[b, q], clock.window, left)
+        left = (final - train.window[q]) * clock.window + clock.last
+        late = _count_after(synapses.shift[delays], synapses.frac[delays], train.offset[q], clock.window, left)
         output.in_flight[b, post] += late * size if shared else late
 
 
@@ -201,7 +208,7 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
              output: Output, rows: Rows, loose: Arrivals, arrivals: Arrivals, fired: Fired) -> None:  # fmt: skip
     """Take every neuron of population p through window k, and put its spikes of this window in time order."""
     start, size = wiring.neuron_start[p], wiring.size[p]
-    begin = wiring.spike_start[p] + train.total[b, p]
+    begin = wiring.spike_start[p] + train.total[p]
     due, done = record_range(record, b, k, p)
     group = 1 if wiring.mixed[p] else size
     for first in range(0, size, group):
@@ -216,17 +223,17 @@ def _advance(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
                    membranes.decay_mem[n], membranes.kernel[n], sums[0, own], sums[1, own])  # fmt: skip
     flagged = flag(fired.excess, size, fired.marks, fired.flagged)
     output.exact[b] += flagged
-    count = collect_rows(wiring, synapses, clock, calendar, train, b, k, p, rows) if flagged > 0 else 0
+    count = collect_rows(wiring, synapses, clock, calendar, train, k, p, rows) if flagged > 0 else 0
     for at in range(flagged):
         j = np.int64(fired.flagged[at])
-        found = collect(wiring, synapses, clock, calendar, train, b, k, p, j, rows, count, loose, arrivals)
+        found = collect(wiring, synapses, clock, calendar, train, k, p, j, rows, count, loose, arrivals)
         _exact(wiring, membranes, clock, record, train, b, k, p, j, found, due, done, state, sums, output, arrivals,
                fired)  # fmt: skip
-    end = wiring.spike_start[p] + train.total[b, p]
+    end = wiring.spike_start[p] + train.total[p]
     if end > begin:
-        _sort_spikes(train.offset[b], train.unit[b], train.slope[b], train.restart[b], begin, end)
+        _sort_spikes(train.offset, train.unit, train.slope, train.restart, begin, end)
     for q in range(begin, end):
-        state.held_spike[start + train.unit[b, q]] = q
+        state.held_spike[start + train.unit[q]] = q
 
 
 @no_type_check
@@ -268,16 +275,16 @@ def _exact(wiring: Wiring, membranes: Membranes, clock: Clock, record: Record, t
         fired.offset, fired.slope, fired.restart,
     )  # fmt: skip
     if resumed == resumed:
-        train.restart[b, state.held_spike[n]] = resumed
+        train.restart[state.held_spike[n]] = resumed
         state.held_window[n] = -1
     for m in range(count):
-        if train.total[b, p] == wiring.capacity[p]:
+        if train.total[p] == wiring.capacity[p]:
             output.dropped[b, p] += 1
             continue
-        q = wiring.spike_start[p] + train.total[b, p]
-        train.total[b, p] += 1
-        train.window[b, q], train.offset[b, q], train.unit[b, q] = k, fired.offset[m], j
-        train.slope[b, q], train.restart[b, q] = fired.slope[m], fired.restart[m]
+        q = wiring.spike_start[p] + train.total[p]
+        train.total[p] += 1
+        train.window[q], train.offset[q], train.unit[q] = k, fired.offset[m], j
+        train.slope[q], train.restart[q] = fired.slope[m], fired.restart[m]
         state.held_spike[n] = q
     if count > 0:
         state.held_window[n] = -1
@@ -377,16 +384,15 @@ def _sort_spikes(
 @uncounted(inline="always")
 def _finish(wiring: Wiring, clock: Clock, train: Train, b: int, output: Output, cap: float, fired: np.ndarray) -> None:
     """Write the spikes of one sample as times, sorted and padded, and count silent neurons and guarded spikes."""
-    end = (clock.windows - 1) * clock.window + clock.last
+    end, inputs = (clock.windows - 1) * clock.window + clock.last, wiring.spike_start[wiring.inputs]
     for p in range(wiring.inputs, wiring.size.shape[0]):
-        first = wiring.spike_start[p]
-        last = first + train.total[b, p]
+        first, last = wiring.spike_start[p], wiring.spike_start[p] + train.total[p]
         fired[: wiring.size[p]] = 0
         for q in range(first, last):
-            output.time[b, q] = min(train.window[b, q] * clock.window + train.offset[b, q], end)
-            output.unit[b, q] = train.unit[b, q]
-            fired[train.unit[b, q]] = 1
-            output.guarded[b, p] += train.slope[b, q] * cap < 1.0
-        output.time[b, last : first + wiring.capacity[p]] = np.inf
-        output.unit[b, last : first + wiring.capacity[p]] = -1
+            output.time[b, q - inputs] = min(train.window[q] * clock.window + train.offset[q], end)
+            output.unit[b, q - inputs] = train.unit[q]
+            fired[train.unit[q]] = 1
+            output.guarded[b, p] += train.slope[q] * cap < 1.0
+        rest = slice(last - inputs, first + wiring.capacity[p] - inputs)
+        output.time[b, rest], output.unit[b, rest] = np.inf, -1
         output.silent[b, p] = wiring.size[p] - fired[: wiring.size[p]].sum()

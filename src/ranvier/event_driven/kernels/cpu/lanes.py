@@ -52,6 +52,34 @@ def scatter(typing_context: Any, ring: Any, index: Any, pairs: Any, factors: Any
 
 @no_type_check
 @intrinsic
+def drain(typing_context: Any, cells: Any, sums: Any, count: Any) -> Any:
+    """Move the first three numbers of each of `count` cells to the rows of `sums`, and leave zeros."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        ring = make_array(cells)(context, builder, arguments[0]).data
+        table = make_array(sums)(context, builder, arguments[1])
+        element, wide = context.get_data_type(cells.dtype), ir.IntType(64)
+        stride = cgutils.unpack_tuple(builder, table.shape)[1]
+        address = lambda array, place, kind: builder.bitcast(builder.gep(array, [place]), kind.as_pointer())
+        size, whole = context.get_abi_sizeof(element), builder.and_(arguments[2], wide(-2 * WIDTH))
+        for width, begin, end in ((2 * WIDTH, wide(0), whole), (1, whole, arguments[2])):
+            many, few = ir.VectorType(element, LANES * width), ir.VectorType(element, width)
+            with cgutils.for_range_slice(builder, begin, end, wide(width)) as (j, _):
+                place = address(ring, builder.mul(j, wide(LANES)), many)
+                held = builder.load(place, align=size)
+                builder.store(ir.Constant(many, [0.0] * LANES * width), place, align=size)
+                for lane in range(LANES - 1):
+                    lanes = [LANES * cell + lane for cell in range(width)]
+                    mask = ir.Constant(ir.VectorType(ir.IntType(32), width), lanes)
+                    row = address(table.data, builder.add(j, builder.mul(stride, wide(lane))), few)
+                    builder.store(builder.shuffle_vector(held, held, mask), row, align=size)
+        return context.get_dummy_value()
+
+    return types.void(cells, sums, count), build
+
+
+@no_type_check
+@intrinsic
 def rank(typing_context: Any, values: Any, place: Any, count: Any) -> Any:
     """How many of the first `count` float64 values come before the one at `place`; of equal ones, the earlier does.
 

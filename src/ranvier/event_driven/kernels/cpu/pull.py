@@ -64,7 +64,7 @@ def clear(gradient: Gradient) -> None:
 
 @no_type_check
 @uncounted(inline="always")
-def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int, p: int,
+def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, q: int, p: int,
          turn: int, timed: bool, ring: np.ndarray, pieces: Pieces, room: Room,
          gradient: Gradient) -> float:  # fmt: skip
     """Add up what spike q of population p receives, in whose window the ring is at `turn`.
@@ -72,7 +72,7 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
     Returns its part of dL/dt_q, if that is wanted (`timed`).
     """
     total, neurons = 0.0, membranes.theta.shape[0]
-    i = train.unit[b, q]
+    i = train.unit[q]
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
         size, to = wiring.size[wiring.post[c]], wiring.neuron_start[wiring.post[c]]
@@ -80,9 +80,9 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
         row = wiring.weight_start[c] + i * size
         start = wiring.delay_start[c] + i * wiring.row_stride[c]
         if wiring.mode[c] == GENERAL:
-            total += _general(wiring, synapses, membranes, clock, train, b, q, c, ring, pieces, gradient)
+            total += _general(wiring, synapses, membranes, clock, train, q, c, ring, pieces, gradient)
         elif wiring.mode[c] == ROW:
-            k, offset = place(clock, synapses, train, b, q, start)
+            k, offset = place(clock, synapses, train, q, start)
             cell = (k % clock.span) * neurons + to
             owed = _row(synapses.weight[row : row + size], gradient.current[row : row + size],
                         ring[2 * cell : 2 * (cell + size)], flow(clock.window - offset, rates), rates)  # fmt: skip
@@ -95,13 +95,13 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
                 piece = pieces.other[piece]
         else:
             more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
-            set_factors(clock.window - train.offset[b, q], rates, more, room.factors)
-            locate(part(synapses.cell, start, size), part(synapses.frac, start, size), train.offset[b, q],
+            set_factors(clock.window - train.offset[q], rates, more, room.factors)
+            locate(part(synapses.cell, start, size), part(synapses.frac, start, size), train.offset[q],
                    clock.window, turn * neurons, neurons, clock.span, room.events)  # fmt: skip
             total += _scattered(
                 size, room.events, part(synapses.frac, start, size), part(synapses.decay_syn, start, size),
                 part(synapses.kernel, start, size), part(synapses.weight, row, size),
-                part(gradient.current, row, size), part(gradient.u, row, size), rates, train.offset[b, q],
+                part(gradient.current, row, size), part(gradient.u, row, size), rates, train.offset[q],
                 clock.window, timed, ring, room.factors, room.noted, room.places, pieces.latest, pieces.before,
                 pieces.start, pieces.current, pieces.u,
             )  # fmt: skip
@@ -172,15 +172,15 @@ def _row(
 
 @no_type_check
 @uncounted(inline="always")
-def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, b: int, q: int,
+def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, q: int,
              c: int, ring: np.ndarray, pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
     """For neurons with time constants of their own: exponentials for every event."""
-    post, i, neurons = wiring.post[c], train.unit[b, q], membranes.theta.shape[0]
+    post, i, neurons = wiring.post[c], train.unit[q], membranes.theta.shape[0]
     total = 0.0
     for j in range(wiring.size[post]):
         n = wiring.neuron_start[post] + j
         entry = wiring.delay_start[c] + i * wiring.row_stride[c] + j * wiring.column_stride[c]
-        k, offset = place(clock, synapses, train, b, q, entry)
+        k, offset = place(clock, synapses, train, q, entry)
         piece = pieces.latest[(k % clock.span) * neurons + n]
         if piece >= 0:
             total += _event(wiring, synapses, membranes, clock, c, i, j, piece, offset, pieces, gradient)

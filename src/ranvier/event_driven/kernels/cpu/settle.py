@@ -5,7 +5,8 @@ from typing import no_type_check
 import numpy as np
 from numba import njit
 
-from ranvier.event_driven.kernels.cpu.arrays import Membranes, Synapses, Wiring, rates_of
+from ranvier.event_driven.kernels.cpu.arrays import Membranes, Synapses, Wiring
+from ranvier.event_driven.kernels.cpu.borrow import borrow, part, uncounted
 from ranvier.event_driven.kernels.cpu.pull import Gradient
 
 
@@ -23,34 +24,46 @@ def run_settle(wiring: Wiring, synapses: Synapses, membranes: Membranes, sums: G
         weight: Place for dL/dweight, flat.
         delay: Place for dL/ddelay, flat; zeros.
     """
-    for chunk in range(1, sums.theta.shape[0]):
-        sums.current[0] += sums.current[chunk]
-        sums.u[0] += sums.u[chunk]
-        sums.delay[0] += sums.delay[chunk]
-        sums.theta[0] += sums.theta[chunk]
-        sums.rho[0] += sums.rho[chunk]
-        sums.refractory[0] += sums.refractory[chunk]
+    sums = borrow(sums)
+    for whole in (sums.delay, sums.theta, sums.rho, sums.refractory):
+        _add_up(whole, 0, whole.shape[1])
     for c in range(wiring.pre.shape[0]):
-        if wiring.column_stride[c] > 0:
-            _settle(wiring, synapses, membranes, sums, c, weight, delay)
-        else:
-            first, last = wiring.weight_start[c], wiring.weight_start[c + 1]
-            weight[first:last] = sums.current[0, first:last]
-            first, last = wiring.delay_start[c], wiring.delay_start[c + 1]
-            delay[first:last] = sums.delay[0, first:last]
+        size, to = wiring.size[wiring.post[c]], wiring.neuron_start[wiring.post[c]]
+        for i in range(wiring.size[wiring.pre[c]]):
+            row = wiring.weight_start[c] + i * size
+            current = _add_up(sums.current, row, size)
+            weight[row : row + size] = current
+            if wiring.column_stride[c] > 0:
+                e = wiring.delay_start[c] + i * wiring.row_stride[c]
+                _settle(part(synapses.weight, row, size), current, _add_up(sums.u, row, size),
+                        part(membranes.rate_syn, to, size), part(membranes.rate_mem, to, size),
+                        part(delay, e, size))  # fmt: skip
+        if wiring.column_stride[c] == 0:
+            here = slice(wiring.delay_start[c], wiring.delay_start[c + 1])
+            delay[here] = sums.delay[0, here]
 
 
 @no_type_check
-@njit(nogil=True)
-def _settle(wiring: Wiring, synapses: Synapses, membranes: Membranes, sums: Gradient, c: int, weight: np.ndarray,
+@uncounted(inline="always")
+def _add_up(sums: np.ndarray, start: int, size: int) -> np.ndarray:
+    """A stretch of every chunk's sums, added up into the first: it is at hand while it is needed."""
+    total = part(sums[0], start, size)
+    for chunk in range(1, sums.shape[0]):
+        _add(part(sums[chunk], start, size), total)
+    return total
+
+
+@no_type_check
+@uncounted()
+def _add(more: np.ndarray, total: np.ndarray) -> None:
+    for j in range(total.shape[0]):
+        total[j] += more[j]
+
+
+@no_type_check
+@uncounted()
+def _settle(weight: np.ndarray, x_i: np.ndarray, x_u: np.ndarray, rate_syn: np.ndarray, rate_mem: np.ndarray,
             delay: np.ndarray) -> None:  # fmt: skip
-    """A connection with a delay per synapse or per receiver."""
-    size, to = wiring.size[wiring.post[c]], wiring.neuron_start[wiring.post[c]]
-    for i in range(wiring.size[wiring.pre[c]]):
-        for j in range(size):
-            slot = wiring.weight_start[c] + i * size + j
-            e = wiring.delay_start[c] + i * wiring.row_stride[c] + j * wiring.column_stride[c]
-            rates = rates_of(membranes, to + j)
-            x_i, x_u = sums.current[0, slot], sums.u[0, slot]
-            weight[slot] = x_i
-            delay[e] += synapses.weight[slot] * (x_i * rates.syn - x_u * rates.mem)
+    """A row of a connection with a delay per synapse or per receiver."""
+    for j in range(weight.shape[0]):
+        delay[j] += weight[j] * (x_i[j] * rate_syn[j] - x_u[j] * rate_mem[j])
