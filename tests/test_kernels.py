@@ -9,18 +9,19 @@ from numba import njit
 from scipy.optimize import brentq
 
 from ranvier.event_driven import packing
-from ranvier.event_driven.kernels.cpu import borrow, bound, fan_out, flow, lanes, marks, octets
+from ranvier.event_driven.kernels.cpu import borrow, bound, fan_out, flow, gather, lanes, marks, scatter
 
 leap = njit(lambda current, u, theta, mem, syn, gain, span: flow.leap(
     current, u, theta, flow.Rates(mem, syn, gain), span))  # fmt: skip
 excess = njit(lambda *arguments: bound.bound(*arguments))
 exponential = njit(lambda x: flow.exponential(x))
-scatter = njit(lambda ring, index, pairs, factors, n: lanes.scatter(ring, index, pairs, factors, n))
+add_events = njit(lambda ring, events, pairs, factors, n: scatter.scatter(ring, events, pairs, factors, n))
 locate = njit(lambda *arguments: fan_out.locate(*arguments))
-gather = njit(lambda ring, events, synapse, sums, factors, n, noted: octets.gather(
+pull_events = njit(lambda ring, events, synapse, sums, factors, n, noted: gather.gather(
     ring, events, synapse, sums, factors, n, noted))  # fmt: skip
-both = njit(lambda ring, events, synapse, sums, factors, n, noted, weight, rates: octets.gather_and_weigh(
+both = njit(lambda ring, events, synapse, sums, factors, n, noted, weight, rates: gather.gather_and_weigh(
     ring, events, synapse, sums, factors, n, noted, weight, rates))  # fmt: skip
+drain = njit(lambda cells, sums, count: lanes.drain(cells, sums, count))
 list_marked = njit(lambda array, count, places: marks.list_marked(array, count, places))
 list_bits = njit(lambda words, count, places: marks.list_bits(words, count, places))
 part = njit(lambda array, start, size: borrow.part(array, start, size).copy())
@@ -115,21 +116,34 @@ def test_the_exponential_is_exact_to_rounding():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_lanes_agree_with_loops(dtype: type):
-    """Among 40 events in 9 cells, some meet in a cell."""
-    rng = np.random.default_rng(0)
-    count, cells = 40, 9
-    cell, late = rng.integers(0, cells, count), rng.integers(0, 2, count)
-    index = (4 * cell + late).astype(np.uint32)
-    pairs, factors = rng.normal(size=(count, 2)).astype(dtype), rng.normal(size=(2, 4)).astype(dtype)
-    factors[:, 3] = 0.0
+@pytest.mark.parametrize("count", [1, 7, 8, 30, 64])
+def test_scattered_events_agree_with_a_loop(count: int, dtype: type):
+    """Several spikes meet in the same cells, the events of one do not."""
+    rng = np.random.default_rng(count)
+    cells = 80
     ring = rng.normal(size=(cells, 4)).astype(dtype)
     wanted = ring.copy()
-    for n in range(count):
-        a, b, c, _ = np.tile(pairs[n], 2) * factors[late[n]]
-        wanted[cell[n]] += np.array([a, b + c, max(b + c, 0.0), 0.0], dtype)
-    scatter(ring.reshape(-1), index, pairs.reshape(-1), factors.reshape(-1), count)
+    for _ in range(3):
+        cell, late = rng.permutation(cells)[:count], rng.integers(0, 2, count)
+        pairs, factors = rng.normal(size=(2, count)).astype(dtype), rng.normal(size=(2, 4)).astype(dtype)
+        for n in range(count):
+            (a, b), (syn, mem, kernel, _) = pairs[:, n], factors[late[n]]
+            u = a * kernel + b * mem
+            wanted[cell[n]] += np.array([a * syn, u, max(u, 0.0), 0.0], dtype)
+        add_events(ring.reshape(-1), (4 * cell + late).astype(np.uint32), tuple(pairs), factors.reshape(-1), count)
     np.testing.assert_allclose(ring, wanted, atol=1e-5 if dtype is np.float32 else 1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("count", [1, 15, 16, 33])
+def test_cells_are_drained(count: int, dtype: type):
+    """Three numbers of each to three rows, and zeros are left in these cells only."""
+    cells, sums = np.arange(1, 4 * 40 + 1, dtype=dtype).reshape(40, 4), np.full((3, 40), -1, dtype)
+    given = cells.copy()
+    drain(cells.reshape(-1), sums, count)
+    np.testing.assert_array_equal(sums[:, :count], given[:count, :3].T)
+    np.testing.assert_array_equal(cells, np.concatenate([np.zeros((count, 4)), given[count:]]))
+    np.testing.assert_array_equal(sums[:, count:], -1)
 
 
 def test_events_are_located_on_around_the_ring():
@@ -167,7 +181,7 @@ def test_the_flow_without_a_branch_is_the_flow(ratio: float):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("count", [1, 7, 8, 30, 64, 77])
-def test_octets_agree_with_loops(count: int, dtype: type):
+def test_gathered_events_agree_with_a_loop(count: int, dtype: type):
     """Some events are late, and some meet a mark: they are noted, and nothing beyond them."""
     rng = np.random.default_rng(count)
     cell, late = rng.integers(0, 15, count), rng.integers(0, 2, count)
@@ -185,7 +199,7 @@ def test_octets_agree_with_loops(count: int, dtype: type):
         met += [n] if cell[n] in (4, 12) else []
     events, synapse = (4 * cell + late).astype(np.uint32), (*table, skew)
     one, two, noted = sums.copy(), sums.copy(), np.zeros((2, 3), np.uint64)
-    gather(pairs.reshape(-1), events, synapse, tuple(one), factors.reshape(-1), count, noted[0])
+    pull_events(pairs.reshape(-1), events, synapse, tuple(one), factors.reshape(-1), count, noted[0])
     weighed = both(pairs.reshape(-1), events, synapse, tuple(two), factors.reshape(-1), count, noted[1], weight, rates)
     exact = 2e-5 if dtype is np.float32 else 1e-13
     np.testing.assert_allclose(one, wanted, atol=exact)

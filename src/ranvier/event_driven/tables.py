@@ -72,11 +72,12 @@ def membranes(plan: Plan, call: Call) -> arrays.Membranes:
 
 
 class Lengths(NamedTuple):
-    """Of the kernel's arrays: weights, delays, pairs, weights in transposed copies, weights with a sum of x_u."""
+    """Of the kernel's arrays: weights, delays, weights whose events go to a ring, weights in transposed copies, weights
+    with a sum of x_u."""
 
     weights: int
     delays: int
-    pairs: int
+    scattered: int
     turned: int
     per_synapse: int
 
@@ -87,17 +88,17 @@ def lengths(plan: Plan) -> Lengths:
     joined = wiring(plan)
     weights = int(joined.weight_start[-1])
     return Lengths(
-        weights, int(joined.delay_start[-1]), 2 * weights * bool(np.any(joined.mode == arrays.SCATTER)),
+        weights, int(joined.delay_start[-1]), weights * bool(np.any(joined.mode == arrays.SCATTER)),
         weights * bool(np.any(joined.mode != arrays.ROW)), weights * bool(np.any(joined.column_stride > 0)),
     )  # fmt: skip
 
 
 def synapses(plan: Plan, weight: np.ndarray) -> arrays.Synapses:
     """Weights end to end, and room for what the kernel makes of them and of the delays."""
-    real, (_, delays, pairs, turned, _) = weight.dtype, lengths(plan)
+    real, (_, delays, scattered, turned, _) = weight.dtype, lengths(plan)
     whole, part = np.empty((2, delays), np.int32), np.zeros((3, delays), real)
     return arrays.Synapses(
-        weight, whole[0], part[0], whole[1], part[1], part[2], np.zeros(pairs, real),
+        weight, whole[0], part[0], whole[1], part[1], part[2], np.zeros(scattered, real), np.zeros(scattered, real),
         np.empty(turned, np.int32), np.empty(2 * turned, real), np.zeros(len(plan.links), np.int64),
     )  # fmt: skip
 

@@ -47,8 +47,8 @@ class Synapses(NamedTuple):
     """Weights and delays, flat. A delay is `shift` windows plus `frac` ms.
 
     `cell` says where in a ring the target's cell is, counted from the emission window's first and on around the ring;
-    `decay_syn = e^{frac/tau_syn}`, `kernel = kappa(-frac)`, and `pairs`, two per weight, is (weight decay_syn, weight
-    kernel): the (I, u) of an event, taken back by frac. `shift_t` and `arriving` (pairs of `frac` and weight) are
+    `decay_syn = e^{frac/tau_syn}`, `kernel = kappa(-frac)`, and (`into_current`, `into_u`) are weight decay_syn and
+    weight kernel: the (I, u) of an event, taken back by frac. `shift_t` and `arriving` (pairs of `frac` and weight) are
     transposed copies, (post, pre) per connection, so that what arrives at one neuron is contiguous. `longest`:
     largest shift of each connection.
     """
@@ -59,7 +59,8 @@ class Synapses(NamedTuple):
     cell: np.ndarray
     decay_syn: np.ndarray
     kernel: np.ndarray
-    pairs: np.ndarray
+    into_current: np.ndarray
+    into_u: np.ndarray
     shift_t: np.ndarray
     arriving: np.ndarray
     longest: np.ndarray

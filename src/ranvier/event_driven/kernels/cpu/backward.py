@@ -29,11 +29,12 @@ from ranvier.event_driven.kernels.cpu.arrays import (
 from ranvier.event_driven.kernels.cpu.borrow import borrow, uncounted
 from ranvier.event_driven.kernels.cpu.fan_out import Room, new_room
 from ranvier.event_driven.kernels.cpu.flow import flow
-from ranvier.event_driven.kernels.cpu.forward import after, record_range
+from ranvier.event_driven.kernels.cpu.forward import record_range
 from ranvier.event_driven.kernels.cpu.pieces import MARK, Pieces, begin, forget, interrupt, new_pieces
 from ranvier.event_driven.kernels.cpu.pull import FAST, Gradient, clear, pull
 from ranvier.event_driven.kernels.cpu.share import bounds, take
 from ranvier.event_driven.kernels.cpu.trains import new_train, recall
+from ranvier.event_driven.kernels.cpu.walk import after
 
 SPIKE, RESTART, RECORDED = range(3)
 
@@ -99,17 +100,17 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
                             sums.theta[chunk], sums.rho[chunk], sums.refractory[chunk])  # fmt: skip
         clear(gradient)
         _differentiate(wiring, synapses, membranes, clock, record, inputs, train, trains, owed, direct, seed, cap,
-                       early, gradient, bounds(chunk, chunks, direct.shape[0]), adjoint, boundaries, pieces, ring, room)  # fmt: skip
+                       early, gradient, bounds(chunk, chunks, direct.shape[0]), adjoint, boundaries, pieces, ring,
+                       room)  # fmt: skip
         chunk = take(taken)
 
 
 @no_type_check
 @njit(nogil=True)
-def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, inputs: Inputs,
-                   train: Train, trains: Trains, owed: np.ndarray, direct: np.ndarray, seed: np.ndarray, cap: float,
-                   early: np.ndarray, gradient: Gradient,
-                   samples: tuple[int, int], adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces,
-                   ring: np.ndarray, room: Room) -> None:  # fmt: skip
+def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
+                   inputs: Inputs, train: Train, trains: Trains, owed: np.ndarray, direct: np.ndarray, seed: np.ndarray,
+                   cap: float, early: np.ndarray, gradient: Gradient, samples: tuple[int, int], adjoint: Adjoint,
+                   boundaries: Boundaries, pieces: Pieces, ring: np.ndarray, room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, gradient = borrow(record), borrow(train), borrow(gradient)

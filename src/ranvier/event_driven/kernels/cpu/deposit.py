@@ -23,7 +23,8 @@ from ranvier.event_driven.kernels.cpu.arrivals import Calendar, place, schedule
 from ranvier.event_driven.kernels.cpu.borrow import part, uncounted
 from ranvier.event_driven.kernels.cpu.fan_out import Room, locate, set_factors
 from ranvier.event_driven.kernels.cpu.flow import Rates, flow
-from ranvier.event_driven.kernels.cpu.lanes import LANES, drain, scatter
+from ranvier.event_driven.kernels.cpu.lanes import LANES, drain
+from ranvier.event_driven.kernels.cpu.scatter import scatter
 
 FAST = {"contract", "nsz", "reassoc"}
 
@@ -43,12 +44,13 @@ def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
             post = wiring.post[c]
             size, to, neurons = wiring.size[post], wiring.neuron_start[post], membranes.theta.shape[0]
             start = wiring.delay_start[c] + i * wiring.row_stride[c]
-            row = 2 * (wiring.weight_start[c] + i * size)
+            row = wiring.weight_start[c] + i * size
             more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
             set_factors(clock.window - train.offset[q], rates_of(membranes, to), more, room.factors)
             locate(part(synapses.cell, start, size), part(synapses.frac, start, size), train.offset[q],
                    clock.window, base, neurons, clock.span, room.events)  # fmt: skip
-            scatter(ring, room.events, part(synapses.pairs, row, 2 * size), room.factors, size)
+            pairs = part(synapses.into_current, row, size), part(synapses.into_u, row, size)
+            scatter(ring, room.events, pairs, room.factors, size)
         elif mode == GENERAL:
             _scatter_general(wiring, synapses, membranes, clock, train, q, c, ring)
 

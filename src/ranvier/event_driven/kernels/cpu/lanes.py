@@ -1,8 +1,5 @@
-"""Four numbers at a time: the inner loop of the forward pass as vector instructions; and small tools of that kind.
-
-Written for LLVM because Numba, which turns loops into vectors across iterations only, leaves this scalar: a cell's four
-lanes are neighbours, its cells are not.
-"""
+"""Small tools as vector instructions, written for LLVM: Numba turns loops into vectors across iterations only, and
+leaves these scalar."""
 
 from typing import Any, no_type_check
 
@@ -13,41 +10,6 @@ from numba.np.arrayobj import make_array
 
 LANES = 4
 WIDTH = 8
-TWICE = (0, 1, 0, 1)
-CROSS = (3, 2, 1, 3)  # (I, m, k, 0) as (0, k, m, 0)
-INF = float("inf")
-LOWEST = (-INF, -INF, 0.0, 0.0)
-
-
-@no_type_check
-@intrinsic
-def scatter(typing_context: Any, ring: Any, index: Any, pairs: Any, factors: Any, count: Any) -> Any:
-    """For every event, with (a, b) its pair, and (a, b, c, 0) = (a, b, a, b) times its factors, the last of them 0:
-    cell += (a, b + c, max(b + c, 0), 0)."""
-
-    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        arrays = zip(signature.args[:4], arguments[:4], strict=True)
-        cells, numbers, table, kinds = (make_array(kind)(context, builder, value).data for kind, value in arrays)
-        element, wide = context.get_data_type(ring.dtype), ir.IntType(64)
-        size = context.get_abi_sizeof(element)
-        vector = lambda width: ir.VectorType(element, width)
-        mask = lambda pattern: ir.Constant(ir.VectorType(ir.IntType(32), LANES), list(pattern))
-        lowest = ir.Constant(vector(LANES), [element(lane) for lane in LOWEST])
-        address = lambda array, place, width=LANES: builder.bitcast(
-            builder.gep(array, [place]), vector(width).as_pointer()
-        )
-        load = lambda array, place, width=LANES: builder.load(address(array, place, width), align=size)
-        with cgutils.for_range(builder, arguments[4]) as each:
-            packed = builder.zext(builder.load(builder.gep(numbers, [each.index])), wide)
-            late, cell = builder.mul(builder.and_(packed, wide(1)), wide(LANES)), builder.and_(packed, wide(-LANES))
-            pair = load(table, builder.mul(each.index, wide(2)), 2)
-            gain = builder.fmul(builder.shuffle_vector(pair, pair, mask(TWICE)), load(kinds, late))
-            gain = builder.fadd(gain, builder.shuffle_vector(gain, gain, mask(CROSS)))
-            gain = builder.select(builder.fcmp_ordered(">", gain, lowest), gain, lowest)
-            builder.store(builder.fadd(load(cells, cell), gain), address(cells, cell), align=size)
-        return context.get_dummy_value()
-
-    return types.void(ring, index, pairs, factors, count), build
 
 
 @no_type_check

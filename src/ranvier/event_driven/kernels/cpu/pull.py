@@ -5,7 +5,7 @@ With (p_I, p_u) the adjoint at the end of the window in which an event of weight
     x_I = p_I e^{-s/tau_syn} + p_u kappa(s)        x_u = p_u e^{-s/tau_mem}
     dL/dw = x_I        dL/dt_arrival = dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)
 
-A SCATTER connection does this eight events at a time (`octets.py`). A neuron that was interrupted in that window
+A SCATTER connection does this eight events at a time (`gather.py`). A neuron that was interrupted in that window
 (`pieces.py`) holds MARK in the ring; its events are looked up one by one, with the adjoint of their piece.
 """
 
@@ -29,9 +29,9 @@ from ranvier.event_driven.kernels.cpu.borrow import part, uncounted
 from ranvier.event_driven.kernels.cpu.deposit import FAST
 from ranvier.event_driven.kernels.cpu.fan_out import Room, locate, set_factors
 from ranvier.event_driven.kernels.cpu.flow import Rates, flow
+from ranvier.event_driven.kernels.cpu.gather import gather, gather_and_weigh
 from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.kernels.cpu.marks import BITS, list_bits
-from ranvier.event_driven.kernels.cpu.octets import gather, gather_and_weigh
 from ranvier.event_driven.kernels.cpu.pieces import Pieces, piece_at
 
 

@@ -104,7 +104,7 @@ def _split(synapses: Synapses, e: int, delay: float, window: float, windows: int
 @no_type_check
 @njit(nogil=True)
 def _copy(wiring: Wiring, synapses: Synapses, c: int) -> None:
-    """One connection's `pairs`, and its transposed copies."""
+    """What one connection's events bring, and its transposed copies."""
     pre, post = wiring.size[wiring.pre[c]], wiring.size[wiring.post[c]]
     start = wiring.weight_start[c]
     for i in range(pre):
@@ -115,5 +115,5 @@ def _copy(wiring: Wiring, synapses: Synapses, c: int) -> None:
             synapses.shift_t[turned] = synapses.shift[e]
             synapses.arriving[2 * turned], synapses.arriving[2 * turned + 1] = synapses.frac[e], w
             if wiring.mode[c] == SCATTER:
-                synapses.pairs[2 * slot] = w * synapses.decay_syn[e]
-                synapses.pairs[2 * slot + 1] = w * synapses.kernel[e]
+                synapses.into_current[slot] = w * synapses.decay_syn[e]
+                synapses.into_u[slot] = w * synapses.kernel[e]
