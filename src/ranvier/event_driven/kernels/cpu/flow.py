@@ -25,6 +25,7 @@ NEAR = 1e-6
 
 
 LOG2_E = 1.4426950408889634
+HALF_LN2 = 0.34657359027997264
 LN2_HIGH, LN2_LOW = 0.6931471803691238, 1.9082149292705877e-10
 """ln 2 as a sum; the first part has few digits, so that its multiples are exact."""
 
@@ -42,19 +43,38 @@ class Rates(NamedTuple):
 def exponential(x: float) -> float:
     """`e^x` to rounding for x up to 700; without the library's call, which costs as much as the rest.
 
-    `x = n ln 2 + r` with |r| <= ln(2)/2, and the Taylor polynomial of e^r in pairs, so that its parts run side by side.
+    `x = n ln 2 + r` with |r| <= ln(2)/2, and the Taylor polynomial of e^r.
     """
+    if abs(x) <= HALF_LN2:
+        return _power(x)
     if not x > -700.0:
         return 0.0 if x <= -700.0 else x
     n = math.floor(x * LOG2_E + 0.5)
-    r = (x - n * LN2_HIGH) - n * LN2_LOW
+    return power_of_two(n) * _power((x - n * LN2_HIGH) - n * LN2_LOW)
+
+
+@no_type_check
+@uncounted(fastmath={"contract"}, forceinline=True)
+def _power(r: float) -> float:
+    """`e^r` for |r| <= ln(2)/2: the polynomial's terms in pairs, so that its parts run side by side."""
     square = r * r
     fourth = square * square
     low = (1.0 + r) + square * (1 / 2 + r * (1 / 6))
     middle = (1 / 24 + r * (1 / 120)) + square * (1 / 720 + r * (1 / 5040))
     high = (1 / 40320 + r * (1 / 362880)) + square * (1 / 3628800 + r * (1 / 39916800))
     high += fourth * (1 / 479001600 + r * (1 / 6227020800))
-    return power_of_two(n) * (low + fourth * (middle + fourth * high))
+    return low + fourth * (middle + fourth * high)
+
+
+@no_type_check
+@uncounted(fastmath={"contract"}, forceinline=True)
+def _relative_power(x: float) -> float:
+    """`(e^x - 1)/x` for |x| < SERIES, likewise."""
+    square = x * x
+    low = (1.0 + x * (1 / 2)) + square * (1 / 6 + x * (1 / 24))
+    middle = (1 / 120 + x * (1 / 720)) + square * (1 / 5040 + x * (1 / 40320))
+    high = 1 / 362880 + x * (1 / 3628800)
+    return low + square * square * (middle + square * square * high)
 
 
 @no_type_check
@@ -64,9 +84,7 @@ def flow(s: float, rates: Rates) -> tuple[float, float, float]:
     x = s * (rates.mem - rates.syn)
     decay_mem = exponential(-s * rates.mem)
     if abs(x) < SERIES:
-        phi = 1 / 5040 + x * (1 / 40320 + x * (1 / 362880 + x * (1 / 3628800)))
-        phi = 1 / 6 + x * (1 / 24 + x * (1 / 120 + x * (1 / 720 + x * phi)))
-        phi = 1.0 + x * (1 / 2 + x * phi)
+        phi = _relative_power(x)
         return decay_mem * (1.0 + x * phi), decay_mem, s * rates.mem * decay_mem * phi
     decay_syn = exponential(-s * rates.syn)
     return decay_syn, decay_mem, rates.gain * (decay_syn - decay_mem)
@@ -143,9 +161,9 @@ def _crossing(current: float, u: float, theta: float, rates: Rates, high: float)
             low = s
         else:
             high = s
-        curve = 0.5 * gap * bend / (slope * slope)
-        step = gap / slope / (1.0 + curve if abs(curve) < 0.5 else 1.0) if slope > 0.0 else math.inf
-        exact = abs(step) * (rates.mem + rates.syn) <= NEAR and abs(curve) <= NEAR
+        square, half = slope * slope, 0.5 * gap * bend  # of Newton's step gap/slope, Halley's is 1/(1 + half/square)
+        step = gap * slope / (square + half if abs(half) < 0.5 * square else square) if slope > 0.0 else math.inf
+        exact = abs(step) * (rates.mem + rates.syn) <= NEAR and abs(half) <= NEAR * square
         if not low <= s + step <= high:
             exact, step = exact and abs(step) <= 1e-15 * high, 0.5 * (low + high) - s
         s += step
