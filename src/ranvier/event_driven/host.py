@@ -1,8 +1,8 @@
 """The host's side: from the arrays of a call to the kernel's arrays, and back. NumPy only; no JAX.
 
 `forward_call` and `backward_call` are what JAX calls back. Both make the kernel's tables from weights and delays, or
-find them made, check values that only exist at run time, and share a batch out over threads: fixed chunks of it, added
-up in their order, so that results do not depend on the number of threads.
+find them made, check values that only exist at run time, and share a batch out over threads: backward in fixed chunks,
+added up in their order, so that results do not depend on the number of threads.
 """
 
 import math
@@ -21,7 +21,7 @@ from ranvier.event_driven.plan import Plan, window_length
 from ranvier.event_driven.tables import Call, Prepared
 
 CHUNKS = 8
-"""A batch is cut into at most this many chunks, each with gradient sums of its own."""
+"""Backward, a batch is cut into at most this many chunks, each with gradient sums of its own."""
 
 
 def check_times(plan: Plan, call: Call) -> int:
@@ -92,8 +92,8 @@ def forward_call(plan: Plan, call: Call, trains: arrays.Trains) -> tuple[arrays.
     if ready is None or status != 0:
         return output, status
     inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
-    chunks, taken = min(CHUNKS, batch), np.zeros(1, np.intp)
-    _share(plan, chunks, lambda: entry.forward(*ready, record, inputs, trains, output, plan.cap, chunks, taken))
+    taken = np.zeros(1, np.intp)
+    _share(plan, batch, lambda: entry.forward(*ready, record, inputs, trains, output, plan.cap, taken))
     return output, 1 if output.dropped.any() else 9 if output.broken.any() else 0
 
 
@@ -126,9 +126,9 @@ def backward_call(
     return gradient
 
 
-def _share(plan: Plan, chunks: int, work: Callable[[], None]) -> None:
-    """Run `work` on as many threads as there are cores, until all chunks are taken; this thread does its share."""
-    threads = min(chunks, plan.threads or cores())
+def _share(plan: Plan, parts: int, work: Callable[[], None]) -> None:
+    """Run `work` on as many threads as there are cores, until all `parts` are taken; this thread does its share."""
+    threads = min(parts, plan.threads or cores())
     others = [_pool().submit(work) for _ in range(1, threads)]
     work()
     for other in others:

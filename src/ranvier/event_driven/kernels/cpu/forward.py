@@ -39,7 +39,7 @@ from ranvier.event_driven.kernels.cpu.deposit import deposit, gather
 from ranvier.event_driven.kernels.cpu.fan_out import Room, new_room
 from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.kernels.cpu.marks import BITS, USUAL
-from ranvier.event_driven.kernels.cpu.share import bounds, take
+from ranvier.event_driven.kernels.cpu.share import take
 from ranvier.event_driven.kernels.cpu.trains import keep, load, new_train
 from ranvier.event_driven.kernels.cpu.walk import after, walk
 
@@ -68,8 +68,8 @@ class Fired(NamedTuple):
 @no_type_check
 @njit(nogil=True)
 def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, inputs: Inputs,
-            trains: Trains, output: Output, cap: float, chunks: int, taken: np.ndarray) -> None:  # fmt: skip
-    """Simulate chunks of samples until all are taken; fills `trains` and `output`.
+            trains: Trains, output: Output, cap: float, taken: np.ndarray) -> None:  # fmt: skip
+    """Simulate samples until all are taken; fills `trains` and `output`.
 
     Args:
         wiring: Who is joined to whom.
@@ -81,8 +81,7 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
         trains: Spikes of neurons, for the backward pass.
         output: Spikes, potentials relative to rest (batch, values) and counters.
         cap: Largest 1/V' that the backward pass will use: spikes beyond it are counted.
-        chunks: How many chunks the batch is cut into.
-        taken: How many of them are taken, by whatever thread; see `share.take`.
+        taken: How many samples are taken, by whatever thread; see `share.take`.
     """
     neurons = membranes.theta.shape[0]
     state = State(np.zeros(neurons), np.zeros(neurons), np.zeros(neurons, np.int64), np.zeros(neurons),
@@ -92,21 +91,20 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
     ring = np.zeros(clock.span * neurons * LANES, synapses.weight.dtype)
     sums = np.zeros((3, wiring.size.max()), synapses.weight.dtype)
     fired, room, train = new_fired(wiring), new_room(wiring, synapses), new_train(wiring, synapses)
-    chunk = take(taken)
-    while chunk < chunks:
-        _simulate(wiring, synapses, membranes, clock, record, inputs, train, trains, output, cap,
-                  bounds(chunk, chunks, trains.total.shape[0]), state, calendar, rows, loose, arrivals, fired,
-                  (ring, sums), room)  # fmt: skip
-        chunk = take(taken)
+    b = take(taken)
+    while b < trains.total.shape[0]:
+        _simulate(wiring, synapses, membranes, clock, record, inputs, train, trains, output, cap, b, state, calendar,
+                  rows, loose, arrivals, fired, (ring, sums), room)  # fmt: skip
+        b = take(taken)
 
 
 @no_type_check
 @njit(nogil=True)
 def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, inputs: Inputs,
-              train: Train, trains: Trains, output: Output, cap: float, samples: tuple[int, int], state: State,
+              train: Train, trains: Trains, output: Output, cap: float, b: int, state: State,
               calendar: Calendar, rows: Rows, loose: Arrivals, arrivals: Arrivals, fired: Fired,
               scratch: tuple[np.ndarray, np.ndarray], room: Room) -> None:  # fmt: skip
-    """The same with room to work in, and without counting references."""
+    """One sample, with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, output = borrow(record), borrow(train), borrow(output)
     inputs, trains = borrow(inputs), borrow(trains)
@@ -114,25 +112,24 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
     rows, loose, arrivals = borrow(rows), borrow(loose), borrow(arrivals)
     ring, sums = borrow(scratch)
     room = borrow(room)
-    for b in range(samples[0], samples[1]):
-        state.current[:] = 0.0
-        state.u[:] = 0.0
-        state.held_window[:] = -1
-        ring[:] = 0
-        clear(wiring, calendar)
-        load(wiring, clock, inputs, b, train)
-        for k in range(clock.windows):
-            calendar.first[:, k + 1] = calendar.first[:, k]
-            open_window(calendar, k)
-            for p in range(wiring.size.shape[0]):
-                if p >= wiring.inputs:
-                    gather(wiring, synapses, membranes, clock, calendar, train, k, p, ring, sums)
-                    _advance(wiring, synapses, membranes, clock, record, calendar, train, b, k, p, state, sums, output,
-                             rows, loose, arrivals, fired)  # fmt: skip
-                _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, room, output)
-        output.broken[b] = not np.isfinite(state.current.sum() + state.u.sum())
-        _finish(wiring, clock, train, b, output, cap, fired.flagged)
-        keep(wiring, train, b, trains)
+    state.current[:] = 0.0
+    state.u[:] = 0.0
+    state.held_window[:] = -1
+    ring[:] = 0
+    clear(wiring, calendar)
+    load(wiring, clock, inputs, b, train)
+    for k in range(clock.windows):
+        calendar.first[:, k + 1] = calendar.first[:, k]
+        open_window(calendar, k)
+        for p in range(wiring.size.shape[0]):
+            if p >= wiring.inputs:
+                gather(wiring, synapses, membranes, clock, calendar, train, k, p, ring, sums)
+                _advance(wiring, synapses, membranes, clock, record, calendar, train, b, k, p, state, sums, output,
+                         rows, loose, arrivals, fired)  # fmt: skip
+            _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, room, output)
+    output.broken[b] = not np.isfinite(state.current.sum() + state.u.sum())
+    _finish(wiring, clock, train, b, output, cap, fired.flagged)
+    keep(wiring, train, b, trains)
 
 
 @no_type_check

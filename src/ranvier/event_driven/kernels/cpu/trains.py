@@ -21,15 +21,34 @@ def run_check_times(time: np.ndarray, unit: np.ndarray, size: int, end: float) -
         end: Latest time.
     """
     for b in range(time.shape[0]):
-        wrong = 0 if time.shape[1] == 0 or time[b, 0] >= 0.0 else 1
-        for i in range(1, time.shape[1]):
-            wrong += 0 if time[b, i] >= time[b, i - 1] else 1
-        for i in range(time.shape[1]):
-            here = time[b, i] <= end and 0 <= unit[b, i] < size
-            wrong += 0 if time[b, i] == np.inf or here else 1
-        if wrong > 0:
+        row = time[b]
+        if (
+            not (row.shape[0] == 0 or row[0] >= 0.0)
+            or _unsorted(row[:-1], row[1:])
+            or _outside(row, unit[b], size, end)
+        ):
             return False
     return True
+
+
+@no_type_check
+@uncounted()
+def _unsorted(before: np.ndarray, after: np.ndarray) -> bool:
+    wrong = np.int32(0)
+    for i in range(after.shape[0]):
+        wrong |= np.int32(not after[i] >= before[i])
+    return wrong != 0
+
+
+@no_type_check
+@uncounted()
+def _outside(time: np.ndarray, unit: np.ndarray, size: int, end: float) -> bool:
+    """Whether a time is beyond the end, or a unit of a spike is none."""
+    wrong, infinite, size = np.int32(0), time.dtype.type(np.inf), np.int32(size)
+    for i in range(time.shape[0]):
+        here = (time[i] <= end) & (unit[i] >= 0) & (unit[i] < size)
+        wrong |= np.int32(not (here | (time[i] == infinite)))
+    return wrong != 0
 
 
 @no_type_check
