@@ -134,9 +134,8 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
                     _retreat(wiring, synapses, membranes, clock, record, train, owed, seed, cap, gradient, b, k, p,
                              adjoint, boundaries, pieces, ring, room)  # fmt: skip
                     continue
-                for q in range(boundaries.first[p, k], boundaries.first[p, k + 1]):
-                    owed[q] += pull(wiring, synapses, membranes, clock, train, q, p, k % clock.span, timed, ring,
-                                       pieces, room, gradient)  # fmt: skip
+                pull(wiring, synapses, membranes, clock, train, boundaries.first[p, k], boundaries.first[p, k + 1], p,
+                     k % clock.span, timed, ring, pieces, room, gradient, owed)  # fmt: skip
         if timed:
             early[b] = owed[:first]
 
@@ -297,8 +296,8 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
             return
         kind, index = boundaries.kind[at], boundaries.place[at]
         if kind == SPIKE:
-            owed[index] += pull(wiring, synapses, membranes, clock, train, index, p, turn, True, ring, pieces,
-                                   room, gradient)  # fmt: skip
+            pull(wiring, synapses, membranes, clock, train, index, index + 1, p, turn, True, ring, pieces, room,
+                 gradient, owed)  # fmt: skip
             _spike(membranes, train, owed, cap, gradient, index, n, adjoint)
         elif kind == RESTART:
             adjoint.restart[n], adjoint.u[n], adjoint.held[n] = adjoint.u[n], 0.0, True

@@ -32,27 +32,32 @@ FAST = {"contract", "nsz", "reassoc"}
 @no_type_check
 @uncounted(inline="always")
 def deposit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, calendar: Calendar, train: Train,
-            q: int, p: int, base: int, ring: np.ndarray, room: Room) -> None:  # fmt: skip
-    """Send spike q of population p, whose window has its cells in the ring from `base` on, through every connection."""
-    i = train.unit[q]
+            first: int, last: int, p: int, base: int, ring: np.ndarray, room: Room) -> None:  # fmt: skip
+    """Send spikes `first` to `last - 1` of population p, all of one window, through every connection.
+
+    That window has its cells in the ring from `base` on.
+    """
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
-        mode = wiring.mode[c]
+        mode, post = wiring.mode[c], wiring.post[c]
         if mode == ROW:
-            schedule(wiring, synapses, clock, calendar, train, q, c)
-        elif mode == SCATTER:
-            post = wiring.post[c]
-            size, to, neurons = wiring.size[post], wiring.neuron_start[post], membranes.theta.shape[0]
-            start = wiring.delay_start[c] + i * wiring.row_stride[c]
-            row = wiring.weight_start[c] + i * size
-            more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
-            set_factors(clock.window - train.offset[q], rates_of(membranes, to), more, room.factors)
-            locate(part(synapses.cell, start, size), part(synapses.frac, start, size), train.offset[q],
-                   clock.window, base, neurons, clock.span, room.events)  # fmt: skip
-            pairs = part(synapses.into_current, row, size), part(synapses.into_u, row, size)
-            scatter(ring, room.events, pairs, room.factors, size)
+            for q in range(first, last):
+                schedule(wiring, synapses, clock, calendar, train, q, c)
         elif mode == GENERAL:
-            _scatter_general(wiring, synapses, membranes, clock, train, q, c, ring)
+            for q in range(first, last):
+                _scatter_general(wiring, synapses, membranes, clock, train, q, c, ring)
+        elif mode == SCATTER:
+            size, to, stride = wiring.size[post], wiring.neuron_start[post], wiring.row_stride[c]
+            more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
+            rates, weights, delays = rates_of(membranes, to), wiring.weight_start[c], wiring.delay_start[c]
+            for q in range(first, last):
+                offset, i = train.offset[q], train.unit[q]
+                row, start = weights + i * size, delays + i * stride
+                set_factors(clock.window - offset, rates, more, room.factors)
+                locate(part(synapses.cell, start, size), part(synapses.frac, start, size), offset, clock.window, base,
+                       membranes.theta.shape[0], clock.span, room.events)  # fmt: skip
+                pairs = part(synapses.into_current, row, size), part(synapses.into_u, row, size)
+                scatter(ring, room.events, pairs, room.factors, size)
 
 
 @no_type_check

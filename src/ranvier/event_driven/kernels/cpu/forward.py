@@ -158,10 +158,10 @@ def _emit(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock
     end = wiring.spike_start[p] + train.total[p]
     base = (k % clock.span) * membranes.theta.shape[0]
     while q < end and train.window[q] == k:
-        deposit(wiring, synapses, membranes, clock, calendar, train, q, p, base, ring, room)
         remember(wiring, calendar, train, p, q)
         q += 1
     calendar.first[p, k + 1] = q
+    deposit(wiring, synapses, membranes, clock, calendar, train, first, q, p, base, ring, room)
     if k + clock.span >= clock.windows:
         for late in range(first, q):
             _count_in_flight(wiring, synapses, clock, train, b, late, p, output)

@@ -64,47 +64,60 @@ def clear(gradient: Gradient) -> None:
 
 @no_type_check
 @uncounted(inline="always")
-def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, q: int, p: int,
-         turn: int, timed: bool, ring: np.ndarray, pieces: Pieces, room: Room,
-         gradient: Gradient) -> float:  # fmt: skip
-    """Add up what spike q of population p receives, in whose window the ring is at `turn`.
+def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, first: int, last: int,
+         p: int, turn: int, timed: bool, ring: np.ndarray, pieces: Pieces, room: Room, gradient: Gradient,
+         owed: np.ndarray) -> None:  # fmt: skip
+    """Add up what spikes `first` to `last - 1` of population p receive, in whose window the ring is at `turn`.
 
-    Returns its part of dL/dt_q, if that is wanted (`timed`).
+    Their parts of dL/dt_q are added to `owed`, if they are wanted (`timed`).
     """
-    total, neurons = 0.0, membranes.theta.shape[0]
-    i = train.unit[q]
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
         size, to = wiring.size[wiring.post[c]], wiring.neuron_start[wiring.post[c]]
-        rates = rates_of(membranes, to)
-        row = wiring.weight_start[c] + i * size
-        start = wiring.delay_start[c] + i * wiring.row_stride[c]
+        weights, delays, stride = wiring.weight_start[c], wiring.delay_start[c], wiring.row_stride[c]
         if wiring.mode[c] == GENERAL:
-            total += _general(wiring, synapses, membranes, clock, train, q, c, ring, pieces, gradient)
+            for q in range(first, last):
+                owed[q] += _general(wiring, synapses, membranes, clock, train, q, c, ring, pieces, gradient)
         elif wiring.mode[c] == ROW:
-            k, offset = place(clock, synapses, train, q, start)
-            cell = (k % clock.span) * neurons + to
-            owed = _row(synapses.weight[row : row + size], gradient.current[row : row + size],
-                        ring[2 * cell : 2 * (cell + size)], flow(clock.window - offset, rates), rates)  # fmt: skip
-            gradient.delay[start] += owed
-            total += owed
-            piece = pieces.head[(k % clock.span) * wiring.size.shape[0] + wiring.post[c]]
-            while piece >= 0:
-                total += _event(wiring, synapses, membranes, clock, c, i, pieces.unit[piece], piece, offset, pieces,
-                                gradient)  # fmt: skip
-                piece = pieces.other[piece]
+            for q in range(first, last):
+                owed[q] += _shared(wiring, synapses, membranes, clock, train, q, c, ring, pieces, gradient)
         else:
+            rates = rates_of(membranes, to)
             more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
-            set_factors(clock.window - train.offset[q], rates, more, room.factors)
-            locate(part(synapses.cell, start, size), part(synapses.frac, start, size), train.offset[q],
-                   clock.window, turn * neurons, neurons, clock.span, room.events)  # fmt: skip
-            total += _scattered(
-                size, room.events, part(synapses.frac, start, size), part(synapses.decay_syn, start, size),
-                part(synapses.kernel, start, size), part(synapses.weight, row, size),
-                part(gradient.current, row, size), part(gradient.u, row, size), rates, train.offset[q],
-                clock.window, timed, ring, room.factors, room.noted, room.places, pieces.latest, pieces.before,
-                pieces.start, pieces.current, pieces.u,
-            )  # fmt: skip
+            for q in range(first, last):
+                offset, i = train.offset[q], train.unit[q]
+                row, start = weights + i * size, delays + i * stride
+                set_factors(clock.window - offset, rates, more, room.factors)
+                locate(part(synapses.cell, start, size), part(synapses.frac, start, size), offset, clock.window,
+                       turn * membranes.theta.shape[0], membranes.theta.shape[0], clock.span, room.events)  # fmt: skip
+                owed[q] += _scattered(
+                    size, room.events, part(synapses.frac, start, size), part(synapses.decay_syn, start, size),
+                    part(synapses.kernel, start, size), part(synapses.weight, row, size),
+                    part(gradient.current, row, size), part(gradient.u, row, size), rates, offset, clock.window, timed,
+                    ring, room.factors, room.noted, room.places, pieces.latest, pieces.before, pieces.start,
+                    pieces.current, pieces.u,
+                )  # fmt: skip
+
+
+@no_type_check
+@uncounted(inline="always")
+def _shared(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, q: int, c: int,
+            ring: np.ndarray, pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
+    """A ROW connection."""
+    i, post = train.unit[q], wiring.post[c]
+    size, to, start = wiring.size[post], wiring.neuron_start[post], wiring.delay_start[c] + i * wiring.row_stride[c]
+    row, rates = wiring.weight_start[c] + i * size, rates_of(membranes, to)
+    k, offset = place(clock, synapses, train, q, start)
+    turn = k % clock.span
+    cell = turn * membranes.theta.shape[0] + to
+    total = _row(synapses.weight[row : row + size], gradient.current[row : row + size],
+                 ring[2 * cell : 2 * (cell + size)], flow(clock.window - offset, rates), rates)  # fmt: skip
+    gradient.delay[start] += total
+    piece = pieces.head[turn * wiring.size.shape[0] + post]
+    while piece >= 0:
+        total += _event(wiring, synapses, membranes, clock, c, i, pieces.unit[piece], piece, offset, pieces,
+                        gradient)  # fmt: skip
+        piece = pieces.other[piece]
     return total
 
 
