@@ -35,10 +35,10 @@ class Calendar(NamedTuple):
 
     `first` (populations, windows + 2): first spike of a window. `head` (connections, windows) and `link`: lists of
     the spikes of a ROW connection that arrive in a window, -1 at the end. For the others, per sender: `recent`, a
-    bit for each of the latest 64 groups of windows in which it fired, newest lowest; `fired`, how often it has;
-    `kept`, the offsets of its last spikes, number n at `n % KEPT`; `twice`, the last window in which it fired more
-    than once; `latest`, its last spike, and `before`, for each spike, the sender's spike before it, -1 at the end.
-    Room for one look-up: `marks` and `senders`. `group`: log2 of the windows in a group.
+    bit for each of the latest 64 groups of windows in which it fired, at the group's number modulo 64; `fired`, how
+    often it has; `kept`, the offsets of its last spikes, number n at `n % KEPT`; `twice`, the last window in which it
+    fired more than once; `latest`, its last spike, and `before`, for each spike, the sender's spike before it, -1 at
+    the end. Room for one look-up: `marks` and `senders`. `group`: log2 of the windows in a group.
     """
 
     first: np.ndarray
@@ -129,22 +129,26 @@ def clear(wiring: Wiring, calendar: Calendar) -> None:
 
 @no_type_check
 @uncounted(inline="always")
-def open_window(calendar: Calendar, k: int) -> None:
-    """Make room for the spikes of window k."""
+def open_window(wiring: Wiring, calendar: Calendar, train: Train, k: int) -> None:
+    """Make room for the spikes of window k: those of BITS groups ago leave the calendar."""
     group = calendar.group[0]
-    if k > 0 and k & ((1 << group) - 1) == 0:
-        for i in range(calendar.recent.shape[0]):
-            calendar.recent[i] = calendar.recent[i] << np.uint64(1)
+    begin = k - (BITS << group)
+    if begin >= 0 and k & ((1 << group) - 1) == 0:
+        bit = np.uint64(1) << np.uint64((k >> group) & (BITS - 1))
+        for p in range(wiring.size.shape[0]):
+            for q in range(calendar.first[p, begin], calendar.first[p, begin + (1 << group)]):
+                calendar.recent[wiring.sender_start[p] + train.unit[q]] &= ~bit
 
 
 @no_type_check
 @uncounted(inline="always")
 def remember(wiring: Wiring, calendar: Calendar, train: Train, p: int, q: int) -> None:
     """Spike q of population p happens in the window that is open; spikes of one sender come in their order."""
-    i = wiring.sender_start[p] + train.unit[q]
-    if calendar.recent[i] & np.uint64(1):
-        calendar.twice[i] = train.window[q]
-    calendar.recent[i] |= np.uint64(1)
+    i, k = wiring.sender_start[p] + train.unit[q], np.int64(train.window[q])
+    bit = np.uint64(1) << np.uint64((k >> calendar.group[0]) & (BITS - 1))
+    if calendar.recent[i] & bit:
+        calendar.twice[i] = k
+    calendar.recent[i] |= bit
     calendar.kept[i * KEPT + (calendar.fired[i] & (KEPT - 1))] = train.offset[q]
     calendar.fired[i] += 1
     calendar.before[q] = calendar.latest[i]
@@ -216,18 +220,20 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
 
 @no_type_check
 @uncounted(forceinline=True)
+def _turned(word: int, place: int) -> int:
+    """A word turned so that the bit at `place`, counted around it, is the lowest."""
+    down = np.uint64(place & (BITS - 1))
+    return (word >> down) | (word << (np.uint64(BITS) - down & np.uint64(BITS - 1)))
+
+
+@no_type_check
+@uncounted(forceinline=True)
 def _mark(recent: np.ndarray, shift: np.ndarray, marks: np.ndarray, k: int, group: int) -> None:
     """Which senders fired in one of the two groups of windows from which a spike could arrive in window k: 1 for the
-    later, 2 for the earlier group, 3 for both."""
+    earlier, 2 for the later group, 3 for both."""
     count, three = shift.shape[0], np.uint64(3)
-    if group == 0:
-        for i in range(count):
-            marks[i] = np.uint8((recent[i] >> np.uint64(shift[i])) & three)
-    else:
-        now = k >> group
-        for i in range(count):
-            age = now - ((k - shift[i] - 1) >> group)
-            marks[i] = np.uint8((recent[i] >> np.uint64(max(age, 1) - 1)) & three)
+    for i in range(count):
+        marks[i] = np.uint8(_turned(recent[i], (k - shift[i] - 1) >> group) & three)
     marks[count : (count // BITS + 1) * BITS] = 0
 
 
@@ -249,13 +255,13 @@ def _look_up(
         prefetch(arriving, 2 * senders[np.uintp(hit)])
     for hit in range(hits):
         i, place = senders[np.uintp(hit)], np.uintp(found)
-        later = count_bits(recent[i] & ((one << np.uint64(shift[i])) - one))
+        later = count_bits(_turned(recent[i], k - shift[i] + 1) & ((one << np.uint64(shift[i])) - one))
         frac, weight = arriving[2 * i], arriving[2 * i + np.uintp(1)]
         if group > 0 or later >= KEPT or marks[i] == 3 or k - twice[i] < BITS:
             found = _follow(latest[i], before, window, offset, k - shift[i], frac, weight, length, found, offsets,
                             weights)  # fmt: skip
         else:
-            late = marks[i] >> 1
+            late = marks[i] & 1
             at = kept[i * np.uintp(KEPT) + np.uintp((fired[i] - 1 - later) & (KEPT - 1))]
             offsets[place], weights[place] = float(at + frac) - late * length, weight
             found += 1 if wraps(at, frac, length) == late else 0

@@ -120,7 +120,7 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
     load(wiring, clock, inputs, b, train)
     for k in range(clock.windows):
         calendar.first[:, k + 1] = calendar.first[:, k]
-        open_window(calendar, k)
+        open_window(wiring, calendar, train, k)
         for p in range(wiring.size.shape[0]):
             if p >= wiring.inputs:
                 gather(wiring, synapses, membranes, clock, calendar, train, k, p, ring, sums)
