@@ -152,9 +152,10 @@ def test_leaky_integrators_have_no_threshold_to_learn():
     assert len(jax.tree.leaves(rv.partition(network, "v_leak")[0])) == 2
 
 
-@hypothesis.given(
-    low=st.floats(0.0, 20.0), width=st.floats(1e-3, 50.0), share=st.floats(0.0, 1.0), raw=st.floats(-1e3, 1e3)
-)
+NORMAL = st.floats(0.0, 20.0, allow_subnormal=False)  # XLA takes subnormal numbers for zero
+
+
+@hypothesis.given(low=NORMAL, width=st.floats(1e-3, 50.0), share=st.floats(0.0, 1.0), raw=st.floats(-1e3, 1e3))
 def test_a_sigmoid_keeps_delays_in_their_box(low: float, width: float, share: float, raw: float):
     bound, high = rv.Sigmoid(), low + width
     delay = jnp.asarray(low + share * width).reshape(1, 1)
@@ -166,7 +167,7 @@ def test_a_sigmoid_keeps_delays_in_their_box(low: float, width: float, share: fl
     assert float(bound.project(jnp.full((1, 1), raw), low, high)[0, 0]) == raw
 
 
-@hypothesis.given(low=st.floats(0.0, 20.0), excess=st.floats(1e-3, 1e3), raw=st.floats(-1e3, 1e3))
+@hypothesis.given(low=NORMAL, excess=st.floats(1e-3, 1e3), raw=st.floats(-1e3, 1e3))
 def test_without_an_upper_bound_it_is_a_softplus(low: float, excess: float, raw: float):
     bound = rv.Sigmoid()
     delay = jnp.full((1, 1), low + excess)
