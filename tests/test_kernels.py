@@ -25,7 +25,7 @@ drain = njit(lambda cells, sums, count: lanes.drain(cells, sums, count))
 list_marked = njit(lambda array, count, places: marks.list_marked(array, count, places))
 list_bits = njit(lambda words, count, places: marks.list_bits(words, count, places))
 part = njit(lambda array, start, size: borrow.part(array, start, size).copy())
-rank = njit(lambda values, place, count: lanes.rank(values, place, count))
+ranks = njit(lambda values, count, places: lanes.ranks(values, count, places))
 marked = njit(lambda array, first: marks.marked(array, first))
 
 
@@ -232,8 +232,9 @@ def test_a_part_is_a_slice():
 def test_ranks_are_those_of_a_stable_sort(count: int):
     values = np.full((count + lanes.WIDTH - 1) // lanes.WIDTH * lanes.WIDTH, np.inf)
     values[:count] = np.random.default_rng(count).integers(0, 1 + count // 2, count)  # some are equal
-    order = np.argsort(values[:count], kind="stable")
-    assert [rank(values, place, count) for place in order] == list(range(count))
+    order, places = np.argsort(values[:count], kind="stable"), np.zeros(len(values), np.uintp)
+    ranks(values, count, places)
+    assert places[order].tolist() == list(range(count))
 
 
 def test_marked_bytes_are_the_bits_of_a_word():

@@ -13,7 +13,7 @@ from numba import njit
 from ranvier.event_driven.kernels.cpu.arrays import ROW, Clock, Synapses, Train, Wiring
 from ranvier.event_driven.kernels.cpu.borrow import part, uncounted
 from ranvier.event_driven.kernels.cpu.flow import wraps
-from ranvier.event_driven.kernels.cpu.lanes import WIDTH, prefetch, rank
+from ranvier.event_driven.kernels.cpu.lanes import WIDTH, prefetch, ranks
 from ranvier.event_driven.kernels.cpu.marks import BITS, USUAL, count_bits, list_marked
 
 GAPS = (701, 301, 132, 57, 23, 10, 4, 1)
@@ -38,7 +38,7 @@ class Calendar(NamedTuple):
     bit for each of the latest 64 groups of windows in which it fired, at the group's number modulo 64; `fired`, how
     often it has; `kept`, the offsets of its last spikes, number n at `n % KEPT`; `twice`, the last window in which it
     fired more than once; `latest`, its last spike, and `before`, for each spike, the sender's spike before it, -1 at
-    the end. Room for one look-up: `marks` and `senders`. `group`: log2 of the windows in a group.
+    the end. Room for one look-up: `marks`, `senders` and `ranks`. `group`: log2 of the windows in a group.
     """
 
     first: np.ndarray
@@ -52,6 +52,7 @@ class Calendar(NamedTuple):
     before: np.ndarray
     marks: np.ndarray
     senders: np.ndarray
+    ranks: np.ndarray
     group: np.ndarray
 
 
@@ -88,7 +89,7 @@ def new_calendar(wiring: Wiring, synapses: Synapses, clock: Clock) -> Calendar:
         np.full(nodes, -1, np.int64), np.zeros(senders, np.uint64), np.zeros(senders, np.int32),
         np.zeros(senders * KEPT, synapses.weight.dtype), np.zeros(senders, np.int32), np.full(senders, -1, np.int64),
         np.full(places, -1, np.int64), np.zeros(room, np.uint8), np.zeros(room + USUAL, np.uintp),
-        np.full(1, group, np.int64),
+        np.zeros(FEW + WIDTH, np.uintp), np.full(1, group, np.int64),
     )  # fmt: skip
 
 
@@ -214,7 +215,7 @@ def collect(wiring: Wiring, synapses: Synapses, clock: Clock, calendar: Calendar
         into.offset[a] = rows.offset[a]
         into.weight[a] = synapses.weight[wiring.weight_start[c] + train.unit[q] * wiring.size[p] + j]
     if found > count:
-        _order(loose.offset, loose.weight, found, arrivals.offset, arrivals.weight)
+        _order(loose.offset, loose.weight, found, arrivals.offset, arrivals.weight, calendar.ranks)
     return found
 
 
@@ -289,7 +290,7 @@ def _follow(
 @no_type_check
 @uncounted(forceinline=True)
 def _order(
-    offset: np.ndarray, weight: np.ndarray, count: int, offsets: np.ndarray, weights: np.ndarray,
+    offset: np.ndarray, weight: np.ndarray, count: int, offsets: np.ndarray, weights: np.ndarray, places: np.ndarray,
 ) -> None:  # fmt: skip
     """Copy arrivals in order of their offsets; those of one instant keep no particular order, and need none."""
     if count > FEW:
@@ -298,9 +299,9 @@ def _order(
         _sort(offsets, weights, count)
         return
     offset[count : count + WIDTH] = np.inf
+    ranks(offset, count, places)
     for a in range(count):
-        place = np.uintp(rank(offset, a, count))
-        offsets[place], weights[place] = offset[a], weight[a]
+        offsets[places[a]], weights[places[a]] = offset[a], weight[a]
 
 
 @no_type_check

@@ -42,36 +42,36 @@ def drain(typing_context: Any, cells: Any, sums: Any, count: Any) -> Any:
 
 @no_type_check
 @intrinsic
-def rank(typing_context: Any, values: Any, place: Any, count: Any) -> Any:
-    """How many of the first `count` float64 values come before the one at `place`; of equal ones, the earlier does.
+def ranks(typing_context: Any, values: Any, count: Any, places: Any) -> Any:
+    """For each of `count` float64 values, how many of them come before it; of equal ones, the earlier does.
 
-    Reads up to the next multiple of WIDTH; what is there must not be smaller.
+    Reads and writes up to the next multiple of WIDTH; what is there must not be smaller.
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        data = make_array(signature.args[0])(context, builder, arguments[0]).data
+        data, into = (make_array(signature.args[at])(context, builder, arguments[at]).data for at in (0, 2))
         wide, vector = ir.IntType(64), ir.VectorType(ir.DoubleType(), WIDTH)
-        places = ir.VectorType(wide, WIDTH)
-        place, none = arguments[1], [0] * WIDTH
+        numbers, zeros = ir.VectorType(wide, WIDTH), [0] * WIDTH
+        address = lambda array, place, kind: builder.bitcast(builder.gep(array, [place]), kind.as_pointer())
         spread = lambda value, kind: builder.shuffle_vector(
             builder.insert_element(ir.Constant(kind, ir.Undefined), value, ir.IntType(32)(0)),
-            ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), none),
+            ir.Constant(kind, ir.Undefined), ir.Constant(ir.VectorType(ir.IntType(32), WIDTH), zeros),
         )  # fmt: skip
-        mine, own = spread(builder.load(builder.gep(data, [place])), vector), spread(place, places)
-        before = cgutils.alloca_once_value(builder, wide(0))
-        blocks = builder.sdiv(builder.add(arguments[2], wide(WIDTH - 1)), wide(WIDTH))
-        with cgutils.for_range(builder, blocks) as each:
-            first = builder.mul(each.index, wide(WIDTH))
-            address = builder.bitcast(builder.gep(data, [first]), vector.as_pointer())
-            here = builder.load(address, align=8)
-            index = builder.add(spread(first, places), ir.Constant(places, list(range(WIDTH))))
-            tied = builder.and_(builder.fcmp_ordered("==", here, mine), builder.icmp_signed("<", index, own))
-            earlier = builder.bitcast(builder.or_(builder.fcmp_ordered("<", here, mine), tied), ir.IntType(WIDTH))
-            number = builder.zext(builder.ctpop(earlier), wide)
-            builder.store(builder.add(builder.load(before), number), before)
-        return builder.load(before)
+        before = cgutils.alloca_once(builder, numbers)
+        with cgutils.for_range_slice(builder, wide(0), arguments[1], wide(WIDTH)) as (first, _):
+            mine = builder.load(address(data, first, vector), align=8)
+            own = builder.add(spread(first, numbers), ir.Constant(numbers, list(range(WIDTH))))
+            builder.store(ir.Constant(numbers, zeros), before)
+            with cgutils.for_range(builder, arguments[1]) as each:
+                other = spread(builder.load(builder.gep(data, [each.index])), vector)
+                earlier = builder.icmp_signed("<", spread(each.index, numbers), own)
+                tied = builder.and_(builder.fcmp_ordered("==", other, mine), earlier)
+                less = builder.sext(builder.or_(builder.fcmp_ordered("<", other, mine), tied), numbers)
+                builder.store(builder.sub(builder.load(before), less), before)
+            builder.store(builder.load(before), address(into, first, numbers), align=8)
+        return context.get_dummy_value()
 
-    return types.int64(values, place, count), build
+    return types.void(values, count, places), build
 
 
 @no_type_check
