@@ -30,7 +30,7 @@ def problem() -> tuple[rv.Network, rv.Spikes]:
     ]  # fmt: skip
     time = jnp.asarray(np.sort(rng.uniform(0.0, 30.0, 40)))
     spikes = rv.Spikes(time, jnp.asarray(rng.integers(0, 8, 40), jnp.int32))
-    return rv.Network({"input": 8}, {"hidden": rv.LIF(10.0, 4.0)}, {"hidden": 12}, links), spikes
+    return rv.Network({"input": rv.Population(8), "hidden": rv.Population(12, rv.LIF(10.0, 4.0))}, links), spikes
 
 
 def results(simulator: object, network: rv.Network, spikes: rv.Spikes) -> tuple[rv.Spikes, np.ndarray]:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import build
 import ranvier as rv
 
 T_END = 40.0
@@ -31,7 +32,7 @@ def network(seed: int = 0) -> rv.Network:
         rv.Connection("hidden", "readout", weight(0.3, 0.4, 6, 2), rv.FixedDelay(0.3)),
     ]
     models = {"hidden": hidden, "readout": rv.LI(jnp.asarray([5.0, 9.0]), 5.0, v_leak=0.1)}
-    return rv.Network({"input": 5}, models, {"hidden": 6, "readout": 2}, links)
+    return build.network({"input": 5}, models, {"hidden": 6, "readout": 2}, links)
 
 
 def spikes(seed: int = 0, count: int = 24) -> rv.Spikes:

@@ -13,6 +13,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
+import build
 import oracle
 import ranvier as rv
 
@@ -62,7 +63,7 @@ def delays(
     value = jnp.asarray(rng.uniform(low + 0.1, 12.0, shape))
     learnable = {"synaptic": rv.SynapticDelay, "axonal": rv.AxonalDelay, "dendritic": rv.DendriticDelay}
     if kind in learnable:
-        return learnable[kind](value, low, 13.0, rv.Projection() if form.random() < 0.5 else rv.Sigmoid())
+        return learnable[kind](value, low, 13.0, rv.delays.Clip() if form.random() < 0.5 else rv.delays.Sigmoid())
     return rv.FixedDelay(jnp.full((1, 1), low) if kind == "none" else value)
 
 
@@ -121,7 +122,9 @@ def rates(case: Case) -> list[float]:
     solution = rv.simulate(case.network, case.spikes, rv.EventDriven(max_spikes=40), t_end=case.t_end, throw=False)
     if int(solution.stats.status) != 0:
         return [math.inf]
-    spiking = [(name, size) for name, size in case.network.neuron_sizes if case.network.neurons[name].spiking]
+    spiking = [
+        (name, size) for name, size in build.neuron_sizes(case.network).items() if case.network.neurons[name].spiking
+    ]
     return [float(solution.stats.spikes[name]) / size for name, size in spiking]
 
 
@@ -144,7 +147,7 @@ def _draw(rng: np.random.Generator, form: np.random.Generator, seed: int, struct
     models["readout"] = rv.LI(5.0 * ratio, 5.0, v_leak=0.1)
     models = {name: models[name] for name in names if name in models}
     inputs = {name: SIZES[name] for name in names if name not in models}
-    network = rv.Network(inputs, models, {name: SIZES[name] for name in models}, links)
+    network = build.network(inputs, models, {name: SIZES[name] for name in models}, links)
     spikes = {name: train(rng, size, 30, T_END) for name, size in inputs.items()}
     record = {name: np.sort(rng.uniform(0.0, T_END, 5)) for name in ("hidden", "readout")}
     return Case(seed, f"{topology}, {kind}, ratio {ratio}, refractory {refractory}, own {own}", network, spikes,
@@ -159,7 +162,7 @@ def floats(value: np.ndarray, size: int) -> list[float]:
 def translate(network: rv.Network) -> oracle.OracleNetwork:
     """The same network for the oracle."""
     populations = {}
-    for name, size in network.neuron_sizes:
+    for name, size in build.neuron_sizes(network).items():
         model = network.neurons[name]
         fields = ("tau_mem", "tau_syn", "v_reset", "v_leak", "refractory")
         populations[name] = oracle.OraclePopulation(
@@ -172,11 +175,11 @@ def translate(network: rv.Network) -> oracle.OracleNetwork:
             link.pre,
             link.post,
             np.asarray(link.weight).tolist(),
-            np.broadcast_to(np.asarray(link.delay()), link.weight.shape).tolist(),
+            np.broadcast_to(np.asarray(network.delay(link)), link.weight.shape).tolist(),
         )
         for link in network.connections
     ]
-    return oracle.OracleNetwork(dict(network.input_sizes), populations, connections)
+    return oracle.OracleNetwork(build.input_sizes(network), populations, connections)
 
 
 def listed(spikes: rv.Spikes) -> list[tuple[float, int]]:

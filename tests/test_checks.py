@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import build
 import ranvier as rv
 from oracle import OracleConnection, OracleNetwork, OraclePopulation
 from oracle import simulate as oracle_simulate
@@ -69,7 +70,7 @@ def test_directional_derivatives():
 def chain(delay: float = 1.0) -> rv.Network:
     """Two inputs onto one neuron."""
     link = rv.Connection("input", "output", jnp.ones((2, 1)), rv.FixedDelay(delay))
-    return rv.Network({"input": 2}, {"output": rv.LIF()}, {"output": 1}, [link])
+    return build.network({"input": 2}, {"output": rv.LIF()}, {"output": 1}, [link])
 
 
 def mark(inputs: list[float], outputs: list[float], rest: float = 0.0, record: tuple[float, ...] = ()) -> bytes:
@@ -125,11 +126,11 @@ def test_slopes_agree_with_the_oracle():
     net, spikes = busy()
     time, unit = np.asarray(spikes.time[0]), np.asarray(spikes.unit[0])
     populations, connections = {}, []
-    for name, size in net.neuron_sizes:
+    for name, size in build.neuron_sizes(net).items():
         values = {field: np.broadcast_to(value, size).tolist() for field, value in vars(net.neurons[name]).items()}
         populations[name] = OraclePopulation(size, **values)
     for link in net.connections:
-        delay = np.broadcast_to(link.delay(), link.weight.shape).tolist()
+        delay = np.broadcast_to(net.delay(link), link.weight.shape).tolist()
         connections.append(OracleConnection(link.pre, link.post, link.weight.tolist(), delay))
     oracle = oracle_simulate(
         OracleNetwork({"input": 5}, populations, connections),
@@ -138,7 +139,7 @@ def test_slopes_agree_with_the_oracle():
     trains = {"input": by_unit(time, unit)}
     for name, train in oracle.spikes.items():
         trains[name] = by_unit(*(np.array(part) for part in zip(*train, strict=True)))
-    found = slopes(net, trains, tuple(np.asarray(link.delay()) for link in net.connections))
+    found = slopes(net, trains, tuple(np.asarray(net.delay(link)) for link in net.connections))
     for name, train in oracle.spikes.items():
         at = sorted(range(len(train)), key=lambda n: (train[n][1], train[n][0]))
         assert len(train) > 3
@@ -172,10 +173,10 @@ def test_input_is_sorted_after_a_move():
 
 
 def test_numbers_at_a_bound_are_not_moved():
-    delay = rv.SynapticDelay(jnp.array([[0.0], [0.5], [1.0]]), 0.0, 1.0, rv.Projection())
+    delay = rv.SynapticDelay(jnp.array([[0.0], [0.5], [1.0]]), 0.0, 1.0, rv.delays.Clip())
     link = rv.Connection("input", "output", jnp.ones((3, 1)), delay)
     neuron = rv.LIF(refractory=jnp.array([0.0]))
-    net = rv.Network({"input": 3}, {"output": neuron}, {"output": 1}, [link])
+    net = build.network({"input": 3}, {"output": neuron}, {"output": 1}, [link])
     flat = flatten(net, {}, ("delay", "refractory"))
     assert flat.free.tolist() == [False, True, False, False]
     rows = probes(flat, flat.fields[0].part, 5, 2, jax.random.key(0))
@@ -248,9 +249,9 @@ def test_float32_networks_and_own_losses():
 
 def test_arrivals_at_a_record_are_excluded():
     """Both delays place an arrival exactly on a record: every step of a delay has a kink inside."""
-    delay = rv.AxonalDelay(jnp.array([[1.0], [2.0]]), 0.0, 5.0, rv.Projection())
+    delay = rv.AxonalDelay(jnp.array([[1.0], [2.0]]), 0.0, 5.0, rv.delays.Clip())
     link = rv.Connection("input", "output", jnp.full((2, 1), 0.3), delay)
-    net = rv.Network({"input": 2}, {"output": rv.LI()}, {"output": 1}, [link])
+    net = build.network({"input": 2}, {"output": rv.LI()}, {"output": 1}, [link])
     spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
     report = check_gradients(
         net,

@@ -347,7 +347,7 @@ def test_the_published_protocol():
     weight = np.asarray(network.connections[0].weight)
     assert weight.mean() == pytest.approx(2.0, abs=0.1)
     assert weight.std() == pytest.approx(2.0, abs=0.1)
-    delay = np.asarray(network.connections[1].delay())
+    delay = np.asarray(network.delay(network.connections[1]))
     assert delay.mean() == pytest.approx(0.5, abs=0.01)
     assert delay.std() == pytest.approx(0.06, abs=0.01)
     neuron = network.neurons["hidden"]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import build
 import clocked
 import ranvier as rv
 from ranvier.clock_driven.blocks import scan_in_blocks
@@ -111,7 +112,7 @@ def test_what_a_queue_loses_raises_or_is_counted():
         rv.Connection("first", "second", jnp.full((1, 2), 30.0), rv.FixedDelay(20.0)),
     ]
     models = {"first": rv.LIF(refractory=1.0), "second": rv.LIF(refractory=math.inf)}
-    net = rv.Network({"input": 1}, models, {"first": 1, "second": 2}, links)
+    net = build.network({"input": 1}, models, {"first": 1, "second": 2}, links)
     train = rv.Spikes([1.0], [0])
 
     def run(queue: rv.queues.AbstractQueue, throw: bool = True) -> rv.Solution:
@@ -194,7 +195,7 @@ def test_forward_mode_equals_reverse_mode():
 
 def one_neuron(weight: list[list[float]], delay: rv.delays.AbstractDelay, **parameters: float) -> rv.Network:
     link = rv.Connection("input", "output", jnp.asarray(weight), delay)
-    return rv.Network({"input": len(weight)}, {"output": rv.LIF(**parameters)}, {"output": len(weight[0])}, [link])
+    return build.network({"input": len(weight)}, {"output": rv.LIF(**parameters)}, {"output": len(weight[0])}, [link])
 
 
 def test_merged_events_are_exact_where_no_two_share_a_step():
@@ -237,7 +238,7 @@ def test_gradients_of_merged_events_are_those_of_central_differences():
         rv.Connection("hidden", "hidden", draw(-0.8, 0.8, 3, 3), rv.SynapticDelay(draw(1.1, 4.0, 3, 3), 1.0, 5.0)),
     ]
     hidden = rv.LIF(tau_mem=8.0, tau_syn=4.0, refractory=0.7)
-    net = rv.Network({"input": 4}, {"hidden": hidden}, {"hidden": 3}, links)
+    net = build.network({"input": 4}, {"hidden": hidden}, {"hidden": 3}, links)
     point = (net, jnp.asarray(np.sort(rng.uniform(0.0, 20.0, 40))))
     unit = jnp.asarray(rng.integers(0, 4, 40), jnp.int32)
 
@@ -356,7 +357,7 @@ def test_spikes_that_do_not_fit_in_a_step_are_each_counted():
 
 def test_events_of_several_connections_that_do_not_fit_are_counted():
     links = [rv.Connection(name, "output", jnp.array([[6.0]]), rv.FixedDelay(2.0)) for name in ("one", "two")]
-    net = rv.Network({"one": 1, "two": 1}, {"output": rv.LIF()}, {"output": 1}, links)
+    net = build.network({"one": 1, "two": 1}, {"output": rv.LIF()}, {"output": 1}, links)
     train = rv.Spikes(jnp.array([1.2]), jnp.zeros(1, jnp.int32))
     run = lambda room: rv.simulate(net, {"one": train, "two": train}, rv.ClockDriven(dt=1.0, step_events=room),
                                    t_end=9.0, throw=False)  # fmt: skip
@@ -371,7 +372,7 @@ def test_what_happens_in_steps_that_fill_the_last_block_does_not_count():
         rv.Connection("first", "second", jnp.ones((2, 2)), rv.FixedDelay(3.0)),
     ]
     once = rv.LIF(refractory=math.inf)
-    net = rv.Network({"input": 2}, {"first": once, "second": once}, {"first": 2, "second": 2}, links)
+    net = build.network({"input": 2}, {"first": once, "second": once}, {"first": 2, "second": 2}, links)
     train = rv.Spikes(jnp.array([7.5, 9.2, 9.2]), jnp.array([0, 1, 1], jnp.int32))
     simulator = rv.ClockDriven(dt=1.0, layout=rv.Exact(events=1), checkpoint=rv.Checkpoints(every=4))
     run = lambda t_end: rv.simulate(net, train, simulator, t_end=t_end, throw=False).stats
@@ -386,7 +387,7 @@ def test_a_history_that_is_too_short_is_counted():
         rv.Connection("hidden", "output", jnp.array([[1.0]]), rv.FixedDelay(20.0)),
     ]
     models = {"hidden": rv.LIF(tau_mem=5.0), "output": rv.LI()}
-    net = rv.Network({"input": 1}, models, {"hidden": 1, "output": 1}, links)
+    net = build.network({"input": 1}, models, {"hidden": 1, "output": 1}, links)
     train = rv.Spikes(jnp.array([1.0]), jnp.array([0], jnp.int32))
     run = lambda history: rv.simulate(net, train, rv.ClockDriven(dt=1.0, layout=rv.Exact(history=history)), t_end=15.0,
                                       throw=False)  # fmt: skip
@@ -452,7 +453,7 @@ def test_ode_neurons_run_in_networks():
                       rv.SynapticDelay(jnp.array([[0.3, 1.2], [2.7, 0.1]]), 0.0, 5.0)),
         rv.Connection("hidden", "readout", jnp.array([[0.5], [-0.3]]), rv.FixedDelay(0.7)),
     ]  # fmt: skip
-    build = lambda neuron: rv.Network(
+    build = lambda neuron: build.network(
         {"input": 2}, {"hidden": neuron, "readout": rv.LI()}, {"hidden": 2, "readout": 1}, links
     )
     train = rv.Spikes(jnp.array([0.2, 1.4, 3.1, 6.0]), jnp.array([0, 1, 0, 1], jnp.int32))
@@ -508,7 +509,7 @@ def test_delays_without_a_bound_need_a_longest_one_only_when_traced():
 def test_a_state_that_diverges_is_reported():
     """A step too long for the sodium gates."""
     link = rv.Connection("input", "output", jnp.ones((1, 1)), rv.FixedDelay(1.0))
-    network = rv.Network({"input": 1}, {"output": rv.HodgkinHuxley(bias=12.0)}, {"output": 1}, [link])
+    network = build.network({"input": 1}, {"output": rv.HodgkinHuxley(bias=12.0)}, {"output": 1}, [link])
     spikes = rv.Spikes(jnp.array([1.0]), jnp.array([0]))
     stats = rv.simulate(network, spikes, rv.ClockDriven(dt=0.1), t_end=20.0, throw=False).stats
     assert int(stats.status) == 9

@@ -37,7 +37,7 @@ class Smooth(AbstractSubstrate):
 
     def measure(self, network: rv.Network, inputs: dict[str, Array], t_end: float, *, key: Array) -> Measured:
         one, two = network.connections
-        arrive = lambda sent, link: sent[:, :, None] + link.delay()[None]
+        arrive = lambda sent, link: sent[:, :, None] + network.delay(link)[None]
         hidden = 2.0 + jnp.tanh(jnp.mean(arrive(inputs["input"], one) * one.weight[None] / 4, axis=1))
         output = 3.0 + jnp.tanh(jnp.mean(arrive(hidden, two) * two.weight[None] / 8, axis=1))
         passed = lambda sent, link: arrive(sent, link)[:, :, 0]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import build
 import networks
 import oracle
 import ranvier as rv
@@ -22,7 +23,7 @@ def wire(*links: rv.Connection, **models: rv.LIF | rv.LI) -> rv.Network:
     for link in links:
         sizes[link.pre], sizes[link.post] = link.weight.shape
     inputs = {name: size for name, size in sizes.items() if name not in models}
-    return rv.Network(inputs, models, {name: sizes[name] for name in models}, links)
+    return build.network(inputs, models, {name: sizes[name] for name in models}, links)
 
 
 def join(pre: str, post: str, weight: Sequence, delay: float | Sequence = 0.0) -> rv.Connection:
@@ -46,7 +47,7 @@ def agree(
     tolerance: float = 1e-9,
 ) -> oracle.OracleResult:
     """Compare with the oracle, for every window; returns what the oracle says."""
-    trains = {network.input_sizes[0][0]: spikes} if isinstance(spikes, rv.Spikes) else spikes
+    trains = {network.inputs[0]: spikes} if isinstance(spikes, rv.Spikes) else spikes
     times = {name: np.asarray(at) for name, at in (record or {}).items()}
     case = networks.Case(0, "", network, trains, times, None, t_end)
     expected = networks.ask(case)
@@ -200,7 +201,7 @@ def test_delays_longer_than_the_run():
     network = wire(join("input", "output", [[9.0, 9.0]], [[500.0, 1e6]]), output=rv.LIF())
     result = agree(network, spikes_of((1.0, 0), (2.0, 0)), 10.0)
     assert result.in_flight["output"] == 4
-    delay = rv.SynapticDelay(jnp.array([[500.0, 3.0]]), bound=rv.Projection())
+    delay = rv.SynapticDelay(jnp.array([[500.0, 3.0]]), bound=rv.delays.Clip())
     learn, fixed = rv.partition(wire(rv.Connection("input", "output", jnp.ones((1, 2)), delay), output=rv.LI()))
 
     def potential(learn: rv.Network) -> jnp.ndarray:
@@ -222,9 +223,9 @@ def test_very_long_delays(delay: float, window: float, own: bool):
     tau = jnp.asarray(rng.uniform(6.0, 8.0, 4)) if own else 7.0
     network = wire(
         rv.Connection("input", "hidden", jnp.asarray(rng.normal(1.5, 1.0, (6, 4))),
-                      rv.SynapticDelay(rng.uniform(0.0, delay, (6, 4)), 0.0, delay, rv.Projection())),
+                      rv.SynapticDelay(rng.uniform(0.0, delay, (6, 4)), 0.0, delay, rv.delays.Clip())),
         rv.Connection("hidden", "hidden", jnp.asarray(rng.normal(0.0, 1.0, (4, 4))),
-                      rv.SynapticDelay(rng.uniform(1.0, delay, (4, 4)), 1.0, delay, rv.Projection())),
+                      rv.SynapticDelay(rng.uniform(1.0, delay, (4, 4)), 1.0, delay, rv.delays.Clip())),
         hidden=rv.LIF(tau, 4.0),
     )  # fmt: skip
     t_end = 3 * delay + 20.0
@@ -286,7 +287,7 @@ def test_populations_of_one_neuron(pre: int, post: int, kind: type):
     rng = np.random.default_rng(pre + 2 * post)
     shape = {"SynapticDelay": (pre, post), "AxonalDelay": (pre, 1), "DendriticDelay": (1, post)}[kind.__name__]
     link = rv.Connection("input", "output", jnp.asarray(rng.uniform(1.0, 3.0, (pre, post))),
-                         kind(rng.uniform(0.5, 3.0, shape), 0.0, 5.0, rv.Projection()))  # fmt: skip
+                         kind(rng.uniform(0.5, 3.0, shape), 0.0, 5.0, rv.delays.Clip()))  # fmt: skip
     network = wire(link, output=rv.LIF(8.0, 4.0))
     spikes = spikes_of(*((1.0 + n, n % pre) for n in range(6)))
     assert agree(network, spikes, 30.0).spikes["output"]
@@ -302,7 +303,7 @@ def test_populations_of_one_neuron(pre: int, post: int, kind: type):
 
 @pytest.mark.parametrize("low", [1.0, 0.5, 0.3])
 def test_cycles_with_delays_at_their_bound(low: float):
-    loop = rv.SynapticDelay(jnp.full((2, 2), low), low, 5.0, rv.Projection())
+    loop = rv.SynapticDelay(jnp.full((2, 2), low), low, 5.0, rv.delays.Clip())
     network = wire(join("input", "hidden", [[4.0, 3.0]]),
                    rv.Connection("hidden", "hidden", jnp.array([[0.0, 4.0], [4.5, 0.0]]), loop),
                    hidden=rv.LIF(6.0, 3.0, refractory=1.0))  # fmt: skip
@@ -311,7 +312,7 @@ def test_cycles_with_delays_at_their_bound(low: float):
 
 def test_a_delay_a_hair_below_its_bound_loses_no_event():
     """An optimiser's rounding may leave a delay below its bound, by less than what is refused."""
-    loop = rv.SynapticDelay(jnp.full((1, 1), 1.0 - 8e-7), 1.0, 5.0, rv.Projection())
+    loop = rv.SynapticDelay(jnp.full((1, 1), 1.0 - 8e-7), 1.0, 5.0, rv.delays.Clip())
     feedback = rv.Connection("hidden", "hidden", jnp.array([[0.5]]), loop)
     network = wire(join("input", "hidden", [[9.0]]), feedback, hidden=rv.LIF(6.0, 3.0, refractory=0.5))
     first = agree(network, spikes_of((0.0, 0)), 20.0, tolerance=1e-5).spikes["hidden"][0][0]

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import build
 import networks
 import ranvier as rv
 
@@ -52,7 +53,7 @@ def test_every_spike_of_a_burst_arrives(longest: float):
     spikes = rv.Spikes(jnp.asarray([time for time, _ in pairs]), jnp.asarray([unit for _, unit in pairs], jnp.int32))
     delay = rv.synaptic(0.0, longest)(4, 12, jnp.float64, key=jax.random.key(0))
     link = rv.Connection("input", "hidden", jnp.asarray(rng.uniform(0.5, 1.5, (4, 12))), delay)
-    network = rv.Network({"input": 4}, {"hidden": rv.LIF(10.0, 4.0)}, {"hidden": 12}, [link])
+    network = build.network({"input": 4}, {"hidden": rv.LIF(10.0, 4.0)}, {"hidden": 12}, [link])
     case = networks.Case(0, "synaptic", network, {"input": spikes}, {}, None, 160.0)
     solution = run(case, rv.EventDriven(window=1.0, max_spikes=100))
     assert networks.compare(solution, networks.ask(case))["time"] < 1e-9
@@ -200,7 +201,9 @@ def test_spikes_that_do_not_fit_are_counted_and_raised():
 def test_room_is_shared_by_a_population():
     """One busy neuron may take the room of silent ones; one more spike does not fit."""
     weight = jnp.zeros((1, 4)).at[0, 2].set(60.0)
-    network = rv.Network({"input": 1}, {"output": rv.LIF()}, {"output": 4}, [rv.Connection("input", "output", weight)])
+    network = build.network(
+        {"input": 1}, {"output": rv.LIF()}, {"output": 4}, [rv.Connection("input", "output", weight)]
+    )
     spikes = rv.Spikes([1.0], [0])
     count = int(rv.simulate(network, spikes, rv.EventDriven(), t_end=50.0).stats.spikes["output"])
     room = math.ceil(count / 4)
@@ -216,7 +219,7 @@ def test_neurons_far_from_threshold_need_no_exact_path():
     """Readouts included: a population that never spikes is aggregated unless it is recorded."""
     links = [rv.Connection("input", name, jnp.full((2, 3), 0.01), rv.FixedDelay(0.7)) for name in ("quiet", "readout")]
     models = {"quiet": rv.LIF(), "readout": rv.LI()}
-    network = rv.Network({"input": 2}, models, {"quiet": 3, "readout": 3}, links)
+    network = build.network({"input": 2}, models, {"quiet": 3, "readout": 3}, links)
     spikes = rv.Spikes([1.0, 2.0, 30.0], [0, 1, 0])
     assert int(rv.simulate(network, spikes, rv.EventDriven(), t_end=50.0).stats.exact) == 0
 
@@ -228,13 +231,13 @@ def test_a_dendritic_delay_is_a_delay_of_the_output():
 
     def times(kind: rv.FixedDelay | rv.DendriticDelay) -> list[np.ndarray]:
         link = rv.Connection("input", "output", weight, kind)
-        network = rv.Network({"input": 5}, {"output": rv.LIF(10.0)}, {"output": 4}, [link])
+        network = build.network({"input": 5}, {"output": rv.LIF(10.0)}, {"output": 4}, [link])
         train = rv.simulate(network, spikes, rv.EventDriven(), t_end=100.0).spikes["output"]
         return [np.asarray(train.time)[np.asarray(train.unit) == unit] for unit in range(4)]
 
     plain, delayed = (
         times(rv.FixedDelay(0.0)),
-        times(rv.DendriticDelay(delay[None, :], bound=rv.Projection())),
+        times(rv.DendriticDelay(delay[None, :], bound=rv.delays.Clip())),
     )
     assert sum(map(len, plain)) > 4
     for unit in range(4):
@@ -248,8 +251,8 @@ def test_events_of_no_weight_change_nothing():
         rv.Connection("extra", "hidden", jnp.zeros((2, 6)), rv.FixedDelay(0.3)),
         *case.network.connections,
     ]
-    inputs = dict(case.network.input_sizes) | {"extra": 2}
-    network = rv.Network(inputs, case.network.neurons, dict(case.network.neuron_sizes), links)
+    inputs = build.input_sizes(case.network) | {"extra": 2}
+    network = build.network(inputs, case.network.neurons, build.neuron_sizes(case.network), links)
     spikes = case.spikes | {"extra": networks.train(np.random.default_rng(0), 2, 25, 100.0)}
     after = rv.simulate(network, spikes, rv.EventDriven(window=1.0), t_end=case.t_end, record=case.record)
     for name in before.spikes:
@@ -267,12 +270,12 @@ def test_permuting_neurons_permutes_results(order: list[int]):
     def permuted(link: rv.Connection) -> rv.Connection:
         rows = order if link.pre == "hidden" else np.arange(link.weight.shape[0])
         columns = order if link.post == "hidden" else np.arange(link.weight.shape[1])
-        delay = np.broadcast_to(np.asarray(link.delay()), link.weight.shape)
+        delay = np.broadcast_to(np.asarray(case.network.delay(link)), link.weight.shape)
         return rv.Connection(link.pre, link.post, link.weight[rows][:, columns], rv.FixedDelay(delay[rows][:, columns]))
 
-    sizes = dict(case.network.neuron_sizes)
+    sizes = build.neuron_sizes(case.network)
     links = [permuted(link) for link in case.network.connections]
-    network = rv.Network(dict(case.network.input_sizes), case.network.neurons, sizes, links)
+    network = build.network(build.input_sizes(case.network), case.network.neurons, sizes, links)
     there = rv.simulate(network, case.spikes, rv.EventDriven(), t_end=case.t_end, record=case.record)
     here = run(case, rv.EventDriven())
     np.testing.assert_allclose(there.spikes["hidden"].time, here.spikes["hidden"].time, rtol=0, atol=1e-10)

@@ -9,6 +9,7 @@ import mpmath
 import numpy as np
 import pytest
 
+import build
 import ranvier as rv
 from ranvier.closed_form import roots
 from ranvier.closed_form.sorting import sort_by_time
@@ -162,7 +163,7 @@ def test_statistics_are_those_of_event_driven():
 def test_where_nobody_sends_nobody_spikes(count: int):
     """No input spikes at all, and a population without connections: silent and at rest, as with `EventDriven`."""
     neuron, link = rv.LIF(refractory=jnp.inf, v_leak=0.25), rv.Connection("input", "fed", jnp.full((2, 3), 9.0))
-    net = rv.Network({"input": 2}, {"fed": neuron, "alone": neuron}, {"fed": 3, "alone": 2}, [link])
+    net = build.network({"input": 2}, {"fed": neuron, "alone": neuron}, {"fed": 3, "alone": 2}, [link])
     at = {"alone": jnp.array([2.0]), "fed": jnp.array([2.0])}
     spikes = rv.Spikes(jnp.ones((4, count)), jnp.zeros((4, count), jnp.int32))
     mine, other = (rv.simulate(net, spikes, it, t_end=20.0, record=at) for it in (rv.FirstSpike(), rv.EventDriven()))
@@ -179,8 +180,8 @@ def test_a_dendritic_delay_is_a_delay_of_the_output():
     net = network("dendritic", (2.0, 1.0), 7)
     link = net.connections[0]
     none = rv.Connection("input", "hidden", link.weight)
-    delay = link.delay()
-    single = lambda link: rv.Network({"input": 6}, {"hidden": net.neurons["hidden"]}, {"hidden": 8}, [link])
+    delay = net.delay(link)
+    single = lambda link: build.network({"input": 6}, {"hidden": net.neurons["hidden"]}, {"hidden": 8}, [link])
     first = [rv.first_spike(rv.simulate(single(each), spikes, rv.FirstSpike(), t_end=90.0).spikes["hidden"], 8)
              for each in (link, none)]  # fmt: skip
     both = jnp.isfinite(first[0])

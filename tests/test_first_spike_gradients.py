@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
+import build
 import ranvier as rv
 
 TAUS = [(5.0, 5.0), (2.0, 1.0), (7.0, 3.0), (3.0, 7.0), (5.005, 5.0)]
@@ -33,9 +34,9 @@ def first(values: Values) -> jax.Array:
     """First spikes of one layer."""
     order = jnp.argsort(values["time"])
     neuron = rv.LIF(values["tau"][0], values["tau"][1], v_threshold=values["threshold"][0], refractory=jnp.inf)
-    delay = rv.SynapticDelay(values["delay"], high=9.0, bound=rv.Projection())
+    delay = rv.SynapticDelay(values["delay"], high=9.0, bound=rv.delays.Clip())
     link = rv.Connection("input", "output", values["weight"], delay)
-    net = rv.Network({"input": PRE}, {"output": neuron}, {"output": POST}, [link])
+    net = build.network({"input": PRE}, {"output": neuron}, {"output": POST}, [link])
     spikes = rv.Spikes(values["time"][order], order)
     return rv.first_spike(rv.simulate(net, spikes, rv.FirstSpike(), t_end=40.0, throw=False).spikes["output"], POST)
 

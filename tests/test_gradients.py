@@ -21,6 +21,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
+import build
 import networks
 import ranvier as rv
 from ranvier.checks.differences import central_difference
@@ -110,7 +111,7 @@ def outcome(run: Run, chosen: dict) -> Outcome:
     solution = rv.simulate(network, inputs, simulator, t_end=run.t_end, record=run.record, throw=False)
     trains = {name: (train.time, train.unit) for name, train in (inputs | solution.spikes).items()}
     rest = {name: neuron.refractory for name, neuron in network.neurons.items()}
-    delays = tuple(link.delay() for link in network.connections)
+    delays = tuple(map(network.delay, network.connections))
     return Outcome(trains, solution.voltages, delays, rest, solution.stats.status)
 
 
@@ -136,8 +137,10 @@ def outcomes(problem: Problem, vectors: np.ndarray) -> list[Outcome]:
 def weigh(problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The random linear combination: a number for each neuron's n-th spike, and for each potential."""
     rng = np.random.default_rng([problem.case.seed, 1])
-    spikes = {name: rng.normal(size=(size, 10 * ROOM)) for name, size in problem.case.network.neuron_sizes}
-    sizes = dict(problem.case.network.neuron_sizes)
+    spikes = {
+        name: rng.normal(size=(size, 10 * ROOM)) for name, size in build.neuron_sizes(problem.case.network).items()
+    }
+    sizes = build.neuron_sizes(problem.case.network)
     return spikes, {name: rng.normal(size=(len(at), sizes[name])) for name, at in problem.case.record.items()}
 
 
@@ -393,9 +396,9 @@ def test_a_loss_of_nothing_has_a_gradient_of_zero():
 
 @pytest.mark.parametrize("kind", [rv.EventDriven, rv.FirstSpike])
 def test_the_guard_scales_all_gradients_of_a_grazing_spike_alike(kind: Any):
-    delay = rv.SynapticDelay(jnp.ones((1, 1)), 0.0, 9.0, rv.Projection())
+    delay = rv.SynapticDelay(jnp.ones((1, 1)), 0.0, 9.0, rv.delays.Clip())
     link = rv.Connection("input", "output", jnp.full((1, 1), 4.02), delay)
-    network = rv.Network({"input": 1}, {"output": rv.LIF(10.0, 5.0, refractory=jnp.inf)}, {"output": 1}, [link])
+    network = build.network({"input": 1}, {"output": rv.LIF(10.0, 5.0, refractory=jnp.inf)}, {"output": 1}, [link])
     learn, fixed = rv.partition(network)
 
     def first(learn: rv.Network, time: jnp.ndarray, cap: float) -> tuple[jnp.ndarray, rv.Stats]:

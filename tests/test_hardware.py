@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
+import build
 import oracle
 import ranvier as rv
 from networks import translate
@@ -49,7 +50,7 @@ def one_link(weight: Any, **options: Any) -> rv.Network:
     weight = jnp.asarray(weight)
     pre, post = weight.shape
     link = rv.Connection("input", "output", weight, **options)
-    return rv.Network({"input": pre}, {"output": NEURON}, {"output": post}, [link])
+    return build.network({"input": pre}, {"output": NEURON}, {"output": post}, [link])
 
 
 def trains(batch: int = 4, units: int = 8) -> rv.Spikes:
@@ -115,7 +116,7 @@ def test_a_weight_goes_to_the_nearest_step_of_its_receivers_threshold():
     rng = np.random.default_rng(2)
     weight, threshold = rng.normal(0, 1.2, (20, 3)), np.array([2.6, 1.0, 1.7])
     neuron = rv.LIF(1.0, 1.0, v_threshold=jnp.asarray(threshold + 0.1), v_leak=0.1, refractory=jnp.inf)
-    net = rv.Network({"input": 20}, {"output": neuron}, {"output": 3}, [rv.Connection("input", "output", weight)])
+    net = build.network({"input": 20}, {"output": neuron}, {"output": 3}, [rv.Connection("input", "output", weight)])
     steps = np.arange(-63, 64)[:, None] * threshold / 78
     nearest = np.take_along_axis(steps, np.abs(steps[:, None] - weight).argmin(axis=0), axis=0)
     np.testing.assert_allclose(written(net, BrainScaleS2()).connections[0].weight, nearest, rtol=1e-12)
@@ -123,20 +124,20 @@ def test_a_weight_goes_to_the_nearest_step_of_its_receivers_threshold():
 
 def test_delays_are_on_the_grid_of_the_refractory_counter():
     delay = np.linspace(8.25, 33.25, 97)[:, None] / 6.0
-    net = one_link(np.ones((97, 1)), delay=rv.AxonalDelay(delay, 8.25 / 6, 33.25 / 6, rv.Projection()))
+    net = one_link(np.ones((97, 1)), delay=rv.AxonalDelay(delay, 8.25 / 6, 33.25 / 6, rv.delays.Clip()))
     codes = delay_codes(net, BrainScaleS2())[0]
     assert (int(codes.min()), int(codes.max())) == (50, 250)
-    found = 6.0 * written(net, BrainScaleS2()).connections[0].delay()[:, 0]
+    found = 6.0 * written(net, BrainScaleS2()).delay("input->output")[:, 0]
     np.testing.assert_allclose(found, codes / 8 + 2.0, rtol=1e-12)
     assert float(np.abs(found - 6.0 * delay[:, 0]).max()) <= 0.0625 + 1e-9
 
 
 def test_rounding_has_the_derivative_of_what_is_rounded():
     net = one_link(
-        np.array([[0.314], [-5.0]]), delay=rv.AxonalDelay(jnp.full((2, 1), 2.345), 2.0, 3.5, rv.Projection())
+        np.array([[0.314], [-5.0]]), delay=rv.AxonalDelay(jnp.full((2, 1), 2.345), 2.0, 3.5, rv.delays.Clip())
     )
     numbers = lambda net: jnp.stack([written(net, BrainScaleS2()).connections[0].weight[:, 0],
-                                     written(net, BrainScaleS2()).connections[0].delay()[:, 0]])  # fmt: skip
+                                     written(net, BrainScaleS2()).delay("input->output")[:, 0]])  # fmt: skip
     jacobian = jax.jacobian(numbers)(net).connections[0]
     np.testing.assert_array_equal(jacobian.weight[0, ..., 0], np.eye(2))
     np.testing.assert_array_equal(jacobian.delay.raw[1, ..., 0], np.eye(2))
@@ -147,7 +148,9 @@ def test_an_effect_that_is_off_changes_nothing():
     for changed in (written(net, BrainScaleS2.ideal(5)), emulate(net, BrainScaleS2.ideal(5))):
         for link, other in zip(net.connections, changed.connections, strict=True):
             assert np.array_equal(link.weight, other.weight)
-            np.testing.assert_allclose(link.delay(), other.delay(), rtol=1e-14)  # there and back in microseconds
+            np.testing.assert_allclose(
+                net.delay(link), changed.delay(other), rtol=1e-14
+            )  # there and back in microseconds
         assert np.array_equal(changed.neurons["hidden"].v_threshold, np.full_like(2.6, 2.6))
 
 
@@ -216,7 +219,7 @@ def test_circuits_spread_as_they_should():
     assert near(neuron.tau_syn, 1.0, 0.05)
     assert near(np.nanmean(ratio, axis=0), 1.0, math.hypot(0.1, 0.05 / 10))
     assert near((ratio / np.nanmean(ratio, axis=0))[:, :60], 1.0, 0.05)
-    assert near(found.connections[0].delay() - ideal.delay(), 0.0, 0.09)
+    assert near(found.delay("input->output") - written(net, chip).delay("input->output"), 0.0, 0.09)
 
 
 def test_every_simulator_can_run_the_chips_network():
@@ -264,7 +267,7 @@ def test_what_is_read_is_a_time_stamp_and_latency_is_not_read():
     inputs = {"input": rv.first_spike(spikes, 8)}
     late = measure(EmulatedChip(only(latency=0.6, timestamp=0.008)), net, inputs, jax.random.key(0))
     true = {name: rv.first_spike(calm.spikes[name], net.size(name)) for name in ("hidden", "output")}
-    arrival = true["hidden"] + net.connections[1].delay()[None, :, 0]
+    arrival = true["hidden"] + net.delay(net.connections[1])[None, :, 0]
     pairs = [
         (late.first["hidden"], true["hidden"]),
         (late.arrival[1], arrival),
@@ -337,7 +340,7 @@ def test_gradients_at_measured_times_are_those_of_the_implicit_function():
     since = at - arrival[:3]
     kernel, slope = since * np.exp(-since), np.exp(-since) * (1 - since)
     rise = weight[:3] @ slope
-    net = one_link(weight[:, None], delay=rv.AxonalDelay(jnp.full((4, 1), 2.5), 2.0, 3.5, rv.Projection()))
+    net = one_link(weight[:, None], delay=rv.AxonalDelay(jnp.full((4, 1), 2.5), 2.0, 3.5, rv.delays.Clip()))
     measured = Measured({"output": jnp.array([[at]])}, (jnp.asarray(arrival)[None],))
     first = lambda net, time: in_the_loop(net, {"input": time}, measured, T_END).spikes["output"].time[0, 0]
     value, (gradient, times) = jax.value_and_grad(first, argnums=(0, 1))(net, jnp.array([[0.5, 0.3, 0.1, 0.2]]))
@@ -386,13 +389,13 @@ def test_a_driver_outside_of_jax():
         def measure(self, network: rv.Network, inputs: dict[str, Array], t_end: float, *, key: Array) -> Measured:
             batch, dtype = inputs["input"].shape[0], network.dtype
             shape = lambda size: jax.ShapeDtypeStruct((batch, size), dtype)
-            sizes = {name: shape(size) for name, size in network.neuron_sizes}
+            sizes = {name: shape(size) for name, size in build.neuron_sizes(network).items()}
             first = jax.pure_callback(play, sizes, network, inputs["input"])
-            delays = [link.delay()[None, :, 0] for link in network.connections]
+            delays = [network.delay(link)[None, :, 0] for link in network.connections]
             return Measured(first, (inputs["input"] + delays[0], first["hidden"] + delays[1]))
 
     def play(network: rv.Network, inputs: Array) -> dict[str, np.ndarray]:
-        rows = {name: np.full((len(inputs), size), np.inf) for name, size in network.neuron_sizes}
+        rows = {name: np.full((len(inputs), size), np.inf) for name, size in build.neuron_sizes(network).items()}
         for sample, times in enumerate(np.asarray(inputs)):
             order = np.argsort(times)
             result = oracle.simulate(

@@ -9,7 +9,7 @@ from numba import njit
 from scipy.optimize import brentq
 
 from ranvier.event_driven import packing
-from ranvier.event_driven.kernels.cpu import borrow, bound, fan_out, flow, gather, lanes, marks, scatter, trains
+from ranvier.event_driven.kernels.cpu import borrow, bound, fan_out, flow, gather, lanes, marks, scatter
 
 leap = njit(lambda current, u, theta, mem, syn, gain, span: flow.leap(
     current, u, theta, flow.Rates(mem, syn, gain), span))  # fmt: skip
@@ -207,22 +207,6 @@ def test_gathered_events_agree_with_a_loop(count: int, dtype: type):
     assert weighed == pytest.approx(total, abs=100 * exact)
     for row in noted:
         assert [n for n in range(192) if int(row[n // 64]) >> (n % 64) & 1] == met
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    ("times", "units", "valid"),
-    [([0, 1, np.inf], [0, 2, -1], True), ([1, 1, 10], [2, 0, 1], True), ([np.inf] * 3, [-1] * 3, True), ([], [], True),
-     ([2, 1, np.inf], [0, 1, -1], False), ([np.inf, 1, 2], [0, 0, 0], False), ([-1, 1, 2], [0, 1, 1], False),
-     ([np.nan, 1, 2], [0, 0, 0], False), ([0, 1, np.nan], [0, 0, 0], False), ([0, 1, 10.5], [0, 0, 0], False),
-     ([0, 1, 2], [0, 3, 0], False), ([0, 1, 2], [0, -1, 0], False)],
-)  # fmt: skip
-def test_input_spikes_are_checked(times: list[float], units: list[int], valid: bool, dtype: type):
-    """Of three neurons, up to 10 ms; a valid sample before it makes no difference."""
-    row, unit = np.array([times], dtype).reshape(1, -1), np.array([units], np.int32).reshape(1, -1)
-    before = np.zeros_like(row), np.zeros_like(unit)
-    assert trains.run_check_times(row, unit, 3, 10.0) == valid
-    assert trains.run_check_times(np.concatenate([before[0], row]), np.concatenate([before[1], unit]), 3, 10.0) == valid
 
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 0.1, 1.0])

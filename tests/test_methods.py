@@ -166,7 +166,7 @@ def orders(method: str, **changes: Any) -> Any:
 def test_the_known_delays_solve_temporal_order_and_the_opposite_is_always_wrong():
     experiment = orders("event-driven", delay_std=0.0)
     data, recipe, start = experiment.data().test, experiment.recipe(2), experiment.network()
-    assert np.asarray(start.connections[0].delay()).tolist() == [[0.0, 10.0], [10.0, 0.0]]
+    assert np.asarray(start.delay(start.connections[0])).tolist() == [[0.0, 10.0], [10.0, 0.0]]
     assert evaluate(start, data, recipe)["accuracy"] == 0.0
     solved = eqx.tree_at(lambda net: net.connections[0].delay.raw, start, 10.0 * jnp.eye(2))
     assert evaluate(solved, data, recipe)["accuracy"] == 1.0

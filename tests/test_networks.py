@@ -56,7 +56,7 @@ def test_builders_take_one_value_or_one_for_each_connection():
         [4, 3, 2], neuron=rv.LIF(7.0, 3.0, v_leak=0.1), delay=kinds, weight=rv.constant(0.5), key=KEY
     )
     assert names(network) == ["input->hidden", "hidden->hidden", "hidden->output"]
-    assert [link.delay().shape for link in network.connections] == [(4, 3), (3, 1), (1, 2)]
+    assert [network.delay(link).shape for link in network.connections] == [(4, 3), (3, 1), (1, 2)]
     assert all(bool((link.weight == 0.5).all()) for link in network.connections)
     readout = network.neurons["output"]
     assert (type(readout), float(readout.tau_mem), float(readout.v_leak)) == (rv.LI, 7.0, pytest.approx(0.1))
@@ -73,7 +73,7 @@ def test_builders_take_one_value_or_one_for_each_connection():
 def test_builders_keep_their_dtype(dtype: type):
     network = rv.feedforward([4, 3], neuron=rv.LIF(), delay=rv.synaptic(0.0, 1.0), dtype=dtype, key=KEY)
     assert network.dtype == dtype
-    assert network.connections[0].delay().dtype == dtype
+    assert network.delay(network.connections[0]).dtype == dtype
     solution = rv.simulate(network, rv.Spikes([1.0], [0]), rv.EventDriven(), t_end=5.0)
     assert solution.spikes["output"].time.dtype == dtype
 
@@ -84,7 +84,7 @@ def test_builders_are_random_and_repeatable():
     assert all(np.array_equal(a, b) for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(same), strict=True))
     assert not np.array_equal(one.connections[0].weight, other.connections[0].weight)
     assert abs(float(one.connections[0].weight.mean()) - 8 / 30) < 0.05
-    delay = np.asarray(one.connections[0].delay())
+    delay = np.asarray(one.delay(one.connections[0]))
     assert 1.0 < delay.min() < 1.1
     assert 2.9 < delay.max() < 3.0
 
@@ -143,7 +143,7 @@ def test_fixed_delays_never_learn():
     network = rv.feedforward([4, 3, 2], neuron=rv.LIF(), delay=rv.fixed(1.0), key=KEY)
     assert len(jax.tree.leaves(rv.partition(network)[0])) == 2
     assert jax.tree.leaves(rv.partition(network, "delay")[0]) == []
-    assert rv.project(network).connections[0].delay() == 1.0
+    assert rv.project(network).delay("input->hidden") == 1.0
 
 
 def test_leaky_integrators_have_no_threshold_to_learn():
@@ -157,7 +157,7 @@ NORMAL = st.floats(0.0, 20.0, allow_subnormal=False)  # XLA takes subnormal numb
 
 @hypothesis.given(low=NORMAL, width=st.floats(1e-3, 50.0), share=st.floats(0.0, 1.0), raw=st.floats(-1e3, 1e3))
 def test_a_sigmoid_keeps_delays_in_their_box(low: float, width: float, share: float, raw: float):
-    bound, high = rv.Sigmoid(), low + width
+    bound, high = rv.delays.Sigmoid(), low + width
     delay = jnp.asarray(low + share * width).reshape(1, 1)
     back = float(bound.delay(bound.raw(delay, low, high), low, high)[0, 0])
     inside = min(max(float(delay[0, 0]), low + 1e-3 * width), high - 1e-3 * width)
@@ -169,7 +169,7 @@ def test_a_sigmoid_keeps_delays_in_their_box(low: float, width: float, share: fl
 
 @hypothesis.given(low=NORMAL, excess=st.floats(1e-3, 1e3), raw=st.floats(-1e3, 1e3))
 def test_without_an_upper_bound_it_is_a_softplus(low: float, excess: float, raw: float):
-    bound = rv.Sigmoid()
+    bound = rv.delays.Sigmoid()
     delay = jnp.full((1, 1), low + excess)
     back = float(bound.delay(bound.raw(delay, low, math.inf), low, math.inf)[0, 0])
     assert back == pytest.approx(float(delay[0, 0]), rel=1e-9, abs=1e-9)
@@ -178,33 +178,38 @@ def test_without_an_upper_bound_it_is_a_softplus(low: float, excess: float, raw:
 
 @hypothesis.given(raw=st.lists(st.floats(-100.0, 100.0), min_size=6, max_size=6))
 def test_a_projection_clips(raw: list[float]):
-    delay = rv.SynapticDelay(jnp.ones((2, 3)), 0.5, 4.0, rv.Projection())
+    delay = rv.SynapticDelay(jnp.ones((2, 3)), 0.5, 4.0, rv.delays.Clip())
     moved = eqx.tree_at(lambda delay: delay.raw, delay, jnp.asarray(raw).reshape(2, 3))
-    np.testing.assert_array_equal(moved(), np.reshape(raw, (2, 3)))
-    np.testing.assert_array_equal(moved.project()(), np.clip(np.reshape(raw, (2, 3)), 0.5, 4.0))
+    ends = rv.Population(2), rv.Population(3)
+    np.testing.assert_array_equal(moved(*ends), np.reshape(raw, (2, 3)))
+    np.testing.assert_array_equal(moved.project()(*ends), np.clip(np.reshape(raw, (2, 3)), 0.5, 4.0))
 
 
-@pytest.mark.parametrize("bound", [rv.Sigmoid(), rv.Projection(), None])
+ENDS = rv.Population(4), rv.Population(3)
+
+
+@pytest.mark.parametrize("bound", [rv.delays.Sigmoid(), rv.delays.Clip(), None])
 @pytest.mark.parametrize("high", [2.0, math.inf])
-def test_factories(bound: rv.Sigmoid | rv.Projection | None, high: float):
+def test_factories(bound: rv.delays.Sigmoid | rv.delays.Clip | None, high: float):
     cases = [(rv.synaptic, rv.SynapticDelay, (4, 3)), (rv.axonal, rv.AxonalDelay, (4, 1)),
              (rv.dendritic, rv.DendriticDelay, (1, 3))]  # fmt: skip
     for factory, kind, shape in cases:
         for init in (1.5, rv.uniform(1.0, 1.9), rv.constant(1.0)):
-            delay = factory(0.5, high, init, bound)(4, 3, jnp.float64, key=KEY)
+            delay = factory(0.5, high, init, bound)(*ENDS, rv.AllToAll(), jnp.float64, key=KEY)
             assert isinstance(delay, kind)
-            assert delay().shape == shape
+            assert delay(*ENDS).shape == shape
             assert (delay.low, delay.high) == (0.5, high)
-            assert 0.5 <= float(delay().min()) <= float(delay().max()) <= 2.0
-        assert float(factory(0.5, high, 1.5, bound)(4, 3, jnp.float64, key=KEY)().max()) == pytest.approx(1.5)
+            assert 0.5 <= float(delay(*ENDS).min()) <= float(delay(*ENDS).max()) <= 2.0
+        delay = factory(0.5, high, 1.5, bound)(*ENDS, rv.AllToAll(), jnp.float64, key=KEY)
+        assert float(delay(*ENDS).max()) == pytest.approx(1.5)
 
 
 def test_fixed_delays():
-    assert rv.fixed(2.0)(4, 3, jnp.float32, key=KEY)().dtype == jnp.float32
-    dense = rv.FixedDelay(jnp.array([[1.0, 4.0], [2.0, 3.0]]))
-    assert (dense.low, dense.high, dense().shape) == (1.0, 4.0, (2, 2))
-    assert rv.FixedDelay(3)().shape == (1, 1)
-    assert rv.Connection("a", "b", jnp.ones((2, 3))).delay() == 0.0
+    assert rv.fixed(2.0)(*ENDS, rv.AllToAll(), jnp.float32, key=KEY)(*ENDS).dtype == jnp.float32
+    each = rv.FixedDelay(jnp.array([[1.0, 4.0], [2.0, 3.0]]))
+    assert (each.low, each.high, each(*ENDS).shape) == (1.0, 4.0, (2, 2))
+    assert rv.FixedDelay(3)(*ENDS).shape == (1, 1)
+    assert rv.Connection("a", "b", jnp.ones((4, 3))).delay(*ENDS) == 0.0
 
 
 def test_neurons_take_integers_and_arrays():

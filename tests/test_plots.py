@@ -14,6 +14,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+import build
 import ranvier as rv
 from ranvier.plots import (
     Run,
@@ -135,7 +136,7 @@ def test_a_raster_wants_one_sample():
 def test_causes_are_what_arrived_before_the_spike_and_strongest_first():
     weight = jnp.array([[3.0], [0.5], [-2.0], [9.0]])
     link = rv.Connection("input", "output", weight, rv.FixedDelay(jnp.array([[1.0], [0.5], [0.2], [50.0]])))
-    net = rv.Network({"input": 4}, {"output": rv.LIF(5.0, 5.0)}, {"output": 1}, [link])
+    net = build.network({"input": 4}, {"output": rv.LIF(5.0, 5.0)}, {"output": 1}, [link])
     spikes = {
         "input": rv.Spikes(jnp.array([0.0, 1.0, 1.5, 2.0]), jnp.array([0, 1, 2, 3])),
         "output": rv.Spikes(jnp.array([3.0]), jnp.array([0])),

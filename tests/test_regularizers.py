@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import build
 import ranvier as rv
 from ranvier.regularizers import RecoveryState, SilentRecovery, silent_share
 
@@ -112,7 +113,7 @@ def test_all_connections_onto_a_population_are_raised_in_any_graph():
         rv.Connection("a", "a", jnp.zeros((2, 2)), rv.FixedDelay(1.0)),
         rv.Connection("a", "read", jnp.zeros((2, 1))),
     ]
-    before = rv.Network({"one": 1, "two": 3}, {"a": rv.LIF(), "read": rv.LI()}, {"a": 2, "read": 1}, links)
+    before = build.network({"one": 1, "two": 3}, {"a": rv.LIF(), "read": rv.LI()}, {"a": 2, "read": 1}, links)
     recovery = SilentRecovery(step=0.25)
     state = recovery.init(before)
     assert list(state.increment) == ["a"]

@@ -47,9 +47,9 @@ class Toy(AbstractSubstrate):
         one, two = network.connections
         own = 0.05 * jnp.asarray(self.chip.chip_seed, jnp.float32)
         noise = own + 0.1 * jax.random.normal(key, (network.size("hidden"),), jnp.float32)
-        arrival = inputs["input"] + one.delay()[None, :, 0]
+        arrival = inputs["input"] + network.delay(one)[None, :, 0]
         hidden = 3.0 + jnp.exp(-jnp.square(arrival @ one.weight / 8)) + noise[None]
-        late = hidden + two.delay()[None, :, 0]
+        late = hidden + network.delay(two)[None, :, 0]
         return Measured({"hidden": hidden, "output": 6.0 + jnp.tanh(late @ two.weight / 8)}, (arrival, late))
 
 

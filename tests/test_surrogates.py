@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import build
 import ranvier as rv
 from ranvier import surrogates
 from ranvier.clock_driven import Gaussian, Linear, SurrogateSpikes, Tent
@@ -197,7 +198,7 @@ def test_the_reset_is_detached_or_not(detach: bool):
     neuron = rv.LIF(4.0, 2.0)
 
     def voltage(weight):
-        net = rv.Network(
+        net = build.network(
             {"input": 1}, {"output": neuron}, {"output": 1}, [rv.Connection("input", "output", weight[None, None])]
         )
         spike = SurrogateSpikes(surrogates.superspike(10.0), detach_reset=detach)

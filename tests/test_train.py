@@ -14,6 +14,7 @@ import pytest
 from jaxtyping import Array
 from rich.console import Console
 
+import build
 import ranvier as rv
 from ranvier.experiments import earliest
 from ranvier.losses import max_over_time_cross_entropy, relative_time_mse
@@ -177,8 +178,8 @@ def test_schedules_follow_the_epochs_and_are_reported():
 def test_projected_delays_stay_in_their_box():
     train = dataset(40)
     wild = recipe(optimiser=by_field(weight=adam(0.0), delay=adam(0.5)), epochs=2)
-    end = fit(network(bound=rv.Projection()), train, train, wild, key=KEY).last
-    delays = np.concatenate([np.ravel(link.delay()) for link in end.connections])
+    end = fit(network(bound=rv.delays.Clip()), train, train, wild, key=KEY).last
+    delays = np.concatenate([np.ravel(end.delay(link)) for link in end.connections])
     assert delays.min() >= 0
     assert delays.max() <= 1
     assert (delays == 0).any() or (delays == 1).any()
@@ -202,7 +203,7 @@ def test_recovery_does_not_see_padding(limit: float, bumped: int):
     times = np.array([[1.0], [np.inf], [np.inf]])
     data = Dataset(rv.Spikes(times, np.where(np.isfinite(times), 0, -1)), np.zeros(3, int))
     link = rv.Connection("input", "output", jnp.full((1, 1), 9.0))
-    net = rv.Network({"input": 1}, {"output": NEURON}, {"output": 1}, [link])
+    net = build.network({"input": 1}, {"output": NEURON}, {"output": 1}, [link])
     rule = recipe(
         loss=lambda solution, label: jnp.minimum(solution.spikes["output"].time[0], 5.0),
         predict=lambda solution: jnp.zeros((), jnp.int32),

@@ -10,11 +10,15 @@ from importlib.metadata import version as _version
 
 from equinox import combine as combine
 
+from ranvier import delays as delays
 from ranvier import encoders as encoders
 from ranvier import losses as losses
+from ranvier import patterns as patterns
 from ranvier import queues as queues
 from ranvier import regularizers as regularizers
 from ranvier import surrogates as surrogates
+from ranvier.builders import feedforward as feedforward
+from ranvier.builders import recurrent as recurrent
 from ranvier.clock_driven import Checkpoints as Checkpoints
 from ranvier.clock_driven import ClockDriven as ClockDriven
 from ranvier.clock_driven import Exact as Exact
@@ -27,8 +31,6 @@ from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
 from ranvier.delays import DendriticDelay as DendriticDelay
 from ranvier.delays import FixedDelay as FixedDelay
-from ranvier.delays import Projection as Projection
-from ranvier.delays import Sigmoid as Sigmoid
 from ranvier.delays import SynapticDelay as SynapticDelay
 from ranvier.delays import axonal as axonal
 from ranvier.delays import dendritic as dendritic
@@ -44,10 +46,7 @@ from ranvier.initializers import uniform as uniform
 from ranvier.integrators import RK4 as RK4
 from ranvier.integrators import ExponentialEuler as ExponentialEuler
 from ranvier.network import Network as Network
-from ranvier.network import feedforward as feedforward
-from ranvier.network import partition as partition
 from ranvier.network import project as project
-from ranvier.network import recurrent as recurrent
 from ranvier.neurons import LI as LI
 from ranvier.neurons import LIF as LIF
 from ranvier.neurons import QIF as QIF
@@ -56,6 +55,12 @@ from ranvier.neurons import AdEx as AdEx
 from ranvier.neurons import HodgkinHuxley as HodgkinHuxley
 from ranvier.neurons import Izhikevich as Izhikevich
 from ranvier.neurons import ODENeuron as ODENeuron
+from ranvier.patterns import AllToAll as AllToAll
+from ranvier.patterns import Pairs as Pairs
+from ranvier.populations import Population as Population
+from ranvier.saving import load as load
+from ranvier.saving import save as save
+from ranvier.selection import partition as partition
 from ranvier.simulation import Solution as Solution
 from ranvier.simulation import Stats as Stats
 from ranvier.simulation import simulate as simulate
@@ -73,6 +78,7 @@ __all__ = [
     "RK4",
     "AdEx",
     "AdaptiveLIF",
+    "AllToAll",
     "AlphaCurrent",
     "AxonalDelay",
     "Checkpoints",
@@ -93,9 +99,9 @@ __all__ = [
     "Merged",
     "Network",
     "ODENeuron",
-    "Projection",
+    "Pairs",
+    "Population",
     "Queued",
-    "Sigmoid",
     "Solution",
     "Spikes",
     "Stats",
@@ -104,18 +110,22 @@ __all__ = [
     "axonal",
     "combine",
     "constant",
+    "delays",
     "dendritic",
     "encoders",
     "feedforward",
     "first_spike",
     "fixed",
+    "load",
     "losses",
     "normal",
     "partition",
+    "patterns",
     "project",
     "queues",
     "recurrent",
     "regularizers",
+    "save",
     "simulate",
     "spike_count",
     "surrogates",

@@ -1,9 +1,10 @@
 """Connections: from the spikes of one population to the events that another receives.
 
-A spike of neuron i of `pre` at time t becomes, for every neuron j of `post`, an event of weight `weight[i, j]` at
-time `t + delay[i, j]`.
+A spike of neuron i of `pre` at time t becomes, for every synapse from i to a neuron j of `post`, an event of the
+synapse's weight at time t plus the synapse's delay.
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import equinox as eqx
@@ -11,19 +12,24 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float
 
 from ranvier.delays import AbstractDelay, FixedDelay
+from ranvier.patterns import AbstractPattern, AllToAll
 
 
 class Connection(eqx.Module):
-    """All synapses from one population onto another.
+    """The synapses from one population onto another.
 
     Args:
         pre: Name of the sending population.
         post: Name of the receiving population.
-        weight: Weights in units of the threshold, shape (pre, post). Weight w makes `I += w` at arrival.
-        delay: Delay module, whose value broadcasts to (pre, post); default no delay.
+        weight: Weights in units of the threshold, shape (pre, post), or (synapses,) with `Pairs`. Weight w makes
+            `I += w` at arrival.
+        delay: Their delays; default none.
+        pattern: Which synapses there are, `AllToAll()` (default) or `Pairs(...)`.
+        name: What the connection is called; default `pre->post`. Two connections between the same populations need two
+            names.
 
     Raises:
-        ValueError: `weight` has not two axes, or the delays do not broadcast to it.
+        ValueError: `weight` is not floating-point or does not have the shape of the pattern.
 
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
@@ -31,31 +37,46 @@ class Connection(eqx.Module):
         'input->output'
     """
 
-    weight: Float[Array, "pre post"]
+    weight: Float[Array, "*synapses"]
     delay: AbstractDelay
+    pattern: AbstractPattern
     pre: str = eqx.field(static=True)
     post: str = eqx.field(static=True)
+    name: str = eqx.field(static=True)
     learns: ClassVar[tuple[str, ...]] = ("weight", "delay")
 
-    def __init__(self, pre: str, post: str, weight: ArrayLike, delay: AbstractDelay | None = None):
-        self.pre, self.post = pre, post
+    def __init__(
+        self,
+        pre: str,
+        post: str,
+        weight: ArrayLike | Sequence,
+        delay: AbstractDelay | None = None,
+        pattern: AbstractPattern | None = None,
+        *,
+        name: str | None = None,
+    ):
+        self.pre, self.post, self.name = pre, post, f"{pre}->{post}" if name is None else name
         self.weight = jnp.asarray(weight)
-        if self.weight.ndim != 2 or not jnp.issubdtype(self.weight.dtype, jnp.floating):
+        self.pattern = AllToAll() if pattern is None else pattern
+        if not jnp.issubdtype(self.weight.dtype, jnp.floating) or self.weight.ndim not in (1, 2):
             msg = (
-                f"Connection {self.name}: `weight` must be floating-point of shape (pre, post); "
-                f"got {self.weight.dtype} of shape {self.weight.shape}."
+                f"Connection {self.name}: `weight` must be floating-point of shape (pre, post), or (synapses,) with "
+                f"ranvier.Pairs; got {self.weight.dtype} of shape {self.weight.shape}."
             )
             raise ValueError(msg)
-        self.delay = FixedDelay(jnp.zeros((), self.weight.dtype)) if delay is None else delay
-        shape = self.delay().shape
-        if len(shape) != 2 or any(have not in (1, want) for have, want in zip(shape, self.weight.shape, strict=True)):
+        rows, columns = self.weight.shape if self.weight.ndim == 2 else (0, 0)
+        wanted = self.pattern.shape(rows, columns)
+        if self.weight.shape != wanted:
             msg = (
-                f"Connection {self.name}: `delay` must broadcast to the weight's shape {self.weight.shape}; "
-                f"got {shape}."
+                f"Connection {self.name}: `weight` must have one value per synapse of its pattern, "
+                f"{type(self.pattern).__name__}, shape {wanted if len(wanted) == 1 else '(pre, post)'}; "
+                f"got {self.weight.shape}."
             )
             raise ValueError(msg)
-
-    @property
-    def name(self) -> str:
-        """`pre->post`."""
-        return f"{self.pre}->{self.post}"
+        if delay is not None and not isinstance(delay, AbstractDelay):
+            msg = (
+                f"Connection {self.name}: `delay` must be a delay such as ranvier.FixedDelay(1.0); got {delay!r}. "
+                "(ranvier.synaptic(...) and its like are for builders such as ranvier.feedforward.)"
+            )
+            raise ValueError(msg)
+        self.delay = FixedDelay(jnp.zeros((), self.weight.dtype), 0.0, 0.0) if delay is None else delay

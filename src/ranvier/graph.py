@@ -7,7 +7,7 @@ from ranvier.network import Network
 
 def running_order(network: Network, window: float) -> list[str]:
     """Populations of neurons, ordered so that whatever can arrive within `window` ms comes from earlier ones."""
-    left = [name for name, _ in network.neuron_sizes]
+    left = list(network.neurons)
     order: list[str] = []
     while left:
         blocked = {link.post for link in network.connections if link.delay.low < window and link.pre in left}

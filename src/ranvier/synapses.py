@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
-from ranvier._concrete import concrete
 from ranvier._exprel import exprel
-from ranvier._parameters import finite, positive
+from ranvier._parameters import parameter
+from ranvier.rules import Rule, above_zero, check, finite, not_above
 
 
 class AbstractSynapse(eqx.Module):
@@ -31,6 +31,10 @@ class AbstractSynapse(eqx.Module):
     def initial(self, size: int, dtype: DTypeLike) -> Float[Array, "variables size"]:
         """State at t = 0: nothing has arrived."""
         return jnp.zeros((self.variables, size), dtype)
+
+    @abc.abstractmethod
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
 
     @abc.abstractmethod
     def arrive(
@@ -69,7 +73,12 @@ class ExponentialCurrent(AbstractSynapse):
     variables: ClassVar[int] = 1
 
     def __init__(self, tau_syn: ArrayLike = 5.0):
-        self.tau_syn = positive("ExponentialCurrent", "tau_syn", tau_syn)
+        self.tau_syn = parameter("ExponentialCurrent", "tau_syn", tau_syn)
+        check("ExponentialCurrent", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (above_zero("tau_syn", self.tau_syn),)
 
     def arrive(
         self, state: Float[Array, "variables size"], weight: Float[Array, " size"]
@@ -115,15 +124,17 @@ class DoubleExponentialCurrent(AbstractSynapse):
     variables: ClassVar[int] = 2
 
     def __init__(self, tau_rise: ArrayLike = 1.0, tau_decay: ArrayLike = 5.0):
-        self.tau_rise = positive("DoubleExponentialCurrent", "tau_rise", tau_rise)
-        self.tau_decay = positive("DoubleExponentialCurrent", "tau_decay", tau_decay)
-        rise, decay = concrete(self.tau_rise), concrete(self.tau_decay)
-        if rise is not None and decay is not None and not np.all(rise <= decay):
-            msg = (
-                f"DoubleExponentialCurrent: `tau_rise` must not be above `tau_decay`; "
-                f"got {rise} and {decay} ms. Exchange the two."
-            )
-            raise ValueError(msg)
+        self.tau_rise = parameter("DoubleExponentialCurrent", "tau_rise", tau_rise)
+        self.tau_decay = parameter("DoubleExponentialCurrent", "tau_decay", tau_decay)
+        check("DoubleExponentialCurrent", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (
+            above_zero("tau_rise", self.tau_rise),
+            above_zero("tau_decay", self.tau_decay),
+            not_above("tau_rise", self.tau_rise, "tau_decay", self.tau_decay),
+        )
 
     def arrive(
         self, state: Float[Array, "variables size"], weight: Float[Array, " size"]
@@ -166,7 +177,12 @@ class AlphaCurrent(AbstractSynapse):
     variables: ClassVar[int] = 2
 
     def __init__(self, tau_syn: ArrayLike = 2.0):
-        self.tau_syn = positive("AlphaCurrent", "tau_syn", tau_syn)
+        self.tau_syn = parameter("AlphaCurrent", "tau_syn", tau_syn)
+        check("AlphaCurrent", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (above_zero("tau_syn", self.tau_syn),)
 
     def arrive(
         self, state: Float[Array, "variables size"], weight: Float[Array, " size"]
@@ -209,8 +225,16 @@ class ConductanceExponential(AbstractSynapse):
     variables: ClassVar[int] = 1
 
     def __init__(self, tau_syn: ArrayLike = 5.0, e_rev: ArrayLike = 0.0):
-        self.tau_syn = positive("ConductanceExponential", "tau_syn", tau_syn)
-        self.e_rev = finite("ConductanceExponential", "e_rev", e_rev)
+        self.tau_syn = parameter("ConductanceExponential", "tau_syn", tau_syn)
+        self.e_rev = parameter("ConductanceExponential", "e_rev", e_rev)
+        check("ConductanceExponential", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (
+            above_zero("tau_syn", self.tau_syn),
+            finite("e_rev", self.e_rev),
+        )
 
     def arrive(
         self, state: Float[Array, "variables size"], weight: Float[Array, " size"]

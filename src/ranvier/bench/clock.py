@@ -23,7 +23,8 @@ from ranvier.bench.adseq_recurrent import adseq_loss
 from ranvier.clock_driven import ClockDriven, Merged
 from ranvier.event_driven import EventDriven
 from ranvier.events import Spikes
-from ranvier.network import Network, partition
+from ranvier.network import Network
+from ranvier.selection import partition
 from ranvier.simulation import AbstractSimulator, Stats, simulate
 
 Row = dict[str, Any]
@@ -47,7 +48,7 @@ def measure(work: Workload, repeats: int = 5) -> list[Row]:
     if importlib.util.find_spec("adseq") is not None:
         function = adseq_loss(network, spikes, work.dt, cochlea.DURATION, cochlea.LONGEST)
         weights = [link.weight for link in network.connections]
-        wall, memory, _ = _timed(function, (*weights, *(link.delay() for link in network.connections)), 2)
+        wall, memory, _ = _timed(function, (*weights, *map(network.delay, network.connections)), 2)
         rows.append(_row(PEER, wall, memory))
     base = rows[-1]["samples_per_second"] if rows[-1]["simulator"] == PEER else None
     spikes_per_neuron = float(forward(*partition(network))[1].spikes["hidden"].mean()) / work.hidden

@@ -25,8 +25,11 @@ from ranvier.delays import axonal, dendritic, fixed, synaptic
 from ranvier.event_driven import EventDriven
 from ranvier.event_driven.host import cores
 from ranvier.events import Spikes
-from ranvier.network import Network, partition
+from ranvier.network import Network
 from ranvier.neurons import LIF
+from ranvier.patterns import AllToAll
+from ranvier.populations import Population
+from ranvier.selection import partition
 from ranvier.simulation import Stats, simulate
 
 INPUTS, SPIKES, DURATION, LONGEST = 700, 8000, 1000.0, 60.0
@@ -55,11 +58,13 @@ def build(work: Workload, mean: float) -> Network:
     key, rows, columns = jax.random.key(0), INPUTS, work.hidden
     draw = jax.random.normal(key, (rows + columns, columns), jnp.float32) * 0.02
     kind, dtype = DELAYS[work.delay], jnp.float32
+    populations = {"input": Population(rows), "hidden": Population(columns, LIF(20.0, 5.0))}
+    wait = lambda pre: kind(populations[pre], populations["hidden"], AllToAll(), dtype, key=key)
     links = [
-        Connection("input", "hidden", draw[:rows] + jnp.float32(mean), kind(rows, columns, dtype, key=key)),
-        Connection("hidden", "hidden", draw[rows:], kind(columns, columns, dtype, key=key)),
+        Connection("input", "hidden", draw[:rows] + jnp.float32(mean), wait("input")),
+        Connection("hidden", "hidden", draw[rows:], wait("hidden")),
     ]
-    return Network({"input": INPUTS}, {"hidden": LIF(20.0, 5.0)}, {"hidden": work.hidden}, links)
+    return Network(populations, links)
 
 
 def inputs(work: Workload) -> Spikes:
@@ -142,7 +147,7 @@ def _as_grid(
     steps = [times[b][at].astype(np.int64) for b, at in enumerate(order)]
     rows = [units[b][at].astype(np.int64) for b, at in enumerate(order)]
     shape = [(INPUTS, work.hidden), (work.hidden, work.hidden)]
-    delays = [np.broadcast_to(link.delay(), size) for link, size in zip(network.connections, shape, strict=True)]
+    delays = [np.broadcast_to(network.delay(link), size) for link, size in zip(network.connections, shape, strict=True)]
     weight = np.concatenate([np.asarray(link.weight) for link in network.connections])
     return steps, rows, weight, np.rint(np.concatenate(delays)).astype(np.int32)
 

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from ranvier.experiments import YinYang, keys, yin_yang
-from ranvier.network import partition
+from ranvier.selection import partition
 from ranvier.train.epoch import State, initial_state, train_epoch
 
 

@@ -19,8 +19,11 @@ from ranvier.connections import Connection
 from ranvier.delays import synaptic
 from ranvier.event_driven import EventDriven
 from ranvier.events import Spikes
-from ranvier.network import Network, partition
+from ranvier.network import Network
 from ranvier.neurons import LIF
+from ranvier.patterns import AllToAll
+from ranvier.populations import Population
+from ranvier.selection import partition
 from ranvier.simulation import simulate
 
 ROWS = [
@@ -45,12 +48,14 @@ def gradient(spikes: int, t_end: float, delay: float, hidden: int = 128, batch: 
     """Take one gradient in this process and say what it cost."""
     rng, key = np.random.default_rng(0), jax.random.key(0)
     kind = synaptic(1.0, delay)
+    populations = {"input": Population(700), "hidden": Population(hidden, LIF(20.0, 5.0))}
+    draw = lambda pre: jax.random.normal(key, (populations[pre].size, hidden), jnp.float32)
+    wait = lambda pre: kind(populations[pre], populations["hidden"], AllToAll(), jnp.float32, key=key)
     links = [
-        Connection(pre, "hidden", scale * jax.random.normal(key, (size, hidden), jnp.float32) + mean,
-                   kind(size, hidden, jnp.float32, key=key))
-        for pre, size, mean, scale in (("input", 700, 0.02, 0.02), ("hidden", hidden, 0.0, 0.02))
-    ]  # fmt: skip
-    learn, rest = partition(Network({"input": 700}, {"hidden": LIF(20.0, 5.0)}, {"hidden": hidden}, links))
+        Connection(pre, "hidden", 0.02 * draw(pre) + mean, wait(pre))
+        for pre, mean in (("input", 0.02), ("hidden", 0.0))
+    ]
+    learn, rest = partition(Network(populations, links))
 
     def value(learn: Network, count: int) -> jax.Array:
         times = np.sort(rng.uniform(0, t_end, (batch, count)), axis=1).astype(np.float32)

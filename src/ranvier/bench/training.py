@@ -8,8 +8,10 @@ import time
 from typing import cast
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from ranvier.dense import dense
 from ranvier.event_driven import EventDriven, host, simulator, tables
 from ranvier.events import Spikes
 from ranvier.experiments import keys, yin_yang
@@ -48,8 +50,9 @@ def _passes(
 ) -> tuple[float, float]:
     """Median wall time (s) of the two host passes on one batch."""
     part = {"input": jax.tree.map(lambda leaf: leaf[:batch], spikes)}
-    plan = event_driven._plan(network, part, t_end, {})
-    call = jax.tree.map(np.asarray, simulator._call(plan, network, part, {}))
+    links, fine = dense(network), jnp.zeros((), jnp.int32)
+    plan = event_driven._plan(network, links, part, t_end, {})
+    call = jax.tree.map(np.asarray, simulator._call(plan, network, links, part, {}, fine))
     walls: tuple[list[float], list[float]] = ([], [])
     for _ in range(30):
         start = time.perf_counter()

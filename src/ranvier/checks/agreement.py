@@ -10,7 +10,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, ArrayLike, Float
 
 from ranvier.events import Spikes
-from ranvier.network import Network, partition
+from ranvier.network import Network
+from ranvier.selection import partition
 from ranvier.simulation import AbstractSimulator, Solution, simulate
 
 

@@ -14,7 +14,8 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from ranvier.events import Spikes
-from ranvier.network import Network, partition, project
+from ranvier.network import Network, project
+from ranvier.selection import partition
 
 TIME = "time"
 """The field name of input spike times."""

@@ -91,7 +91,7 @@ def _require_float64() -> None:
 
 def _samples(network: Network, spikes: Spikes | Mapping[str, Spikes], record: Mapping[str, ArrayLike]) -> list[Sample]:
     """Input and record times of each sample."""
-    trains = {network.input_sizes[0][0]: spikes} if isinstance(spikes, Spikes) else dict(spikes)
+    trains = {network.inputs[0]: spikes} if isinstance(spikes, Spikes) else dict(spikes)
     wide = {name: Spikes(train.time.astype(jnp.float64), train.unit) for name, train in trains.items()}
     at = {name: jnp.asarray(times).astype(jnp.float64) for name, times in record.items()}
     shape = next(iter(wide.values())).time.shape

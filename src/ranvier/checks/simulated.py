@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ranvier.checks.coordinates import place
 from ranvier.checks.structure import LINEAR
+from ranvier.dense import dense
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.neurons import linear
@@ -83,7 +84,7 @@ def loss_terms(
     net, trains = place(network, sample.trains, setup.names, vector)
     solution = _simulate(setup, net, Sample(trains, sample.record))
     terms = _combine(solution, factors) if setup.loss is None else setup.loss(solution)[None]
-    delays = tuple(link.delay() for link in net.connections)
+    delays = tuple(link.delay for link in dense(net))
     refractory = {name: linear(neuron, *LINEAR).refractory for name, neuron in net.neurons.items()}
     return terms, Trace({**trains, **solution.spikes}, delays, refractory, solution.stats.status)
 

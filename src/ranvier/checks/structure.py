@@ -13,8 +13,9 @@ All of this is computed here from spike times, weights and delays, in NumPy, wit
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
+from ranvier.dense import Link, dense
 from ranvier.network import Network
 from ranvier.neurons import linear
 
@@ -65,7 +66,8 @@ def signature(
     """
     parts: list[np.ndarray] = []
     instants = {}
-    for name, size in network.neuron_sizes:
+    for name in network.neurons:
+        size = network.size(name)
         train = trains.get(name, Train(np.zeros(0), np.zeros(0, int)))
         rest = np.broadcast_to(refractory[name], size)
         parts.append(np.bincount(train.unit, minlength=size))
@@ -77,15 +79,22 @@ def signature(
             order = np.argsort(marks, kind="stable")
             parts.append(order)
             instants[name].append(marks[order])
-    for link, delay in zip(network.connections, delays, strict=True):
-        arrival = arrivals(trains[link.pre], delay, link.weight.shape)
-        parts += [np.searchsorted(marks, arrival[:, unit]) for unit, marks in enumerate(instants[link.post])]
+    for link, delay in zip(dense(network), delays, strict=True):
+        arrival, there = arrivals(trains[link.pre], delay, link.weight.shape), _there(link)[trains[link.pre].unit]
+        parts += [
+            np.searchsorted(marks, arrival[there[:, unit], unit]) for unit, marks in enumerate(instants[link.post])
+        ]
     return b"".join(np.asarray(part, np.int32).tobytes() + b"|" for part in parts)
 
 
 def order(trains: dict[str, Train]) -> bytes:
     """In which order the neurons of each population fire, as a value to compare."""
     return b"".join(np.argsort(train.time, kind="stable").tobytes() + b"|" for train in trains.values())
+
+
+def _there(link: Link) -> Bool[np.ndarray, "pre post"]:
+    """Where there is a synapse."""
+    return np.full(link.weight.shape, True) if link.exists is None else np.asarray(link.exists)
 
 
 def arrivals(
@@ -113,14 +122,15 @@ def slopes(
         Slopes of each spiking population, in the order of its `Train`.
     """
     found = {}
-    for name, size in network.neuron_sizes:
+    for name in network.neurons:
+        size = network.size(name)
         neuron = linear(network.neurons[name], *LINEAR)
         if not neuron.spiking:
             continue
         train = trains[name]
         current = np.zeros(train.time.shape)
         tau = np.broadcast_to(np.asarray(neuron.tau_syn), size)
-        for link, delay in zip(network.connections, delays, strict=True):
+        for link, delay in zip(dense(network), delays, strict=True):
             if link.post != name:
                 continue
             arrival = arrivals(trains[link.pre], delay, link.weight.shape)

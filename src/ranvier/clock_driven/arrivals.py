@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ranvier.clock_driven.merged import Sums
 from ranvier.clock_driven.timing import Delay, Grid, Sparks
@@ -64,14 +64,32 @@ def earliest(
 
 
 def by_step(
-    sparks: Sparks, weight: Float[Array, "pre post"], delay: Delay, grid: Grid, events: int, steps: int
+    sparks: Sparks,
+    weight: Float[Array, "pre post"],
+    delay: Delay,
+    exists: Bool[Array, "pre post"] | None,
+    grid: Grid,
+    events: int,
+    steps: int,
 ) -> Arrivals:
-    """All arrivals of known spikes, sorted by time and laid out by step; every array has a leading axis of steps."""
+    """All arrivals of known spikes, sorted by time and laid out by step; every array has a leading axis of steps.
+
+    Args:
+        sparks: The spikes.
+        weight: Weights.
+        delay: Delays.
+        exists: Where there is a synapse; None for everywhere.
+        grid: The steps.
+        events: Room for events per neuron and step.
+        steps: Number of steps.
+    """
     batch, count = sparks.unit.shape
     post, width = weight.shape[1], min(events, count)
     late, at = delay.arrival(sparks.offset[..., None], grid.dt, sparks.unit)
     shape = (batch, count, post)
     real = jnp.isfinite(sparks.offset)[..., None]
+    if exists is not None:
+        real = real & exists[sparks.unit]
     arrival = jnp.broadcast_to(jnp.where(real, sparks.step[..., None] + late, steps), shape)
     at = jnp.broadcast_to(jnp.where(real, at, 0.0), shape)
     arrival, at, carried = lax.sort((arrival, at, weight[sparks.unit]), dimension=1, num_keys=2)

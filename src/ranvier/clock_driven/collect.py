@@ -6,24 +6,33 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from ranvier.clock_driven.network_step import Machine, Outcome, in_order
-from ranvier.connections import Connection
+from ranvier.dense import Link
 from ranvier.events import Spikes
-from ranvier.network import Network
-from ranvier.neurons import AbstractLinearNeuron
-from ranvier.simulation import Solution, Stats, first_status
+from ranvier.simulation import Solution, Stats, delivered, in_flight
+from ranvier.status import DROPPED, EVENTS, NOT_FINITE, STEP_SPIKES, first_status
 
 Counts = dict[str, Int[Array, " batch"]]
 
 
-def collect(machine: Machine, outcome: Outcome, inputs: dict[str, Spikes], t_end: float, max_spikes: int) -> Solution:
+def collect(
+    machine: Machine,
+    outcome: Outcome,
+    links: tuple[Link, ...],
+    inputs: dict[str, Spikes],
+    t_end: float,
+    max_spikes: int,
+    before: Int[Array, ""],
+) -> Solution:
     """Sort the spikes, count, and say what went wrong.
 
     Args:
         machine: The network as it ran.
         outcome: What happened.
+        links: The connections.
         inputs: The input spikes.
         t_end: End of the simulation (ms); what a last, longer step did beyond it is left out.
         max_spikes: Room for spikes, per neuron.
+        before: Status of the arguments.
     """
     network = machine.network
     batch = len(next(iter(inputs.values())).time)
@@ -38,17 +47,15 @@ def collect(machine: Machine, outcome: Outcome, inputs: dict[str, Spikes], t_end
             found[name], total[name], silent[name] = _sorted(machine, offsets, t_end, size * max_spikes)
     unfit = {name: jnp.maximum(total[name] - network.size(name) * max_spikes, 0) for name in total}
     every = {**inputs, **found}
-    counts = {name: jnp.sum(jnp.isfinite(train.time), axis=1, dtype=jnp.int32) for name, train in inputs.items()}
-    events = sum((network.size(link.post) * (counts | total)[link.pre] for link in network.connections), none)
     lost = {name: outcome.lost_spikes[name] + outcome.lost_events[name] for name in total}
     stats = Stats(
-        status=_status(machine, outcome, unfit),
+        status=first_status(_problems(outcome, unfit), before),
         spikes=total,
         dropped={name: unfit[name] + lost[name] for name in total},
         silent=silent,
-        in_flight={name: _in_flight(network, every, name, t_end, none) for name in total},
+        in_flight={name: in_flight(links, every, name, t_end, batch) for name in total},
         guarded=dict.fromkeys(total, none),
-        events=events,
+        events=delivered(links, lax.stop_gradient(every), batch),
         forgotten=outcome.forgotten,
         exact=none + sum(machine.steps * network.size(name) for name in total if _in_order(machine, name)),
     )
@@ -83,44 +90,9 @@ def _sorted(
     return Spikes(time, unit), count(per_neuron), count(per_neuron == 0)
 
 
-def _in_flight(
-    network: Network, trains: dict[str, Spikes], post: str, t_end: float, none: Int[Array, " batch"]
-) -> Int[Array, " batch"]:
-    """Events for one population that are due after t_end."""
-
-    def late(link: Connection, train: Spikes) -> Int[Array, ""]:
-        delay = link.delay()
-        unit = train.unit if delay.shape[0] > 1 else jnp.zeros_like(train.unit)
-        due = train.time[:, None] + delay[jnp.maximum(unit, 0)].astype(train.time.dtype)
-        beyond = jnp.isfinite(train.time)[:, None] & (due > t_end)
-        return jnp.sum(beyond, dtype=jnp.int32) * (network.size(post) // beyond.shape[1])
-
-    counts = [
-        lax.map(lambda train, link=link: late(link, train), lax.stop_gradient(trains[link.pre]))
-        for link in lax.stop_gradient(network.connections)
-        if link.post == post
-    ]
-    return sum(counts, none)
-
-
-def _status(machine: Machine, outcome: Outcome, unfit: Counts) -> Int[Array, ""]:
-    """The first key of `STATUS` that applies, 0 if none does."""
-    network = lax.stop_gradient(machine.network)
+def _problems(outcome: Outcome, unfit: Counts) -> list[tuple[int, Bool[Array, ""]]]:
+    """What went wrong in the run, with its key of `STATUS`."""
     some = lambda counts: jnp.any(jnp.stack([jnp.any(count > 0) for count in counts.values()]))
-    problems: list[tuple[int, Bool[Array, ""]]] = [(1, some(unfit))]
-    for neuron in network.neurons.values():
-        if isinstance(neuron, AbstractLinearNeuron) and neuron.spiking:
-            problems.append((2, jnp.any(neuron.v_reset >= neuron.v_threshold)))
-            problems.append((3, jnp.any(neuron.v_leak >= neuron.v_threshold)))
-            problems.append((6, jnp.any(~(neuron.refractory >= 0))))
-        if isinstance(neuron, AbstractLinearNeuron):
-            problems.append((6, jnp.any(~(neuron.tau_mem > 0)) | jnp.any(~(neuron.tau_syn > 0))))
-    slack = 1e-6 if jnp.dtype(network.dtype) == jnp.float64 else 1e-4
-    for link in network.connections:
-        delay = link.delay()
-        problems.append((4, jnp.any(~jnp.isfinite(link.weight))))
-        inside = (delay >= link.delay.low - slack) & (delay <= link.delay.high + slack) & jnp.isfinite(delay)
-        problems.append((5, jnp.any(~inside)))
-    problems += [(9, outcome.broken), *((9, jnp.any(~jnp.isfinite(at))) for at in outcome.voltages.values())]
-    problems += [(10, some(outcome.lost_spikes)), (11, some(outcome.lost_events))]
-    return first_status(problems)
+    finite = [(NOT_FINITE, jnp.any(~jnp.isfinite(at))) for at in outcome.voltages.values()]
+    lost = [(STEP_SPIKES, some(outcome.lost_spikes)), (EVENTS, some(outcome.lost_events))]
+    return [(DROPPED, some(unfit)), (NOT_FINITE, outcome.broken), *finite, *lost]

@@ -14,7 +14,8 @@ from jaxtyping import Array, Float
 
 from ranvier._concrete import concrete
 from ranvier.clock_driven.taps import AbstractTaps, Linear
-from ranvier.connections import Connection
+from ranvier.delays import Per
+from ranvier.dense import Link
 
 Waiting = Float[Array, "taps batch waiting"]
 
@@ -92,7 +93,7 @@ class SynapseLine(AbstractLine):
         return waiting[0]
 
 
-def delay_line(link: Connection, dt: float, taps: AbstractTaps) -> AbstractLine:
+def delay_line(link: Link, dt: float, taps: AbstractTaps) -> AbstractLine:
     """How a connection is delivered on the grid.
 
     Args:
@@ -103,9 +104,9 @@ def delay_line(link: Connection, dt: float, taps: AbstractTaps) -> AbstractLine:
     Raises:
         ValueError: its delays have no upper bound, and are not known either.
     """
-    longest = link.delay.high
+    longest = link.high
     if math.isinf(longest):
-        known = concrete(link.delay())
+        known = concrete(link.delay)
         if known is None:
             msg = (
                 f"ClockDriven: the delays of {link.name} need an upper bound, which says how many steps are kept; give "
@@ -114,12 +115,12 @@ def delay_line(link: Connection, dt: float, taps: AbstractTaps) -> AbstractLine:
             raise ValueError(msg)
         longest = float(known.max())
     count = max(math.ceil(longest / dt - 1e-6), 1) + 1  # a delay of 0 too has a neighbour, for its derivative
-    spread = taps if link.delay.learns else Linear()
-    position = link.delay().astype(link.weight.dtype) / dt
+    spread = taps if link.learns else Linear()
+    position = link.delay.astype(link.weight.dtype) / dt
     weights = spread(position, count)
-    rows, columns = position.shape
-    if columns == 1:
+    if link.per in (Per.SENDER, Per.COMMON):
         return SenderLine(jnp.broadcast_to(weights, (count, link.weight.shape[0], 1)), link.weight)
-    if rows == 1:
+    if link.per is Per.RECEIVER:
         return ReceiverLine(weights, link.weight)
+    rows, columns = link.weight.shape
     return SynapseLine((weights * link.weight[None]).transpose(1, 0, 2).reshape(rows, count * columns), count)

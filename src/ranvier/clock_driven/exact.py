@@ -12,11 +12,12 @@ from ranvier.clock_driven.layouts import AbstractLayout, Exact, Merged
 from ranvier.clock_driven.network_step import Machine, advance_all, number_of_steps, place_records
 from ranvier.clock_driven.spike import AbstractSpike, Settings
 from ranvier.clock_driven.timing import Grid, Sparks
-from ranvier.connections import Connection
+from ranvier.delays import Per
+from ranvier.dense import Link, dense
 from ranvier.events import Spikes
 from ranvier.graph import cycle_limit, running_order
 from ranvier.network import Network
-from ranvier.simulation import Solution
+from ranvier.simulation import Solution, argument_status
 
 
 class ExactSpikes(AbstractSpike):
@@ -38,7 +39,7 @@ class ExactSpikes(AbstractSpike):
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         _check_cycles(network, settings.dt)
-        layouts = tuple((settings.layout or default_layout(link)).sized(link) for link in network.connections)
+        layouts = tuple((settings.layout or default_layout(link)).sized(link) for link in dense(network))
         steps = number_of_steps(t_end, settings.dt)
         dtype = jnp.dtype(network.dtype)
         grid = Grid(settings.dt, jnp.asarray(settings.dt, dtype))
@@ -64,12 +65,14 @@ def _simulate(
         name: make_cells(network.neurons[name], network.size(name), grid, settings.integrator, settings.step_spikes)
         for name in running_order(network, settings.dt)
     }
-    routes = tuple(layout.route(link, grid) for layout, link in zip(layouts, network.connections, strict=True))
+    links = dense(network)
+    routes = tuple(layout.route(link, grid) for layout, link in zip(layouts, links, strict=True))
     machine = Machine(network, grid, cells, routes, steps, settings.step_events, rooms)
     trains = {name: Sparks.of_times(grid, train.time.astype(dtype), train.unit) for name, train in spikes.items()}
     times = {name: at.astype(dtype) for name, at in record.items()}
     outcome = advance_all(machine, trains, times, settings.checkpoint)
-    return collect(machine, outcome, spikes, t_end, settings.max_spikes)
+    status = argument_status(network, spikes, t_end, record)
+    return collect(machine, outcome, links, spikes, t_end, settings.max_spikes, status)
 
 
 def _room(grid: Grid, times: Float[Array, "batch count"], steps: int) -> int:
@@ -78,9 +81,9 @@ def _room(grid: Grid, times: Float[Array, "batch count"], steps: int) -> int:
     return times.shape[1] if known is None else int(np.max(known)) + 1
 
 
-def default_layout(link: Connection) -> AbstractLayout:
+def default_layout(link: Link) -> AbstractLayout:
     """`Exact` where all receivers share a sender's delay, so that it costs little; else `Merged`."""
-    return Exact() if link.delay().shape[1] == 1 else Merged()
+    return Exact() if link.per in (Per.SENDER, Per.COMMON) else Merged()
 
 
 def _check_cycles(network: Network, dt: float) -> None:

@@ -17,14 +17,14 @@ import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
 from jax.ad_checkpoint import checkpoint_name
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ranvier._concrete import concrete
 from ranvier.clock_driven.arrivals import Arrivals, by_step, earliest
 from ranvier.clock_driven.blocks import KEPT
 from ranvier.clock_driven.merged import Sums, deposit_all, deposit_step
 from ranvier.clock_driven.timing import Delay, Grid, Sparks
-from ranvier.connections import Connection
+from ranvier.dense import Link
 
 
 class AbstractRoute(eqx.Module):
@@ -63,11 +63,11 @@ class AbstractLayout(eqx.Module):
     """How the events of a connection are held."""
 
     @abc.abstractmethod
-    def sized(self, link: Connection) -> "AbstractLayout":
+    def sized(self, link: Link) -> "AbstractLayout":
         """The layout with all sizes known that depend on the values of the connection."""
 
     @abc.abstractmethod
-    def route(self, link: Connection, grid: Grid) -> AbstractRoute:
+    def route(self, link: Link, grid: Grid) -> AbstractRoute:
         """Make the connection's route, for a grid of time steps; the layout is `sized`."""
 
 
@@ -100,14 +100,14 @@ class Exact(AbstractLayout):
                 msg = f"Exact: `{name}` must be at least 1; got {value}."
                 raise ValueError(msg)
 
-    def sized(self, link: Connection) -> AbstractLayout:
+    def sized(self, link: Link) -> AbstractLayout:
         """Itself."""
         del link
         return self
 
-    def route(self, link: Connection, grid: Grid) -> AbstractRoute:
+    def route(self, link: Link, grid: Grid) -> AbstractRoute:
         """A route over the senders' spike history."""
-        return ExactRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay(), grid), grid, self)
+        return ExactRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay, grid), link.exists, grid, self)
 
 
 class Merged(AbstractLayout):
@@ -137,13 +137,13 @@ class Merged(AbstractLayout):
             msg = f"Merged: `longest` must be a time in ms, at least 0; got {self.longest}."
             raise ValueError(msg)
 
-    def sized(self, link: Connection) -> AbstractLayout:
+    def sized(self, link: Link) -> AbstractLayout:
         """With `longest`."""
         if self.longest is not None:
             return self
-        if math.isfinite(link.delay.high):
-            return Merged(link.delay.high)
-        known = concrete(link.delay())
+        if math.isfinite(link.high):
+            return Merged(link.high)
+        known = concrete(link.delay)
         if known is None:
             msg = (
                 f"ClockDriven: the delays of {link.name} have no upper bound, which `Merged` needs inside a traced "
@@ -153,10 +153,10 @@ class Merged(AbstractLayout):
             raise ValueError(msg)
         return Merged(float(known.max()))
 
-    def route(self, link: Connection, grid: Grid) -> AbstractRoute:
+    def route(self, link: Link, grid: Grid) -> AbstractRoute:
         """A route over a ring of steps."""
         slots = math.ceil((self.longest or 0.0) / grid.length) + 3
-        return MergedRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay(), grid), grid, slots)
+        return MergedRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay, grid), grid, slots)
 
 
 class History(NamedTuple):
@@ -172,6 +172,7 @@ class ExactRoute(AbstractRoute):
 
     weight: Float[Array, "pre post"]
     delay: Delay
+    exists: Bool[Array, "pre post"] | None
     grid: Grid
     layout: Exact
     exact: ClassVar[bool] = True
@@ -210,11 +211,13 @@ class ExactRoute(AbstractRoute):
         pre = state.offset.shape[2]
         late, at = self.delay.arrival(state.offset[..., None], self.grid.dt, jnp.arange(pre, dtype=jnp.int32))
         offset = jnp.where(state.step[..., None] + late == step, at, jnp.inf)  # (history, batch, pre, post or 1)
+        if self.exists is not None:
+            offset = jnp.where(self.exists, offset, jnp.inf)
         return state, earliest(offset, self.weight, self.layout.events)
 
     def schedule(self, sparks: Sparks, steps: int) -> Arrivals:
         """Sort each neuron's arrivals and lay them out by step."""
-        return by_step(sparks, self.weight, self.delay, self.grid, self.layout.events, steps)
+        return by_step(sparks, self.weight, self.delay, self.exists, self.grid, self.layout.events, steps)
 
 
 class MergedRoute(AbstractRoute):

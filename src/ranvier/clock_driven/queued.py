@@ -5,12 +5,12 @@ from typing import ClassVar
 import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from ranvier.clock_driven.arrivals import Arrivals, by_step, earliest
 from ranvier.clock_driven.layouts import AbstractLayout, AbstractRoute
 from ranvier.clock_driven.timing import Delay, Grid, Sparks
-from ranvier.connections import Connection
+from ranvier.dense import Link
 from ranvier.queues import AbstractQueue, FifoQueue, QueueState
 
 
@@ -47,14 +47,14 @@ class Queued(AbstractLayout):
             msg = f"Queued: `events` must be at least 1; got {self.events}."
             raise ValueError(msg)
 
-    def sized(self, link: Connection) -> AbstractLayout:
+    def sized(self, link: Link) -> AbstractLayout:
         """Itself."""
         del link
         return self
 
-    def route(self, link: Connection, grid: Grid) -> AbstractRoute:
+    def route(self, link: Link, grid: Grid) -> AbstractRoute:
         """A route over queues."""
-        return QueuedRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay(), grid), grid, self)
+        return QueuedRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay, grid), link.exists, grid, self)
 
 
 class QueuedRoute(AbstractRoute):
@@ -66,6 +66,7 @@ class QueuedRoute(AbstractRoute):
 
     weight: Float[Array, "pre post"]
     delay: Delay
+    exists: Bool[Array, "pre post"] | None
     grid: Grid
     layout: Queued
     exact: ClassVar[bool] = True
@@ -88,20 +89,30 @@ class QueuedRoute(AbstractRoute):
         for row in spikes:
             late, offset = self.delay.arrival(row[..., None], self.grid.dt, unit)
             real = jnp.isfinite(offset)
+            if self.exists is not None and offset.shape[2] == self.exists.shape[1]:
+                real = real & self.exists[None]
             time = jnp.where(real, self._label(step + late), jnp.inf)
             state = self.layout.queue.push(state, self._label(step - 1), time, jnp.where(real, offset, 0.0))
-        lost = jnp.sum(state.counters.dropped - before, axis=(1, 2), dtype=jnp.int32)
-        return state, lost * (self.weight.shape[1] // before.shape[2])
+        return state, jnp.sum((state.counters.dropped - before) * self._sharing(), axis=(1, 2), dtype=jnp.int32)
+
+    def _sharing(self) -> Int[Array, "#pre 1"]:
+        """Synapses that share a queue."""
+        post, queues = self.weight.shape[1], self.delay.steps.shape[1]
+        if self.exists is None or queues == post:
+            return jnp.full((1, 1), post // queues, jnp.int32)
+        return jnp.sum(self.exists, axis=1, keepdims=True, dtype=jnp.int32)
 
     def due(self, state: QueueState, step: Int[Array, ""]) -> tuple[QueueState, Arrivals]:
         """What the queues give for this step."""
         state, due = self.layout.queue.pop(state, self._label(step))
         offset = jnp.where(due.time < jnp.inf, due.payload, jnp.inf)
+        if self.exists is not None:
+            offset = jnp.where(self.exists, offset, jnp.inf)
         return state, earliest(offset, self.weight, self.layout.events)
 
     def schedule(self, sparks: Sparks, steps: int) -> Arrivals:
         """Sort each neuron's arrivals and lay them out by step."""
-        return by_step(sparks, self.weight, self.delay, self.grid, self.layout.events, steps)
+        return by_step(sparks, self.weight, self.delay, self.exists, self.grid, self.layout.events, steps)
 
     def _label(self, step: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
         """The time (ms) under which a queue knows a step."""

@@ -27,6 +27,7 @@ from ranvier._exprel import exprel
 from ranvier.clock_driven.blocks import Checkpoints, scan_in_blocks
 from ranvier.clock_driven.delay_lines import Waiting, delay_line
 from ranvier.clock_driven.taps import AbstractTaps
+from ranvier.dense import dense
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
@@ -110,7 +111,7 @@ def simulate_on_grid(
     }
     dtype, batch = network.dtype, next(iter(trains.values())).shape[1]
     membranes = {name: _membrane(neuron, rules.dt, dtype) for name, neuron in neurons.items()}
-    lines = [delay_line(link, rules.dt, rules.taps) for link in network.connections]
+    lines = [delay_line(link, rules.dt, rules.taps) for link in dense(network)]
     none = {name: jnp.zeros((batch, network.size(name)), dtype) for name in neurons}
     fired = {name: zeros for name, zeros in none.items() if neurons[name].spiking}
     start = Carry({name: State(z, z, z, z) for name, z in none.items()}, fired, [line.empty(batch) for line in lines])

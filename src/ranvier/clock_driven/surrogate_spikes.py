@@ -11,10 +11,12 @@ from jaxtyping import Array, Float, Int
 from ranvier.clock_driven.spike import AbstractSpike, Settings
 from ranvier.clock_driven.surrogate import Rules, in_time_order, on_grid, potentials, simulate_on_grid
 from ranvier.clock_driven.taps import AbstractTaps, Linear
+from ranvier.dense import dense
 from ranvier.events import Spikes, spike_count
 from ranvier.network import Network
 from ranvier.neurons import linear
-from ranvier.simulation import Solution, Stats, first_status
+from ranvier.simulation import Solution, Stats, argument_status, delivered, in_flight
+from ranvier.status import DROPPED, NOT_FINITE, first_status
 from ranvier.surrogates import Surrogate
 
 
@@ -97,7 +99,8 @@ def _run(
     fired = {name: count(one) for name, one in times.items()}
     finite = [jnp.isfinite(voltage).all() for voltage in voltages.values()]
     state = _Counted(fired, found, jnp.all(jnp.array([True, *finite])))
-    return Solution(found, voltages, _stats(network, spikes, state, t_end))
+    status = argument_status(network, spikes, t_end, record)
+    return Solution(found, voltages, _stats(network, spikes, state, t_end, status))
 
 
 class _Counted(NamedTuple):
@@ -108,46 +111,24 @@ class _Counted(NamedTuple):
     finite: Array
 
 
-def _stats(network: Network, inputs: dict[str, Spikes], counted: _Counted, t_end: float) -> Stats:
+def _stats(
+    network: Network,
+    inputs: dict[str, Spikes],
+    counted: _Counted,
+    t_end: float,
+    before: Int[Array, ""],
+) -> Stats:
     inputs, found = lax.stop_gradient(inputs), lax.stop_gradient(counted.found)
     number = lambda train: jnp.sum(jnp.isfinite(train.time), axis=-1, dtype=jnp.int32)
     none = jnp.zeros(next(iter(inputs.values())).time.shape[0], jnp.int32)
     nothing = dict.fromkeys(network.neurons, none)
     spikes = nothing | counted.fired
     dropped = nothing | {name: count - number(found[name]) for name, count in counted.fired.items()}
-    given = spikes | {name: number(train) for name, train in inputs.items()}
     silent = {name: jnp.full_like(none, network.size(name)) for name in network.neurons}
     for name, train in found.items():
         silent[name] = jnp.sum(spike_count(train, network.size(name)) == 0, axis=-1, dtype=jnp.int32)
-    in_flight = dict(nothing)
-    events = none
-    for link in network.connections:
-        late = _late((inputs | found)[link.pre], jnp.broadcast_to(link.delay(), link.weight.shape), t_end)
-        in_flight[link.post] = in_flight[link.post] + late
-        events = events + given[link.pre] * network.size(link.post)
+    links, trains, batch = dense(network), inputs | found, len(none)
+    late = {name: in_flight(links, trains, name, t_end, batch) for name in network.neurons}
     lost = jnp.any(jnp.stack([count.sum() for count in dropped.values()]) > 0)
-    status = _status(network, counted.finite, lost)
-    return Stats(status, spikes, dropped, silent, in_flight, nothing, events, none)
-
-
-def _status(network: Network, finite: Array, lost: Array) -> Int[Array, ""]:
-    """0, or the first key of `ranvier.simulation.STATUS` that applies."""
-    weights = jnp.stack([jnp.isfinite(link.weight).all() for link in network.connections]).all()
-    slack = 1e-6 if network.dtype == jnp.float64 else 1e-4
-    inside = [
-        ((delay := link.delay()) >= link.delay.low - slack).all() & (delay <= link.delay.high + slack).all()
-        for link in network.connections
-    ]
-    return first_status([(1, lost), (4, ~weights), (5, ~jnp.stack(inside).all()), (9, ~finite)])
-
-
-def _late(train: Spikes, delay: Float[Array, "pre post"], t_end: float) -> Int[Array, " batch"]:
-    """Events due after the end: of each spike, the delays longer than what is left."""
-    some = jnp.isfinite(train.time)
-    left = jnp.where(some, t_end - train.time, jnp.inf).astype(delay.dtype)
-    row = jnp.where(some, train.unit, 0)
-
-    def sample(left: Float[Array, " n"], row: Int[Array, " n"]) -> Int[Array, ""]:
-        return jnp.sum(lax.stop_gradient(delay)[row] > left[:, None], dtype=jnp.int32)
-
-    return lax.map(lambda one: sample(*one), (left, row))
+    status = first_status([(DROPPED, lost), (NOT_FINITE, ~counted.finite)], before)
+    return Stats(status, spikes, dropped, silent, late, nothing, delivered(links, trains, batch), none)

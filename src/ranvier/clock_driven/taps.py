@@ -13,7 +13,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Float
 
-from ranvier._parameters import finite
+from ranvier._parameters import parameter
+from ranvier.rules import check, finite
 
 
 class AbstractTaps(eqx.Module):
@@ -68,7 +69,8 @@ class Gaussian(AbstractTaps):
     sigma: Float[Array, ""]
 
     def __init__(self, sigma: ArrayLike = 0.0):
-        self.sigma = finite("Gaussian", "sigma", sigma)
+        self.sigma = parameter("Gaussian", "sigma", sigma)
+        check("Gaussian", [finite("sigma", self.sigma)])
 
     def __call__(self, position: Float[Array, "*delays"], count: int) -> Float[Array, " taps *delays"]:
         """The bell, divided by its sum."""
@@ -99,7 +101,8 @@ class Tent(AbstractTaps):
     sigma: Float[Array, ""]
 
     def __init__(self, sigma: ArrayLike = 0.0):
-        self.sigma = finite("Tent", "sigma", sigma)
+        self.sigma = parameter("Tent", "sigma", sigma)
+        check("Tent", [finite("sigma", self.sigma)])
 
     def __call__(self, position: Float[Array, "*delays"], count: int) -> Float[Array, " taps *delays"]:
         """The tent, divided by its sum."""

@@ -14,12 +14,13 @@ from jaxtyping import Array, ArrayLike, Float, Int
 from ranvier._concrete import concrete
 from ranvier.closed_form.prefixes import Arrivals, Tau, first_spikes, potentials_at, prefixes
 from ranvier.closed_form.sorting import in_order
-from ranvier.connections import Connection
+from ranvier.dense import Link, dense
 from ranvier.events import Spikes
 from ranvier.graph import cycle_limit, running_order
 from ranvier.network import Network
 from ranvier.neurons import linear
-from ranvier.simulation import AbstractSimulator, Solution, Stats, first_status
+from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_status, delivered
+from ranvier.status import NOT_FINITE, first_status
 
 
 class FirstSpike(AbstractSimulator):
@@ -72,12 +73,16 @@ class FirstSpike(AbstractSimulator):
         record: dict[str, Float[Array, "batch times"]],
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
-        order = tuple(_order(network))
+        order, links = tuple(_order(network)), dense(network)
         dtype = jnp.dtype(network.dtype)
         inputs = {name: Spikes(train.time.astype(dtype), train.unit) for name, train in spikes.items()}
         times = {name: at.astype(dtype) for name, at in record.items()}
-        found, voltages, late, guarded = _simulate(network, order, inputs, t_end, times, self.max_inverse_slope)
-        return Solution(found, voltages, _stats(network, inputs, found, late, guarded, voltages))
+        status = argument_status(network, spikes, t_end, record)
+        found, voltages, late, guarded = _simulate(network, order, links, inputs, t_end, times, self.max_inverse_slope)
+        results = [*(train.time for train in found.values()), *voltages.values()]
+        status = first_status([(NOT_FINITE, jnp.isnan(result).any()) for result in results], before=status)
+        stats = _stats(network, links, inputs | found, late, guarded, status)
+        return Solution(found, voltages, stats)
 
 
 def _order(network: Network) -> list[str]:
@@ -108,10 +113,11 @@ class Sent(NamedTuple):
     unit: Int[Array, "n batch"] | None
 
 
-@partial(jax.jit, static_argnums=(1, 5))
+@partial(jax.jit, static_argnums=(1, 6))
 def _simulate(
     network: Network,
     order: tuple[str, ...],
+    links: tuple[Link, ...],
     inputs: dict[str, Spikes],
     t_end: Float[ArrayLike, ""],
     record: dict[str, Float[Array, "batch _"]],
@@ -123,7 +129,7 @@ def _simulate(
     found, voltages, late, guarded = {}, {}, {}, {}
     for name in order:
         neuron, size = linear(network.neurons[name], "FirstSpike", ""), network.size(name)
-        into = [_arrivals(link, sent[link.pre]) for link in network.connections if link.post == name]
+        into = [_arrivals(link, sent[link.pre]) for link in links if link.post == name]
         due = _join([part for part in into if len(part.time)])
         rest, tau = _column(neuron.v_leak), Tau(_column(neuron.tau_mem), _column(neuron.tau_syn))
         guarded[name] = jnp.zeros(batch, jnp.int32)
@@ -148,16 +154,19 @@ def _column(parameter: Float[Array, "*#size"]) -> Float[Array, "1 #size 1"]:
     return jnp.reshape(parameter, (1, -1, 1))
 
 
-def _arrivals(link: Connection, sent: Sent) -> Arrivals:
-    """What a connection delivers, in the order of sending."""
-    delay = link.delay()
+def _arrivals(link: Link, sent: Sent) -> Arrivals:
+    """What a connection delivers, in the order of sending; where there is no synapse, never."""
     if sent.unit is None:
-        return Arrivals(sent.time[:, None] + delay[:, :, None], link.weight[:, :, None])
-    some = jnp.isfinite(sent.time)
-    unit = jnp.where(some, sent.unit, 0)
-    wait = delay[unit] if delay.shape[0] > 1 else delay[None]
-    time = jnp.where(some, sent.time, 0.0)[:, None] + jnp.moveaxis(wait, -1, 1)
-    return Arrivals(jnp.where(some[:, None], time, jnp.inf), jnp.moveaxis(link.weight[unit], -1, 1))
+        time, weight = sent.time[:, None] + link.delay[:, :, None], link.weight[:, :, None]
+        there = None if link.exists is None else link.exists[:, :, None]
+    else:
+        some = jnp.isfinite(sent.time)
+        unit = jnp.where(some, sent.unit, 0)
+        wait = link.delay[unit] if link.delay.shape[0] > 1 else link.delay[None]
+        time = jnp.where(some, sent.time, 0.0)[:, None] + jnp.moveaxis(wait, -1, 1)
+        time, weight = jnp.where(some[:, None], time, jnp.inf), jnp.moveaxis(link.weight[unit], -1, 1)
+        there = None if link.exists is None else jnp.moveaxis(link.exists[unit], -1, 1)
+    return Arrivals(time if there is None else jnp.where(there, time, jnp.inf), weight)
 
 
 def _join(into: list[Arrivals]) -> Arrivals | None:
@@ -178,38 +187,18 @@ def _late(due: Arrivals, size: int, t_end: Float[ArrayLike, ""]) -> Int[Array, "
 
 def _stats(
     network: Network,
-    inputs: dict[str, Spikes],
-    found: dict[str, Spikes],
+    links: tuple[Link, ...],
+    trains: dict[str, Spikes],
     late: Counts,
     guarded: Counts,
-    voltages: dict[str, Float[Array, "batch times size"]],
+    status: Int[Array, ""],
 ) -> Stats:
     """Counters: nothing can be dropped, since each neuron has one place."""
     nothing = jax.tree.map(jnp.zeros_like, late)
     count = lambda train: jnp.sum(jnp.isfinite(train.time), axis=-1, dtype=jnp.int32)
-    counts = nothing | {name: count(train) for name, train in found.items()}
+    counts = nothing | {name: count(train) for name, train in trains.items() if name in network.neurons}
     silent = {name: network.size(name) - total for name, total in counts.items()}
-    sent = counts | {name: count(train) for name, train in inputs.items()}
-    events = sum(sent[link.pre] * network.size(link.post) for link in network.connections)
-    events = jnp.asarray(events, jnp.int32)
+    events = delivered(links, lax.stop_gradient(trains), len(next(iter(trains.values())).time))
     return Stats(
-        _status(network, found, voltages), counts, nothing, silent, lax.stop_gradient(late), guarded, events,
-        jnp.zeros_like(events),
+        status, counts, nothing, silent, lax.stop_gradient(late), guarded, events, jnp.zeros_like(events)
     )  # fmt: skip
-
-
-def _status(network: Network, found: dict[str, Spikes], voltages: dict[str, Array]) -> Int[Array, ""]:
-    """First key of `ranvier.simulation.STATUS` that applies."""
-    neurons = [linear(neuron, "FirstSpike", "") for neuron in network.neurons.values()]
-    delays = [(link.delay(), link.delay.low, link.delay.high) for link in network.connections]
-    taus = [tau for neuron in neurons for tau in (neuron.tau_mem, neuron.tau_syn)]
-    results = [*(train.time for train in found.values()), *voltages.values()]
-    slack = 1e-6 if network.dtype == np.float64 else 1e-4
-    wrong = {
-        3: [jnp.any(neuron.v_leak >= neuron.v_threshold) for neuron in neurons],
-        4: [~jnp.isfinite(link.weight).all() for link in network.connections],
-        5: [~jnp.all((d >= low - slack) & (d <= high + slack) & (d < jnp.inf)) for d, low, high in delays],
-        6: [~jnp.all((tau > 0) & (tau < jnp.inf)) for tau in taus],
-        9: [jnp.isnan(result).any() for result in results],
-    }
-    return first_status((code, bad) for code, checks in wrong.items() for bad in checks)

@@ -24,53 +24,39 @@ CHUNKS = 8
 """Backward, a batch is cut into at most this many chunks, each with gradient sums of its own."""
 
 
-def check_times(plan: Plan, call: Call) -> int:
-    """First status that applies to input spikes and record times (keys of `ranvier.simulation.STATUS`), or 0."""
-    end = plan.t_end * (1 + 1e-6)
-    trains = zip(call.times, call.units, plan.sizes[: plan.inputs], strict=True)
-    if not all(entry.check_times(time, unit, size, end) for time, unit, size in trains):
-        return 7
-    ordered = all(np.all(at[:, 1:] >= at[:, :-1]) for at in call.records)
-    return 0 if ordered and all(np.all((at >= 0) & (at <= end)) for at in call.records) else 8
-
-
 class _Last(NamedTuple):
     """The network of the latest call, byte for byte, and what was made of it."""
 
     plan: Plan
     numbers: bytes
-    status: int
-    ready: Prepared | None
+    ready: Prepared
 
 
 _latest: list[_Last] = []
 
 
-def prepare(plan: Plan, call: Call) -> tuple[int, Prepared | None]:
-    """The network's status and, if that is 0, the kernel's arrays; taken from the latest call if nothing changed.
+def prepare(plan: Plan, call: Call) -> Prepared:
+    """The kernel's arrays of a network that keeps the rules; taken from the latest call if nothing changed.
 
     So a backward pass finds the tables of its forward pass.
     """
     numbers = b"".join([array.tobytes() for group in call[: Call._fields.index("times")] for array in group])
     for last in _latest:
         if last.numbers == numbers and last.plan == plan:
-            return last.status, last.ready
-    status, ready = _build(plan, call)
-    _latest[:] = [_Last(plan, numbers, status, ready)]
-    return status, ready
+            return last.ready
+    ready = _build(plan, call)
+    _latest[:] = [_Last(plan, numbers, ready)]
+    return ready
 
 
-def _build(plan: Plan, call: Call) -> tuple[int, Prepared | None]:
+def _build(plan: Plan, call: Call) -> Prepared:
     wiring, membranes = tables.wiring(plan), tables.membranes(plan, call)
     weight, delay = (np.concatenate([array.reshape(-1) for array in group]) for group in (call.weights, call.delays))
-    bounds = tables.bounds(plan)
-    status, shortest = entry.check(wiring, membranes, weight, delay, bounds.low, bounds.high, bounds.spiking)
-    if status != 0:
-        return status, None
+    shortest = float(min(membranes.rate_mem.min(), membranes.rate_syn.min()))  # rates come later: time constants still
     synapses = tables.synapses(plan, weight)
     window = window_length(plan.longest_window, shortest, plan.dtype)
     windows = max(1, math.ceil(plan.t_end / window))
-    entry.tabulate(wiring, membranes, delay, bounds.lowest, window, windows, synapses)
+    entry.tabulate(wiring, membranes, delay, tables.lowest(plan), window, windows, synapses)
     span = int(synapses.longest.max(initial=0)) + 2
     if LANES * span * membranes.theta.size >= 2**31:
         msg = (
@@ -80,17 +66,17 @@ def _build(plan: Plan, call: Call) -> tuple[int, Prepared | None]:
         raise ValueError(msg)
     margin = 1e-10 if plan.dtype == "float64" else 1e-5
     clock = arrays.Clock(window, windows, plan.t_end - (windows - 1) * window, span, margin)
-    return 0, Prepared(wiring, synapses, membranes, clock)
+    return Prepared(wiring, synapses, membranes, clock)
 
 
 def forward_call(plan: Plan, call: Call, trains: arrays.Trains) -> tuple[arrays.Output, int]:
     """Simulate one batch: what a user sees, and the status; `trains`, zeros at first, is for the backward pass."""
     batch = call.times[0].shape[0]
     output = tables.empty_output(plan, batch)
-    status, ready = prepare(plan, call)
-    status = status or check_times(plan, call)
-    if ready is None or status != 0:
+    status = int(call.status[0][0])
+    if status != 0:
         return output, status
+    ready = prepare(plan, call)
     inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
     taken = np.zeros(1, np.intp)
     _share(plan, batch, lambda: entry.forward(*ready, record, inputs, trains, output, plan.cap, taken))
@@ -110,9 +96,9 @@ def backward_call(
         seed: dL/d(recorded potential), (batch, values).
         timed: Whether the gradient of input times is wanted; if not, there is none.
     """
-    status, ready = prepare(plan, call)
-    if ready is None or (status or check_times(plan, call)) != 0:
+    if call.status[0][0] != 0:
         return tables.nan_gradient(plan, call, timed)
+    ready = prepare(plan, call)
     inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
     chunks, taken = min(CHUNKS, direct.shape[0]), np.zeros(1, np.intp)
     sums = tables.gradient_sums(plan, ready, chunks)

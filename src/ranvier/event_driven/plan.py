@@ -25,14 +25,12 @@ class Plan:
     inputs: int
     sizes: tuple[int, ...]
     capacities: tuple[int, ...]
-    spiking: tuple[bool, ...]
     mixed: tuple[bool, ...]
     links: tuple[str, ...]
     pre: tuple[int, ...]
     post: tuple[int, ...]
     delay_shapes: tuple[tuple[int, int], ...]
     low: tuple[float, ...]
-    high: tuple[float, ...]
     records: tuple[int, ...]
     dtype: str
     t_end: float

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from ranvier.dense import Link, dense
 from ranvier.event_driven.plan import Plan, longest_window
 from ranvier.event_driven.primitive import Result, event_driven
 from ranvier.event_driven.tables import Call
@@ -15,7 +16,7 @@ from ranvier.events import Spikes
 from ranvier.graph import running_order
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
-from ranvier.simulation import AbstractSimulator, Solution, Stats
+from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_status, delivered, in_flight
 
 
 class EventDriven(AbstractSimulator):
@@ -78,13 +79,16 @@ class EventDriven(AbstractSimulator):
         record: dict[str, Float[Array, "batch times"]],
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
-        plan = self._plan(network, spikes, t_end, record)
-        result = event_driven(plan, _call(plan, network, spikes, record))
-        return _solution(plan, network, cast(Result, result))
+        links = dense(network)
+        plan = self._plan(network, links, spikes, t_end, record)
+        status = argument_status(network, spikes, t_end, record)
+        result = event_driven(plan, _call(plan, network, links, spikes, record, status))
+        return _solution(plan, network, links, spikes, cast(Result, result))
 
     def _plan(
         self,
         network: Network,
+        links: tuple[Link, ...],
         spikes: dict[str, Spikes],
         t_end: float,
         record: dict[str, Float[Array, "batch times"]],
@@ -92,9 +96,8 @@ class EventDriven(AbstractSimulator):
         arrivals = sum(train.time.shape[-1] for train in spikes.values())
         longest = longest_window(network, arrivals, t_end, self.min_delay, self.window)
         order = running_order(network, longest)
-        inputs = [name for name, _ in network.input_sizes]
+        inputs = network.inputs
         places = {name: p for p, name in enumerate([*inputs, *order])}
-        links = network.connections
         return Plan(
             populations=tuple(places),
             inputs=len(inputs),
@@ -103,14 +106,12 @@ class EventDriven(AbstractSimulator):
                 *(spikes[name].time.shape[-1] for name in inputs),
                 *(network.size(name) * self.max_spikes if network.neurons[name].spiking else 0 for name in order),
             ),
-            spiking=(*(False for _ in inputs), *(network.neurons[name].spiking for name in order)),
             mixed=(*(False for _ in inputs), *(_mixed(network, name) for name in order)),
             links=tuple(link.name for link in links),
             pre=tuple(places[link.pre] for link in links),
             post=tuple(places[link.post] for link in links),
-            delay_shapes=tuple((link.delay().shape[0], link.delay().shape[1]) for link in links),
-            low=tuple(link.delay.low for link in links),
-            high=tuple(link.delay.high for link in links),
+            delay_shapes=tuple((link.delay.shape[0], link.delay.shape[1]) for link in links),
+            low=tuple(link.low for link in links),
             records=tuple(record[name].shape[-1] if name in record else 0 for name in order),
             dtype=str(jnp.dtype(network.dtype)),
             t_end=t_end,
@@ -130,7 +131,12 @@ def _mixed(network: Network, name: str) -> bool:
 
 
 def _call(
-    plan: Plan, network: Network, spikes: dict[str, Spikes], record: dict[str, Float[Array, "batch times"]]
+    plan: Plan,
+    network: Network,
+    links: tuple[Link, ...],
+    spikes: dict[str, Spikes],
+    record: dict[str, Float[Array, "batch times"]],
+    status: Int[Array, ""],
 ) -> Call:
     """The numbers of the call, in the plan's order and in the dtype of the weights."""
     order, inputs = plan.populations[plan.inputs :], plan.populations[: plan.inputs]
@@ -144,8 +150,8 @@ def _call(
 
     pairs = list(zip(neurons, order, strict=True))
     return Call(
-        weights=tuple(link.weight.astype(plan.dtype) for link in network.connections),
-        delays=tuple(link.delay().astype(plan.dtype) for link in network.connections),
+        weights=tuple(link.weight.astype(plan.dtype) for link in links),
+        delays=tuple(link.delay.astype(plan.dtype) for link in links),
         theta=tuple(relative(neuron.v_threshold, neuron.v_leak, name) for neuron, name in pairs),
         rho=tuple(relative(neuron.v_reset, neuron.v_leak, name) for neuron, name in pairs),
         refractory=tuple(wide(neuron.refractory, name) for neuron, name in pairs),
@@ -154,10 +160,13 @@ def _call(
         times=tuple(spikes[name].time.astype(plan.dtype) for name in inputs),
         units=tuple(spikes[name].unit.astype(jnp.int32) for name in inputs),
         records=tuple(record[name].astype(plan.dtype) for name in order if name in record),
+        status=(status[None],),
     )
 
 
-def _solution(plan: Plan, network: Network, result: Result) -> Solution:
+def _solution(
+    plan: Plan, network: Network, links: tuple[Link, ...], inputs: dict[str, Spikes], result: Result
+) -> Solution:
     order = plan.populations[plan.inputs :]
     result = Result(*(part if name in ("times", "voltages") else jax.lax.stop_gradient(part) for name, part in
                       zip(Result._fields, result, strict=True)))  # fmt: skip
@@ -170,18 +179,31 @@ def _solution(plan: Plan, network: Network, result: Result) -> Solution:
     for name, potential in zip(recorded, result.voltages, strict=True):
         leak = jnp.broadcast_to(_linear(network, name).v_leak.astype(plan.dtype), (network.size(name),))
         voltages[name] = potential + leak[None, None, :]
-    fan_out = [sum(plan.sizes[post] for pre, post in zip(plan.pre, plan.post, strict=True) if pre == p)
-               for p in range(len(plan.populations))]  # fmt: skip
+    spikes = {name: Spikes(time, unit) for name, time, unit in zip(order, result.times, result.units, strict=True)
+              if network.neurons[name].spiking}  # fmt: skip
+    events, late = _events(plan, links, inputs | spikes, result)
     stats = Stats(
         status=result.status,
         spikes=per_population(result.spikes),
         dropped=per_population(result.dropped),
         silent=per_population(result.silent),
-        in_flight=per_population(result.in_flight),
+        in_flight=per_population(result.in_flight) | late,
         guarded=per_population(result.guarded),
-        events=result.spikes @ jnp.asarray(fan_out, jnp.int32),
+        events=events,
         exact=result.exact,
     )
-    spikes = {name: Spikes(time, unit) for name, time, unit in zip(order, result.times, result.units, strict=True)
-              if network.neurons[name].spiking}  # fmt: skip
     return Solution(spikes, voltages, stats)
+
+
+def _events(
+    plan: Plan, links: tuple[Link, ...], trains: dict[str, Spikes], result: Result
+) -> tuple[Int[Array, " batch"], dict[str, Int[Array, " batch"]]]:
+    """Events of all connections, and those due after the end where absent synapses must be left out of the count."""
+    trains, batch = jax.lax.stop_gradient(trains), len(result.spikes)
+    whole = [link for link in links if link.exists is None]
+    fan_out = [sum(plan.sizes[plan.populations.index(link.post)] for link in whole if link.pre == name)
+               for name in plan.populations]  # fmt: skip
+    events = result.spikes @ jnp.asarray(fan_out, jnp.int32)
+    sparse = [link for link in links if link.exists is not None]
+    late = {link.post: in_flight(links, trains, link.post, plan.t_end, batch) for link in sparse}
+    return events + delivered(sparse, trains, batch), late

@@ -14,7 +14,8 @@ from ranvier.event_driven.plan import Plan
 class Call(NamedTuple):
     """The numbers of one call, as JAX arrays at first and as NumPy arrays on the host.
 
-    Per connection, per population of neurons, per input, per recorded population.
+    Per connection, per population of neurons, per input, per recorded population; and what the rules say of them all, a
+    key of `ranvier.status.STATUS` or 0.
     """
 
     weights: tuple[Any, ...]
@@ -27,6 +28,7 @@ class Call(NamedTuple):
     times: tuple[Any, ...]
     units: tuple[Any, ...]
     records: tuple[Any, ...]
+    status: tuple[Any, ...]
 
 
 class Prepared(NamedTuple):
@@ -38,24 +40,10 @@ class Prepared(NamedTuple):
     clock: arrays.Clock
 
 
-class Bounds(NamedTuple):
-    """What `check` needs to know of a plan: bounds of every connection's delays, and who spikes.
-
-    `low` and `high` leave room for rounding; `lowest` does not.
-    """
-
-    low: np.ndarray
-    high: np.ndarray
-    spiking: np.ndarray
-    lowest: np.ndarray
-
-
 @cache
-def bounds(plan: Plan) -> Bounds:
-    """Bounds of a plan."""
-    slack = 1e-6 if plan.dtype == "float64" else 1e-4
-    low = np.array(plan.low)
-    return Bounds(low - slack, np.array(plan.high) + slack, np.array(plan.spiking), low)
+def lowest(plan: Plan) -> np.ndarray:
+    """Lower bound of every connection's delays (ms)."""
+    return np.array(plan.low)
 
 
 def membranes(plan: Plan, call: Call) -> arrays.Membranes:

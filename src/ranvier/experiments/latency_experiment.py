@@ -18,6 +18,7 @@ import optax
 from jaxtyping import Array, Float, Int
 
 from ranvier.augmentations import Jitter
+from ranvier.builders import feedforward
 from ranvier.datasets.samples import Samples, Splits
 from ranvier.delays import DelayFactory, axonal, dendritic, fixed, synaptic
 from ranvier.events import Spikes, first_spike
@@ -25,7 +26,7 @@ from ranvier.experiments.experiment import AbstractExperiment, Data, check, high
 from ranvier.experiments.methods import METHODS
 from ranvier.initializers import normal
 from ranvier.losses import first_spike_cross_entropy, max_over_time_cross_entropy, relative_time_mse
-from ranvier.network import Network, feedforward
+from ranvier.network import Network
 from ranvier.neurons import LI, LIF
 from ranvier.regularizers import SilentRecovery
 from ranvier.simulation import Solution

@@ -11,7 +11,8 @@ from ranvier.experiments.experiment import AbstractExperiment, keys
 from ranvier.experiments.mnist_experiment import Mnist
 from ranvier.experiments.temporal_order_experiment import TemporalOrder
 from ranvier.experiments.yin_yang_experiment import YinYang
-from ranvier.network import Network, partition
+from ranvier.network import Network
+from ranvier.selection import partition
 from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit, read_arrays
 from ranvier.train.provenance import provenance
 

@@ -16,12 +16,13 @@ from jaxtyping import Array, Float, Int
 
 from ranvier.connections import Connection
 from ranvier.datasets.temporal_order import temporal_order_samples
-from ranvier.delays import Projection, SynapticDelay
+from ranvier.delays import Clip, SynapticDelay
 from ranvier.experiments.experiment import AbstractExperiment, Data, check, highest, keys
 from ranvier.experiments.methods import METHODS
 from ranvier.losses import max_over_time_cross_entropy
 from ranvier.network import Network
 from ranvier.neurons import LI
+from ranvier.populations import Population
 from ranvier.simulation import Solution, simulate
 from ranvier.train import Dataset, Recipe, RunFolder, adam, by_field
 
@@ -96,10 +97,10 @@ class TemporalOrder(AbstractExperiment):
         wrong = self.gap * (1.0 - jnp.eye(2, dtype=self.dtype))
         noise = self.delay_std * jax.random.normal(keys(self)[0], (2, 2), self.dtype)
         start = jnp.clip(wrong + noise, 0.0, self.delay_high)
-        delay = SynapticDelay(start, 0.0, self.delay_high, Projection())
+        delay = SynapticDelay(start, 0.0, self.delay_high, Clip())
         neuron = jax.tree.map(lambda leaf: leaf.astype(self.dtype), LI(self.tau_mem, self.tau_syn))
         link = Connection("input", "output", jnp.ones((2, 2), self.dtype), delay)
-        return Network({"input": 2}, {"output": neuron}, {"output": 2}, [link])
+        return Network({"input": Population(2), "output": Population(2, neuron)}, [link])
 
     @property
     def times(self) -> Float[np.ndarray, " times"]:

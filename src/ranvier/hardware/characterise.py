@@ -10,10 +10,11 @@ import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
 from ranvier.connections import Connection
-from ranvier.delays import AxonalDelay, Projection
+from ranvier.delays import AxonalDelay, Clip
 from ranvier.hardware.substrate import AbstractSubstrate
 from ranvier.network import Network
 from ranvier.neurons import LIF
+from ranvier.populations import Population
 
 SLACK = 1e-6
 """Room between the bounds (us) where only one delay is asked for."""
@@ -88,9 +89,9 @@ def measure_delays(
 
     @jax.jit
     def run(delay: Float[jax.Array, ""], key: PRNGKeyArray) -> Float[jax.Array, "trials elements"]:
-        delays = AxonalDelay(jnp.broadcast_to(delay, (elements, 1)), asked.min(), asked.max() + SLACK, Projection())
+        delays = AxonalDelay(jnp.broadcast_to(delay, (elements, 1)), asked.min(), asked.max() + SLACK, Clip())
         link = Connection("input", "output", weight, delays)
-        network = Network({"input": elements}, {"output": neuron}, {"output": 1}, [link])
+        network = Network({"input": Population(elements), "output": Population(1, neuron)}, [link])
         return substrate.measure(network, inputs, 100.0 * tau, key=key).arrival[0]
 
     keys = jax.random.split(key, len(asked))

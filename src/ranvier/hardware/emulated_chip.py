@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ranvier.closed_form import FirstSpike
 from ranvier.closed_form.sorting import in_order
 from ranvier.connections import Connection
+from ranvier.dense import dense
 from ranvier.events import first_spike
 from ranvier.graph import running_order
 from ranvier.hardware.brainscales import BrainScaleS2
@@ -20,6 +21,7 @@ from ranvier.hardware.settings import time_scale, written
 from ranvier.hardware.substrate import AbstractSubstrate, Measured
 from ranvier.network import Network
 from ranvier.neurons import linear
+from ranvier.populations import Population
 
 
 class EmulatedChip(AbstractSubstrate):
@@ -55,19 +57,19 @@ class EmulatedChip(AbstractSubstrate):
     ) -> Measured:
         """Run a batch; `key` decides all noise."""
         chip, circuits = self.chip, emulate(network, self.chip)
-        scale = time_scale(network, chip)
+        scale, links = time_scale(network, chip), dense(circuits)
         stamp = lambda time: _stamped(time, scale * chip.timestamp) if chip.timestamp > 0 else time
         sent, read, arrival = dict(inputs), dict(inputs), {}
         for name in running_order(network, jnp.inf):
             keys = jax.random.split(jax.random.fold_in(key, len(sent)), 4)
             due = []
-            for at, link in enumerate(circuits.connections):
+            for at, link in enumerate(links):
                 if link.post != name:
                     continue
                 time, arrival[at] = sent[link.pre], read[link.pre]
                 if has_elements(network.connections[at]):
                     noise = _normal(jax.random.fold_in(keys[0], at), time, chip.delay_jitter)
-                    time = time + link.delay()[None, :, 0] + scale * noise
+                    time = time + link.delay[None, :, 0] + scale * noise
                     arrival[at] = stamp(time)
                 due.append((time + scale * chip.latency if link.pre in network.neurons else time, link.weight))
             spikes = _first_spikes(circuits, name, due, t_end, chip.threshold_noise, keys[1])
@@ -119,7 +121,7 @@ def _first_spikes(
     theta = theta * (1.0 + _normal(key, theta, noise))
     noisy = eqx.tree_at(lambda cell: cell.v_threshold, neuron, neuron.v_leak + theta)
     link = Connection("arrivals", name, jnp.concatenate([weight for _, weight in due]))
-    alone = Network({"arrivals": link.weight.shape[0]}, {name: noisy}, {name: size}, [link])
+    alone = Network({"arrivals": Population(link.weight.shape[0]), name: Population(size, noisy)}, [link])
     arrivals = in_order(jnp.concatenate([time for time, _ in due], axis=1))
     spikes = FirstSpike().run(alone, {"arrivals": arrivals}, t_end, {}).spikes[name]
     return first_spike(spikes, size)

@@ -8,11 +8,13 @@ from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray
 
 from ranvier.connections import Connection
 from ranvier.delays import FixedDelay
+from ranvier.dense import dense
 from ranvier.hardware.brainscales import BrainScaleS2
 from ranvier.hardware.placement import has_elements
 from ranvier.hardware.settings import time_scale, written
 from ranvier.network import Network
 from ranvier.neurons import LIF, linear
+from ranvier.populations import Population
 
 LEAST = 0.1
 """Smallest share of its nominal value that a circuit's parameter may have."""
@@ -48,18 +50,20 @@ def emulate(network: Network, chip: BrainScaleS2) -> Network:
     neurons = {name: _neuron(settings, name, chip, _fold(key, name)) for name in settings.neurons}
     ratio = time_scale(network, chip)
     links = []
-    for place, link in enumerate(settings.connections):
-        shape, dtype = link.weight.shape, link.weight.dtype
+    for place, (link, matrix) in enumerate(zip(settings.connections, dense(settings), strict=True)):
+        shape, dtype = matrix.weight.shape, matrix.weight.dtype
         gain = _spread(_fold(key, f"gain of {link.post}"), chip.gain_spread, (1, shape[1]), dtype)
         own = jax.random.fold_in(_fold(key, f"synapses of {link.name}"), place)
         synapse = _spread(own, chip.synapse_spread, shape, dtype)
-        delay = link.delay()
+        delay = matrix.delay
         if has_elements(network.connections[place]) and chip.delay_offset > 0:
             own = jax.random.fold_in(_fold(key, f"elements of {link.name}"), place)
             noise = jax.random.normal(own, (shape[0], 1), delay.dtype)
             delay = jnp.maximum(delay + ratio * chip.delay_offset * noise, 0.0)
-        links.append(Connection(link.pre, link.post, link.weight * gain * synapse, FixedDelay(delay)))
-    return Network(dict(network.input_sizes), neurons, dict(network.neuron_sizes), links)
+        values = link.pattern.take(matrix.weight * gain * synapse)
+        links.append(Connection(link.pre, link.post, values, FixedDelay(delay), link.pattern, name=link.name))
+    cells = {name: Population(one.size, neurons.get(name)) for name, one in network.populations.items()}
+    return Network(cells, links)
 
 
 def _neuron(network: Network, name: str, chip: BrainScaleS2, key: PRNGKeyArray) -> LIF:

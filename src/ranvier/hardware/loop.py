@@ -16,16 +16,18 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ranvier.closed_form.roots import flow
 from ranvier.closed_form.sorting import in_order
+from ranvier.dense import dense
 from ranvier.events import Spikes, first_spike, spike_count
 from ranvier.graph import running_order
 from ranvier.hardware.substrate import AbstractSubstrate, Measured
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
-from ranvier.simulation import AbstractNoisySimulator, Solution, Stats, first_status
+from ranvier.simulation import AbstractNoisySimulator, Solution, Stats, argument_status
+from ranvier.status import INPUT_UNIT, NOT_FINITE, first_status
 
 
 class InTheLoop(AbstractNoisySimulator):
@@ -97,8 +99,10 @@ class InTheLoop(AbstractNoisySimulator):
         constant = lax.stop_gradient((network, inputs))
         measured = lax.stop_gradient(self.substrate.measure(*constant, t_end, key=self.key))
         solution = in_the_loop(settings, inputs, measured, t_end, self.max_inverse_slope)
-        again = sum(jnp.sum(spike_count(train, network.size(name)) > 1, axis=-1) for name, train in spikes.items())
-        status = jnp.where(jnp.any(again > 0), 12, solution.stats.status).astype(jnp.int32)
+        again = [jnp.any(spike_count(train, network.size(name)) > 1) for name, train in spikes.items()]
+        before = argument_status(network, spikes, t_end, record)
+        status = first_status([(INPUT_UNIT, twice) for twice in again], before)
+        status = jnp.where(status > 0, status, solution.stats.status)
         return eqx.tree_at(lambda tree: tree.stats.status, solution, status)
 
 
@@ -132,19 +136,18 @@ def in_the_loop(
         >>> float(in_the_loop(net, inputs, measured, 60.0).spikes["output"].time[0, 0])
         3.25
     """
-    first, guarded = dict(inputs), {}
+    first, guarded, links = dict(inputs), {}, dense(network)
     for name in running_order(network, math.inf):
         times, weights = [], []
-        for at, link in enumerate(network.connections):
+        for at, link in enumerate(links):
             if link.post == name:
-                times.append(_passed_on(measured.arrival[at], first[link.pre], link.delay()))
+                times.append(_passed_on(measured.arrival[at], first[link.pre], link.delay))
                 weights.append(link.weight)
         neuron = linear(network.neurons[name], "InTheLoop", "Use LIF.")
         arrival = jnp.concatenate(times, axis=1)
         spikes = jnp.where(measured.first[name] <= t_end, measured.first[name], jnp.inf)
         first[name], guarded[name] = _spike(neuron, arrival, jnp.concatenate(weights), spikes, max_inverse_slope)
-    names = [name for name, _ in network.neuron_sizes]
-    trains = {name: in_order(first[name]) for name in names}
+    trains = {name: in_order(first[name]) for name in network.neurons}
     return Solution(trains, {}, _stats(network, first, measured, guarded, t_end))
 
 
@@ -194,20 +197,10 @@ def _stats(
     counts = {name: total(jnp.isfinite(first[name])) for name in guarded}
     nothing = jax.tree.map(jnp.zeros_like, counts)
     late, events = dict(nothing), jnp.zeros_like(next(iter(counts.values())))
-    for link, arrival in zip(network.connections, measured.arrival, strict=True):
-        size, some = network.size(link.post), jnp.isfinite(arrival)
-        late[link.post] += size * total(some & (arrival > t_end))
-        events += size * total(some)
+    for link, arrival in zip(dense(network), measured.arrival, strict=True):
+        some = jnp.isfinite(arrival)
+        late[link.post] += link.events(some & (arrival > t_end))
+        events += link.events(some)
     silent = {name: network.size(name) - count for name, count in counts.items()}
-    return Stats(_status(network, first), counts, nothing, silent, late, guarded, events, jnp.zeros_like(events))
-
-
-def _status(network: Network, first: dict[str, Float[Array, "batch _"]]) -> Int[Array, ""]:
-    """First key of `ranvier.simulation.STATUS` that applies."""
-    delays = [link.delay() for link in network.connections]
-    wrong: dict[int, list[Bool[Array, ""]]] = {
-        4: [~jnp.isfinite(link.weight).all() for link in network.connections],
-        5: [~jnp.isfinite(delay).all() for delay in delays],
-        9: [jnp.isnan(times).any() for times in first.values()],
-    }
-    return first_status((code, bad) for code, checks in wrong.items() for bad in checks)
+    nan = [(NOT_FINITE, jnp.isnan(times).any()) for times in first.values()]
+    return Stats(first_status(nan), counts, nothing, silent, late, guarded, events, jnp.zeros_like(events))

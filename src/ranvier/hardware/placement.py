@@ -6,6 +6,8 @@ import numpy as np
 
 from ranvier._concrete import concrete
 from ranvier.connections import Connection
+from ranvier.delays import Per
+from ranvier.dense import Link, dense
 from ranvier.graph import cycle_limit
 from ranvier.hardware.brainscales import BrainScaleS2
 from ranvier.network import Network
@@ -26,9 +28,9 @@ class Resources(NamedTuple):
     rows: int
 
 
-def has_elements(link: Connection) -> bool:
+def has_elements(link: Connection | Link) -> bool:
     """Whether a connection needs delay elements: all but those whose delays are fixed at 0."""
-    return link.delay.high > 0
+    return (link.high if isinstance(link, Link) else link.delay.high) > 0
 
 
 def check_fits(network: Network, chip: BrainScaleS2) -> Resources:
@@ -56,7 +58,7 @@ def check_fits(network: Network, chip: BrainScaleS2) -> Resources:
     _check_graph(network)
     _check_delays(network, chip)
     elements = sum(network.size(link.pre) for link in network.connections if has_elements(link))
-    sizes = dict(network.neuron_sizes)
+    sizes = {name: network.size(name) for name in network.neurons}
     inward = {
         name: sum(2 * network.size(link.pre) for link in network.connections if link.post == name) for name in sizes
     }
@@ -122,12 +124,11 @@ def _check_graph(network: Network) -> None:
 def _check_delays(network: Network, chip: BrainScaleS2) -> None:
     """Axonal delays inside the range of the delay elements."""
     tau = concrete(linear(next(iter(network.neurons.values())), "BrainScaleS2", "Use LIF.").tau_mem)
-    for link in filter(has_elements, network.connections):
-        shape = link.delay().shape
-        if shape[1] > 1:
+    for link in filter(has_elements, dense(network)):
+        if link.per not in (Per.SENDER, Per.COMMON):
             msg = (
-                f"BrainScaleS2: the delays of {link.name} have shape {shape}, one for each receiver; a delay element "
-                "delays a sender's spike for all receivers. Use rv.axonal(...)."
+                f"BrainScaleS2: {link.name} has one delay per {link.per.value}; a delay element delays a sender's "
+                "spike for all receivers. Use rv.axonal(...)."
             )
             raise ValueError(msg)
         if tau is None:
@@ -135,11 +136,11 @@ def _check_delays(network: Network, chip: BrainScaleS2) -> None:
         ratio = float(np.ravel(tau)[0]) / chip.tau
         low, high = chip.delay_low * ratio, chip.delay_high * ratio
         slack = 1e-5 * ratio * chip.tau
-        if not (low - slack <= link.delay.low and link.delay.high <= high + slack):
+        if not (low - slack <= link.low and link.high <= high + slack):
             msg = (
-                f"BrainScaleS2: the delays of {link.name} may be {link.delay.low:g} to {link.delay.high:g} ms, but the "
+                f"BrainScaleS2: the delays of {link.name} may be {link.low:g} to {link.high:g} ms, but the "
                 f"elements reach {low:.4g} to {high:.4g} ms ({chip.delay_low} to {chip.delay_high} us of the chip, "
-                f"with {ratio:.4g} ms for one us). Choose bounds inside. (A FixedDelay that is made inside a traced "
-                "function has bounds 0 and inf: make the network outside.)"
+                f"with {ratio:.4g} ms for one us). Choose bounds inside. (A FixedDelay made of "
+                "traced values has bounds 0 and inf: give it low= and high=.)"
             )
             raise ValueError(msg)

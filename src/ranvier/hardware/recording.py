@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ranvier._concrete import concrete
 from ranvier.connections import Connection
 from ranvier.delays import FixedDelay
+from ranvier.dense import dense
 from ranvier.hardware.substrate import AbstractSubstrate, Measured
 from ranvier.network import Network
 
@@ -56,8 +57,8 @@ class Recording(AbstractSubstrate):
 
     def written(self, network: Network) -> Network:
         """`network` itself: what was written is what is asked for."""
-        for at, (link, had) in enumerate(zip(network.connections, self.settings.connections, strict=True)):
-            for what, now, then in (("weight", link.weight, had.weight), ("delay", link.delay(), had.delay())):
+        for at, (link, had) in enumerate(zip(dense(network), dense(self.settings), strict=True)):
+            for what, now, then in (("weight", link.weight, had.weight), ("delay", link.delay, had.delay)):
                 _check_same(f"{what} {at} ({link.name})", now, then)
         return network
 
@@ -87,7 +88,7 @@ def save_recording(path: Path | str, recording: Recording) -> None:
     arrays |= {f"first/{name}": np.asarray(times) for name, times in recording.measured.first.items()}
     arrays |= {f"arrival/{at}": np.asarray(times) for at, times in enumerate(recording.measured.arrival)}
     arrays |= {f"weight/{at}": np.asarray(link.weight) for at, link in enumerate(links)}
-    arrays |= {f"delay/{at}": np.asarray(link.delay()) for at, link in enumerate(links)}
+    arrays |= {f"delay/{at}": np.asarray(recording.settings.delay(link)) for at, link in enumerate(links)}
     with Path(path).open("wb") as file:
         np.savez(file, allow_pickle=False, **arrays)
 
@@ -119,7 +120,7 @@ def load_recording(path: Path | str, network: Network) -> Recording:
 
 
 def _recording(path: Path, arrays: dict[str, np.ndarray], network: Network) -> Recording:
-    sizes, names = dict(network.input_sizes + network.neuron_sizes), [name for name, _ in network.input_sizes]
+    sizes = {name: one.size for name, one in network.populations.items()}
     batch = next((len(values) for name, values in arrays.items() if name.startswith("input/")), 0)
 
     def take(name: str, *shape: int) -> Float[Array, "*shape"]:
@@ -132,13 +133,13 @@ def _recording(path: Path, arrays: dict[str, np.ndarray], network: Network) -> R
     links = []
     for at, link in enumerate(network.connections):
         weight, delay = take(f"weight/{at}", *link.weight.shape), take(f"delay/{at}")
-        links.append(Connection(link.pre, link.post, weight, FixedDelay(delay)))
+        links.append(Connection(link.pre, link.post, weight, FixedDelay(delay), link.pattern, name=link.name))
     measured = Measured(
         {name: take(f"first/{name}", batch, sizes[name]) for name in network.neurons},
         tuple(take(f"arrival/{at}", batch, sizes[link.pre]) for at, link in enumerate(network.connections)),
     )
-    settings = Network(dict(network.input_sizes), network.neurons, dict(network.neuron_sizes), links)
-    inputs = {name: take(f"input/{name}", batch, sizes[name]) for name in names}
+    settings = Network(network.populations, links)
+    inputs = {name: take(f"input/{name}", batch, sizes[name]) for name in network.inputs}
     return Recording(settings, inputs, measured, float(arrays["t_end"]))
 
 

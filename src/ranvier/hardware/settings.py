@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from ranvier.connections import Connection
 from ranvier.delays import FixedDelay
+from ranvier.dense import dense
 from ranvier.hardware.brainscales import BrainScaleS2
 from ranvier.hardware.placement import check_fits, has_elements
 from ranvier.network import Network
@@ -45,13 +46,14 @@ def written(network: Network, chip: BrainScaleS2) -> Network:
     check_fits(network, chip)
     ratio = time_scale(network, chip)
     links = []
-    for link in network.connections:
-        weight = _straight_through(link.weight, _rounded_weight(link.weight, theta(network, link.post), chip))
-        delay = link.delay()
+    for link, matrix in zip(network.connections, dense(network), strict=True):
+        weight = _straight_through(matrix.weight, _rounded_weight(matrix.weight, theta(network, link.post), chip))
+        delay = matrix.delay
         if has_elements(link):
             delay = _straight_through(delay, _rounded_delay(delay / ratio, chip) * ratio)
-        links.append(Connection(link.pre, link.post, weight, FixedDelay(delay)))
-    return Network(dict(network.input_sizes), network.neurons, dict(network.neuron_sizes), links)
+        values = link.pattern.take(weight)
+        links.append(Connection(link.pre, link.post, values, FixedDelay(delay), link.pattern, name=link.name))
+    return Network(network.populations, links)
 
 
 def weight_codes(network: Network, chip: BrainScaleS2) -> list[Int[Array, "pre post"]]:
@@ -107,9 +109,10 @@ def delay_codes(network: Network, chip: BrainScaleS2) -> list[Int[Array, " pre"]
         msg = "delay_codes: this chip has `delay_step` 0, so its delays have no codes; give it a step."
         raise ValueError(msg)
     ratio, first = time_scale(network, chip), chip.delay_codes[0]
-    steps = lambda link: (_rounded_delay(link.delay() / ratio, chip) - chip.delay_low) / chip.delay_step
+    steps = lambda link: (_rounded_delay(link.delay / ratio, chip) - chip.delay_low) / chip.delay_step
     codes = lambda link: jnp.broadcast_to(first + jnp.rint(steps(link)[:, 0]).astype(jnp.int32), link.weight.shape[:1])
-    return [codes(link) if has_elements(link) else None for link in network.connections]
+    links = zip(network.connections, dense(network), strict=True)
+    return [codes(matrix) if has_elements(link) else None for link, matrix in links]
 
 
 def time_scale(network: Network, chip: BrainScaleS2) -> Float[Array, ""]:

@@ -6,12 +6,18 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
+from ranvier.rules import Rule
+
 
 class AbstractNeuron(eqx.Module):
     """A population of neurons of one kind. Its state has shape (variables, size)."""
 
     spiking: eqx.AbstractClassVar[bool]
     learns: eqx.AbstractClassVar[tuple[str, ...]]
+
+    @abc.abstractmethod
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be: checked when it is made and, since training changes them, in every run."""
 
     @abc.abstractmethod
     def initial(self, size: int, dtype: DTypeLike) -> Float[Array, "variables size"]:

@@ -5,8 +5,10 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
-from ranvier._parameters import check_below, finite, positive
+from ranvier._parameters import parameter
 from ranvier.neurons.abstract_ode import AbstractODENeuron
+from ranvier.rules import Rule, above_zero, below, check, finite
+from ranvier.status import LEAK, RESET
 from ranvier.synapses import AbstractSynapse, ExponentialCurrent
 
 
@@ -67,17 +69,32 @@ class AdaptiveLIF(AbstractODENeuron):
         bias: ArrayLike = 0.0,
         synapse: AbstractSynapse | None = None,
     ):
-        self.tau_mem = positive("AdaptiveLIF", "tau_mem", tau_mem)
-        self.tau_adapt = positive("AdaptiveLIF", "tau_adapt", tau_adapt)
-        self.a = finite("AdaptiveLIF", "a", a)
-        self.b = finite("AdaptiveLIF", "b", b)
-        self.v_threshold = finite("AdaptiveLIF", "v_threshold", v_threshold)
-        self.v_reset = finite("AdaptiveLIF", "v_reset", v_reset)
-        self.v_leak = finite("AdaptiveLIF", "v_leak", v_leak)
-        self.bias = finite("AdaptiveLIF", "bias", bias)
+        self.tau_mem = parameter("AdaptiveLIF", "tau_mem", tau_mem)
+        self.tau_adapt = parameter("AdaptiveLIF", "tau_adapt", tau_adapt)
+        self.a = parameter("AdaptiveLIF", "a", a)
+        self.b = parameter("AdaptiveLIF", "b", b)
+        self.v_threshold = parameter("AdaptiveLIF", "v_threshold", v_threshold)
+        self.v_reset = parameter("AdaptiveLIF", "v_reset", v_reset)
+        self.v_leak = parameter("AdaptiveLIF", "v_leak", v_leak)
+        self.bias = parameter("AdaptiveLIF", "bias", bias)
         self.synapse = ExponentialCurrent() if synapse is None else synapse
-        check_below("AdaptiveLIF", "v_reset", self.v_reset, "v_threshold", self.v_threshold)
-        check_below("AdaptiveLIF", "v_leak", self.v_leak, "v_threshold", self.v_threshold)
+        check("AdaptiveLIF", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (
+            above_zero("tau_mem", self.tau_mem),
+            above_zero("tau_adapt", self.tau_adapt),
+            finite("a", self.a),
+            finite("b", self.b),
+            finite("v_threshold", self.v_threshold),
+            finite("v_reset", self.v_reset),
+            finite("v_leak", self.v_leak),
+            finite("bias", self.bias),
+            below("v_reset", self.v_reset, "v_threshold", self.v_threshold, RESET),
+            below("v_leak", self.v_leak, "v_threshold", self.v_threshold, LEAK),
+            *self.synapse.rules(),
+        )
 
     def initial(self, size: int, dtype: DTypeLike) -> Float[Array, "variables size"]:
         """`v = v_leak`, `w = 0`."""

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
-from ranvier._parameters import check_below, finite, positive
+from ranvier._parameters import parameter
 from ranvier.crossing import exact_root
 from ranvier.neurons.abstract_ode import AbstractODENeuron
+from ranvier.rules import Rule, above_zero, below, check, finite, positive
 from ranvier.synapses import AbstractSynapse, ExponentialCurrent
 
 
@@ -86,20 +87,38 @@ class AdEx(AbstractODENeuron):
         bias: ArrayLike = 0.0,
         synapse: AbstractSynapse | None = None,
     ):
-        self.c_mem = positive("AdEx", "c_mem", c_mem, "a capacitance in pF")
-        self.g_leak = positive("AdEx", "g_leak", g_leak, "a conductance in nS")
-        self.v_leak = finite("AdEx", "v_leak", v_leak)
-        self.v_threshold = finite("AdEx", "v_threshold", v_threshold)
-        self.delta_t = positive("AdEx", "delta_t", delta_t, "a potential in mV")
-        self.tau_adapt = positive("AdEx", "tau_adapt", tau_adapt)
-        self.a = finite("AdEx", "a", a)
-        self.b = finite("AdEx", "b", b)
-        self.v_reset = finite("AdEx", "v_reset", v_reset)
-        self.v_peak = finite("AdEx", "v_peak", v_peak)
-        self.bias = finite("AdEx", "bias", bias)
+        self.c_mem = parameter("AdEx", "c_mem", c_mem)
+        self.g_leak = parameter("AdEx", "g_leak", g_leak)
+        self.v_leak = parameter("AdEx", "v_leak", v_leak)
+        self.v_threshold = parameter("AdEx", "v_threshold", v_threshold)
+        self.delta_t = parameter("AdEx", "delta_t", delta_t)
+        self.tau_adapt = parameter("AdEx", "tau_adapt", tau_adapt)
+        self.a = parameter("AdEx", "a", a)
+        self.b = parameter("AdEx", "b", b)
+        self.v_reset = parameter("AdEx", "v_reset", v_reset)
+        self.v_peak = parameter("AdEx", "v_peak", v_peak)
+        self.bias = parameter("AdEx", "bias", bias)
         self.synapse = ExponentialCurrent() if synapse is None else synapse
-        check_below("AdEx", "v_reset", self.v_reset, "v_peak", self.v_peak)
-        check_below("AdEx", "v_threshold", self.v_threshold, "v_peak", self.v_peak)
+        check("AdEx", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (
+            positive("c_mem", self.c_mem, "a capacitance in pF"),
+            positive("g_leak", self.g_leak, "a conductance in nS"),
+            finite("v_leak", self.v_leak),
+            finite("v_threshold", self.v_threshold),
+            positive("delta_t", self.delta_t, "a potential in mV"),
+            above_zero("tau_adapt", self.tau_adapt),
+            finite("a", self.a),
+            finite("b", self.b),
+            finite("v_reset", self.v_reset),
+            finite("v_peak", self.v_peak),
+            finite("bias", self.bias),
+            below("v_reset", self.v_reset, "v_peak", self.v_peak),
+            below("v_threshold", self.v_threshold, "v_peak", self.v_peak),
+            *self.synapse.rules(),
+        )
 
     def initial(self, size: int, dtype: DTypeLike) -> Float[Array, "variables size"]:
         """`v = v_leak`, `w = 0`."""

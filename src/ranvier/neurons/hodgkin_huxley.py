@@ -6,8 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
 from ranvier._exprel import exprel
-from ranvier._parameters import check_below, finite, positive
+from ranvier._parameters import parameter
 from ranvier.neurons.abstract_ode import AbstractODENeuron
+from ranvier.rules import Rule, below, check, finite, positive
 from ranvier.synapses import AbstractSynapse, ExponentialCurrent
 
 
@@ -80,18 +81,35 @@ class HodgkinHuxley(AbstractODENeuron):
         bias: ArrayLike = 0.0,
         synapse: AbstractSynapse | None = None,
     ):
-        self.c_mem = positive("HodgkinHuxley", "c_mem", c_mem, "a capacitance in uF/cm2")
-        self.g_na = positive("HodgkinHuxley", "g_na", g_na, "a conductance in mS/cm2")
-        self.g_k = positive("HodgkinHuxley", "g_k", g_k, "a conductance in mS/cm2")
-        self.g_leak = positive("HodgkinHuxley", "g_leak", g_leak, "a conductance in mS/cm2")
-        self.e_na = finite("HodgkinHuxley", "e_na", e_na)
-        self.e_k = finite("HodgkinHuxley", "e_k", e_k)
-        self.e_leak = finite("HodgkinHuxley", "e_leak", e_leak)
-        self.v_threshold = finite("HodgkinHuxley", "v_threshold", v_threshold)
-        self.v_initial = finite("HodgkinHuxley", "v_initial", v_initial)
-        self.bias = finite("HodgkinHuxley", "bias", bias)
+        self.c_mem = parameter("HodgkinHuxley", "c_mem", c_mem)
+        self.g_na = parameter("HodgkinHuxley", "g_na", g_na)
+        self.g_k = parameter("HodgkinHuxley", "g_k", g_k)
+        self.g_leak = parameter("HodgkinHuxley", "g_leak", g_leak)
+        self.e_na = parameter("HodgkinHuxley", "e_na", e_na)
+        self.e_k = parameter("HodgkinHuxley", "e_k", e_k)
+        self.e_leak = parameter("HodgkinHuxley", "e_leak", e_leak)
+        self.v_threshold = parameter("HodgkinHuxley", "v_threshold", v_threshold)
+        self.v_initial = parameter("HodgkinHuxley", "v_initial", v_initial)
+        self.bias = parameter("HodgkinHuxley", "bias", bias)
         self.synapse = ExponentialCurrent() if synapse is None else synapse
-        check_below("HodgkinHuxley", "v_initial", self.v_initial, "v_threshold", self.v_threshold)
+        check("HodgkinHuxley", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (
+            positive("c_mem", self.c_mem, "a capacitance in uF/cm2"),
+            positive("g_na", self.g_na, "a conductance in mS/cm2"),
+            positive("g_k", self.g_k, "a conductance in mS/cm2"),
+            positive("g_leak", self.g_leak, "a conductance in mS/cm2"),
+            finite("e_na", self.e_na),
+            finite("e_k", self.e_k),
+            finite("e_leak", self.e_leak),
+            finite("v_threshold", self.v_threshold),
+            finite("v_initial", self.v_initial),
+            finite("bias", self.bias),
+            below("v_initial", self.v_initial, "v_threshold", self.v_threshold),
+            *self.synapse.rules(),
+        )
 
     def initial(self, size: int, dtype: DTypeLike) -> Float[Array, "variables size"]:
         """`v = v_initial`, gates at `alpha / (alpha + beta)`."""

@@ -5,8 +5,9 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
-from ranvier._parameters import check_below, finite, positive
+from ranvier._parameters import parameter
 from ranvier.neurons.abstract_ode import AbstractODENeuron
+from ranvier.rules import Rule, below, check, finite, positive
 from ranvier.synapses import AbstractSynapse, ExponentialCurrent
 
 CURVATURE = 0.04
@@ -74,14 +75,27 @@ class Izhikevich(AbstractODENeuron):
         bias: ArrayLike = 0.0,
         synapse: AbstractSynapse | None = None,
     ):
-        self.a = positive("Izhikevich", "a", a, "a rate per ms")
-        self.b = finite("Izhikevich", "b", b)
-        self.c = finite("Izhikevich", "c", c)
-        self.d = finite("Izhikevich", "d", d)
-        self.v_peak = finite("Izhikevich", "v_peak", v_peak)
-        self.bias = finite("Izhikevich", "bias", bias)
+        self.a = parameter("Izhikevich", "a", a)
+        self.b = parameter("Izhikevich", "b", b)
+        self.c = parameter("Izhikevich", "c", c)
+        self.d = parameter("Izhikevich", "d", d)
+        self.v_peak = parameter("Izhikevich", "v_peak", v_peak)
+        self.bias = parameter("Izhikevich", "bias", bias)
         self.synapse = ExponentialCurrent() if synapse is None else synapse
-        check_below("Izhikevich", "c", self.c, "v_peak", self.v_peak)
+        check("Izhikevich", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (
+            positive("a", self.a, "a rate per ms"),
+            finite("b", self.b),
+            finite("c", self.c),
+            finite("d", self.d),
+            finite("v_peak", self.v_peak),
+            finite("bias", self.bias),
+            below("c", self.c, "v_peak", self.v_peak),
+            *self.synapse.rules(),
+        )
 
     def initial(self, size: int, dtype: DTypeLike) -> Float[Array, "variables size"]:
         """`v = c`, `u = b c`."""

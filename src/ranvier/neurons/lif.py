@@ -9,12 +9,12 @@ Potentials are in units of the threshold, times in ms.
 from typing import ClassVar
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
-from ranvier._concrete import concrete
-from ranvier._parameters import check_below, finite, parameter, positive
+from ranvier._parameters import parameter
 from ranvier.neurons.abstract import AbstractLinearNeuron
+from ranvier.rules import Rule, above_zero, below, check, finite, waiting
+from ranvier.status import LEAK, RESET
 
 
 class LIF(AbstractLinearNeuron):
@@ -60,18 +60,26 @@ class LIF(AbstractLinearNeuron):
         v_leak: ArrayLike = 0.0,
         refractory: ArrayLike = 0.0,
     ):
-        self.tau_mem = positive("LIF", "tau_mem", tau_mem)
-        self.tau_syn = positive("LIF", "tau_syn", tau_syn)
-        self.v_threshold = finite("LIF", "v_threshold", v_threshold)
-        self.v_reset = finite("LIF", "v_reset", v_reset)
-        self.v_leak = finite("LIF", "v_leak", v_leak)
+        self.tau_mem = parameter("LIF", "tau_mem", tau_mem)
+        self.tau_syn = parameter("LIF", "tau_syn", tau_syn)
+        self.v_threshold = parameter("LIF", "v_threshold", v_threshold)
+        self.v_reset = parameter("LIF", "v_reset", v_reset)
+        self.v_leak = parameter("LIF", "v_leak", v_leak)
         self.refractory = parameter("LIF", "refractory", refractory)
-        check_below("LIF", "v_reset", self.v_reset, "v_threshold", self.v_threshold)
-        check_below("LIF", "v_leak", self.v_leak, "v_threshold", self.v_threshold)
-        known = concrete(self.refractory)
-        if known is not None and not np.all(known >= 0):
-            msg = f"LIF: `refractory` must be >= 0 ms (0 for none, inf for one spike); got {refractory}."
-            raise ValueError(msg)
+        check("LIF", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (
+            above_zero("tau_mem", self.tau_mem),
+            above_zero("tau_syn", self.tau_syn),
+            finite("v_threshold", self.v_threshold),
+            finite("v_reset", self.v_reset),
+            finite("v_leak", self.v_leak),
+            below("v_reset", self.v_reset, "v_threshold", self.v_threshold, RESET),
+            below("v_leak", self.v_leak, "v_threshold", self.v_threshold, LEAK),
+            waiting("refractory", self.refractory),
+        )
 
 
 class LI(AbstractLinearNeuron):
@@ -98,9 +106,18 @@ class LI(AbstractLinearNeuron):
     learns: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, tau_mem: ArrayLike = 20.0, tau_syn: ArrayLike = 5.0, *, v_leak: ArrayLike = 0.0):
-        self.tau_mem = positive("LI", "tau_mem", tau_mem)
-        self.tau_syn = positive("LI", "tau_syn", tau_syn)
-        self.v_leak = finite("LI", "v_leak", v_leak)
+        self.tau_mem = parameter("LI", "tau_mem", tau_mem)
+        self.tau_syn = parameter("LI", "tau_syn", tau_syn)
+        self.v_leak = parameter("LI", "v_leak", v_leak)
+        check("LI", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (
+            above_zero("tau_mem", self.tau_mem),
+            above_zero("tau_syn", self.tau_syn),
+            finite("v_leak", self.v_leak),
+        )
 
     @property
     def v_threshold(self) -> Float[Array, ""]:

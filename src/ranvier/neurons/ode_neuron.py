@@ -7,8 +7,9 @@ import equinox as eqx
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
-from ranvier._parameters import finite
+from ranvier._parameters import parameter
 from ranvier.neurons.abstract_ode import AbstractODENeuron
+from ranvier.rules import Rule, check, finite
 from ranvier.synapses import AbstractSynapse, ExponentialCurrent
 
 
@@ -67,12 +68,18 @@ class ODENeuron(AbstractODENeuron):
         synapse: AbstractSynapse | None = None,
     ):
         self.functions = (dynamics, condition, reset)
-        self.start = tuple(finite("ODENeuron", f"initial[{index}]", value) for index, value in enumerate(initial))
-        self.parameters = {name: finite("ODENeuron", name, value) for name, value in (parameters or {}).items()}
+        self.start = tuple(parameter("ODENeuron", f"initial[{index}]", value) for index, value in enumerate(initial))
+        self.parameters = {name: parameter("ODENeuron", name, value) for name, value in (parameters or {}).items()}
         self.synapse = ExponentialCurrent() if synapse is None else synapse
         if not self.start:
             msg = "ODENeuron: `initial` must hold one value per variable, the potential first; got none."
             raise ValueError(msg)
+        check("ODENeuron", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """All of them are finite."""
+        numbers = {f"initial[{index}]": value for index, value in enumerate(self.start)} | self.parameters
+        return (*(finite(name, value) for name, value in numbers.items()), *self.synapse.rules())
 
     def initial(self, size: int, dtype: DTypeLike) -> Float[Array, "variables size"]:
         """The given values."""

@@ -5,8 +5,10 @@ from typing import ClassVar
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
-from ranvier._parameters import check_below, finite, positive
+from ranvier._parameters import parameter
 from ranvier.neurons.abstract_ode import AbstractODENeuron
+from ranvier.rules import Rule, above_zero, below, check, finite
+from ranvier.status import LEAK
 from ranvier.synapses import AbstractSynapse, ExponentialCurrent
 
 
@@ -64,16 +66,29 @@ class QIF(AbstractODENeuron):
         bias: ArrayLike = 0.0,
         synapse: AbstractSynapse | None = None,
     ):
-        self.tau_mem = positive("QIF", "tau_mem", tau_mem)
-        self.v_leak = finite("QIF", "v_leak", v_leak)
-        self.v_threshold = finite("QIF", "v_threshold", v_threshold)
-        self.v_peak = finite("QIF", "v_peak", v_peak)
-        self.v_reset = finite("QIF", "v_reset", v_reset)
-        self.bias = finite("QIF", "bias", bias)
+        self.tau_mem = parameter("QIF", "tau_mem", tau_mem)
+        self.v_leak = parameter("QIF", "v_leak", v_leak)
+        self.v_threshold = parameter("QIF", "v_threshold", v_threshold)
+        self.v_peak = parameter("QIF", "v_peak", v_peak)
+        self.v_reset = parameter("QIF", "v_reset", v_reset)
+        self.bias = parameter("QIF", "bias", bias)
         self.synapse = ExponentialCurrent() if synapse is None else synapse
-        check_below("QIF", "v_leak", self.v_leak, "v_threshold", self.v_threshold)
-        check_below("QIF", "v_threshold", self.v_threshold, "v_peak", self.v_peak)
-        check_below("QIF", "v_reset", self.v_reset, "v_peak", self.v_peak)
+        check("QIF", self.rules())
+
+    def rules(self) -> tuple[Rule, ...]:
+        """What its parameters must be."""
+        return (
+            above_zero("tau_mem", self.tau_mem),
+            finite("v_leak", self.v_leak),
+            finite("v_threshold", self.v_threshold),
+            finite("v_peak", self.v_peak),
+            finite("v_reset", self.v_reset),
+            finite("bias", self.bias),
+            below("v_leak", self.v_leak, "v_threshold", self.v_threshold, LEAK),
+            below("v_threshold", self.v_threshold, "v_peak", self.v_peak),
+            below("v_reset", self.v_reset, "v_peak", self.v_peak),
+            *self.synapse.rules(),
+        )
 
     def initial(self, size: int, dtype: DTypeLike) -> Float[Array, "variables size"]:
         """`v = v_leak`."""

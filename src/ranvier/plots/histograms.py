@@ -46,7 +46,7 @@ def parameters(network: Network) -> list[Parameters]:
             f"delays, {link.pre} → {link.post}",
             "delay (ms)",
             DELAY,
-            np.ravel(link.delay()),
+            np.ravel(network.delay(link)),
             tuple(bound for bound in (link.delay.low, link.delay.high) if math.isfinite(bound)),
         )
         for link in links

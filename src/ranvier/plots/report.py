@@ -188,7 +188,7 @@ def _headline(page: FigureBase, network: Network, known: Mapping[str, Any]) -> N
     accuracy = f"   {100 * known['test_accuracy']:.2f} % right on test" if "test_accuracy" in known else ""
     title = f"{known.get('name', 'run')}{accuracy}"
     page.text(0.02, 0.66, title, fontsize=22, fontweight="bold", color=INK, va="center")
-    sizes = [str(size) for _, size in (*network.input_sizes, *network.neuron_sizes)]
+    sizes = [str(one.size) for one in network.populations.values()]
     facts = [f"network {' - '.join(sizes)}"]
     if "delay" in known:
         facts.append("no delays" if known["delay"] == "none" else f"{known['delay']} delays")
@@ -235,7 +235,7 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
     page.subplots_adjust(left=0.065, right=0.985, top=1 - 0.14 / rows, bottom=0.12 / rows, wspace=0.13 * rows)
     inputs = run.encode(run.points[chosen])
     found = _solve(run, run.points[chosen]).spikes
-    trains = {run.network.input_sizes[0][0]: inputs, **found}
+    trains = {run.network.inputs[0]: inputs, **found}
     latest = max(float(np.max(train.time, initial=0.0, where=np.isfinite(train.time))) for train in trains.values())
     for place, (axes, sample) in enumerate(zip(panels, chosen, strict=True)):
         spikes = {name: Spikes(train.time[place], train.unit[place]) for name, train in trains.items()}
@@ -271,7 +271,7 @@ def _picture(axes: Axes, image: Float[np.ndarray, "rows columns"]) -> None:
 
 def _example(axes: Axes, run: Run, spikes: Mapping[str, Spikes], answer: int) -> None:
     """Raster of one sample, with what made the answer's output fire."""
-    sizes = {name: size for name, size in run.network.input_sizes + run.network.neuron_sizes if name in spikes}
+    sizes = {name: one.size for name, one in run.network.populations.items() if name in spikes}
     colours = {"output": CLASSES[: run.network.size("output")]}
     rows = raster(axes, spikes, sizes, colours=colours, names={"output": run.classes})
     if len(run.classes) > CROWD:

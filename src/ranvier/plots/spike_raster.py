@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
+from ranvier.dense import dense
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.neurons import linear
@@ -181,15 +182,16 @@ def _onto(
     neuron = linear(network.neurons[post], "plots: the strength of an event", "It decays with tau_syn.")
     tau = float(np.broadcast_to(np.asarray(neuron.tau_syn), network.size(post))[target])
     events: list[tuple[float, Event]] = []
-    for link in network.connections:
+    for link in dense(network):
         if link.post != post:
             continue
         time, unit = trains[link.pre]
-        delay = np.broadcast_to(np.asarray(link.delay()), link.weight.shape)[:, target]
+        delay = np.broadcast_to(np.asarray(link.delay), link.weight.shape)[:, target]
         weight = np.asarray(link.weight)[:, target]
+        there = np.full(weight.shape, True) if link.exists is None else np.asarray(link.exists)[:, target]
         for emitted, source in zip(time.tolist(), unit.tolist(), strict=True):
             arrived = emitted + float(delay[source])
-            if arrived < before:
+            if there[source] and arrived < before:
                 effect = abs(float(weight[source])) * np.exp((arrived - before) / tau)
                 event = Event(link.pre, source, emitted, post, target, arrived, float(weight[source]), before)
                 events.append((-effect, event))

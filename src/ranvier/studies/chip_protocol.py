@@ -19,13 +19,15 @@ from jaxtyping import Array, Float, Int
 
 from ranvier.connections import Connection
 from ranvier.datasets.yin_yang import Samples, yin_yang_splits
-from ranvier.delays import AbstractDelay, AxonalDelay, Sigmoid
+from ranvier.delays import AbstractDelay, AxonalDelay, Per, Sigmoid
 from ranvier.encoders import latency
 from ranvier.events import first_spike
 from ranvier.experiments import earliest
 from ranvier.losses import relative_time_mse
 from ranvier.network import Network
 from ranvier.neurons import LIF
+from ranvier.patterns import AbstractPattern, AllToAll
+from ranvier.populations import Population
 from ranvier.regularizers import SilentRecovery
 from ranvier.simulation import AbstractSimulator, Solution
 from ranvier.train import Dataset, Recipe, adam, by_field, cosine
@@ -114,9 +116,10 @@ class SharedDelay(AbstractDelay):
         high: Largest delay (ms).
 
     Example:
-        >>> import jax.numpy as jnp
+        >>> import jax.numpy as jnp, ranvier as rv
         >>> from ranvier.studies.chip_protocol import SharedDelay
-        >>> SharedDelay(jnp.array([[2.5], [3.0]]), 2, 2.0, 3.5)().shape
+        >>> delay = SharedDelay(jnp.array([[2.5], [3.0]]), 2, 2.0, 3.5)
+        >>> delay(rv.Population(4), rv.Population(3)).shape
         (4, 1)
     """
 
@@ -124,14 +127,18 @@ class SharedDelay(AbstractDelay):
     rows: int = eqx.field(static=True)
     low: float = eqx.field(static=True)
     high: float = eqx.field(static=True)
+    per: ClassVar[Per] = Per.SENDER
     learns: ClassVar[tuple[str, ...]] = ("raw",)
 
     def __init__(self, delay: Float[Array, "groups 1"], rows: int, low: float, high: float):
         self.rows, self.low, self.high = rows, low, high
         self.raw = Sigmoid().raw(delay, low, high)
 
-    def __call__(self) -> Float[Array, "pre 1"]:
+    def __call__(
+        self, pre: Population, post: Population, pattern: AbstractPattern = AllToAll()
+    ) -> Float[Array, "pre 1"]:
         """Delays (ms) of all senders."""
+        del pre, post, pattern
         return jnp.repeat(Sigmoid().delay(self.raw, self.low, self.high), self.rows, axis=0)
 
     def project(self) -> "AbstractDelay":
@@ -168,8 +175,12 @@ def build_network(protocol: Protocol, seed: int | Int[Array, ""]) -> Network:
         Connection("input", "hidden", start(0), kinds[0]),
         Connection("hidden", "output", start(1), kinds[1]),
     ]
-    neurons = {"hidden": neuron, "output": neuron}
-    return Network({"input": sizes[0]}, neurons, {"hidden": sizes[1], "output": sizes[2]}, links)
+    populations = {
+        "input": Population(sizes[0]),
+        "hidden": Population(sizes[1], neuron),
+        "output": Population(sizes[2], neuron),
+    }
+    return Network(populations, links)
 
 
 @lru_cache(maxsize=4)

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 
-from ranvier.network import Network, partition
+from ranvier.network import Network
+from ranvier.selection import partition
 from ranvier.train import Dataset, Recipe, read_arrays, save_arrays
 from ranvier.train.epoch import EVALUATION_BATCH, State, Totals, evaluation_epoch, initial_state, training_epoch
 

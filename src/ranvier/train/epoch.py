@@ -17,7 +17,8 @@ import optax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from ranvier.events import Spikes, spike_count
-from ranvier.network import Network, partition, project
+from ranvier.network import Network, project
+from ranvier.selection import partition
 from ranvier.simulation import AbstractNoisySimulator, Solution, simulate
 from ranvier.train.dataset import Dataset
 from ranvier.train.recipe import Recipe
@@ -186,7 +187,7 @@ def _batches(order: Int[Array, " samples"], batch: int, dtype: Any) -> tuple[Arr
 
 
 def _no_totals(recipe: Recipe, network: Network, batch: int) -> Totals:
-    names = [name for name, _ in network.neuron_sizes]
+    names = list(network.neurons)
     arrays = len(jax.tree.leaves(partition(network, *recipe.learn)[0]))
     zeros, none = jnp.zeros(batch, network.dtype), jnp.zeros((), jnp.int32)
     each = dict.fromkeys(names, zeros)

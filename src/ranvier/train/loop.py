@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
 
-from ranvier.network import Network, partition
+from ranvier.network import Network
+from ranvier.selection import partition
 from ranvier.simulation import STATUS
 from ranvier.train.checkpoint import read_arrays, save_arrays
 from ranvier.train.dataset import Dataset

@@ -14,8 +14,7 @@ from numba import njit
 from ranvier.event_driven.kernels.cpu.backward import run_backward
 from ranvier.event_driven.kernels.cpu.forward import run_forward
 from ranvier.event_driven.kernels.cpu.settle import run_settle
-from ranvier.event_driven.kernels.cpu.tabulate import run_check, run_tabulate
-from ranvier.event_driven.kernels.cpu.trains import run_check_times
+from ranvier.event_driven.kernels.cpu.tabulate import run_tabulate
 
 
 def _digest() -> str:
@@ -23,22 +22,8 @@ def _digest() -> str:
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-def _compile_tables(digest: str) -> tuple[Callable[..., Any], ...]:
+def _compile_tables(digest: str) -> Callable[..., Any]:
     """What comes before the passes; `digest` is used only to be part of the cache's key."""
-
-    @no_type_check
-    @njit(nogil=True, cache=True)
-    def check(*arguments: object) -> tuple[int, float] | None:
-        if len(digest) > 0:
-            return run_check(*arguments)
-        return None
-
-    @no_type_check
-    @njit(nogil=True, cache=True)
-    def check_times(*arguments: object) -> bool | None:
-        if len(digest) > 0:
-            return run_check_times(*arguments)
-        return None
 
     @no_type_check
     @njit(nogil=True, cache=True)
@@ -46,7 +31,7 @@ def _compile_tables(digest: str) -> tuple[Callable[..., Any], ...]:
         if len(digest) > 0:
             run_tabulate(*arguments)
 
-    return check, check_times, tabulate
+    return tabulate
 
 
 def _compile_passes(digest: str) -> tuple[Callable[..., Any], ...]:
@@ -73,5 +58,5 @@ def _compile_passes(digest: str) -> tuple[Callable[..., Any], ...]:
     return forward, backward, settle
 
 
-check, check_times, tabulate = _compile_tables(_digest())
+tabulate = _compile_tables(_digest())
 forward, backward, settle = _compile_passes(_digest())

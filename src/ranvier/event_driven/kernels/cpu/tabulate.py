@@ -12,50 +12,14 @@ from ranvier.event_driven.kernels.cpu.flow import flow
 
 @no_type_check
 @njit(nogil=True)
-def run_check(wiring: Wiring, membranes: Membranes, weight: np.ndarray, delay: np.ndarray, low: np.ndarray,
-              high: np.ndarray, spiking: np.ndarray) -> tuple[int, float]:  # fmt: skip
-    """First status that applies to a network (keys of `ranvier.simulation.STATUS`), or 0; its shortest time constant.
-
-    Args:
-        wiring: Who is joined to whom.
-        membranes: Threshold, reset and refractory time; `rate_mem` and `rate_syn` still hold time constants.
-        weight: Weights, flat.
-        delay: Delays (ms), flat.
-        low: Lower bound of each connection's delays, less what rounding may take.
-        high: Upper bound, likewise.
-        spiking: Which populations spike.
-    """
-    status, shortest = 100, np.inf
-    for p in range(wiring.inputs, wiring.size.shape[0]):
-        for n in range(wiring.neuron_start[p], wiring.neuron_start[p] + wiring.size[p]):
-            rho, theta = membranes.rho[n], membranes.theta[n]
-            mem, syn = membranes.rate_mem[n], membranes.rate_syn[n]
-            shortest = min(shortest, mem, syn)
-            if spiking[p] and not rho < theta:
-                status = min(status, 2)
-            if spiking[p] and not theta > 0.0:
-                status = min(status, 3)
-            if not (0.0 < mem < 1e9 and 0.0 < syn < 1e9 and membranes.refractory[n] >= 0.0):
-                status = min(status, 6)
-    for slot in range(weight.shape[0]):
-        if not np.isfinite(weight[slot]):
-            status = min(status, 4)
-    for c in range(wiring.pre.shape[0]):
-        for e in range(wiring.delay_start[c], wiring.delay_start[c + 1]):
-            if not (delay[e] >= low[c] and delay[e] <= high[c] and delay[e] < 1e9):
-                status = min(status, 5)
-    return status % 100, shortest
-
-
-@no_type_check
-@njit(nogil=True)
 def run_tabulate(wiring: Wiring, membranes: Membranes, delay: np.ndarray, low: np.ndarray, window: float, windows: int,
                  synapses: Synapses) -> None:  # fmt: skip
     """Fill what follows from the time constants in `membranes`, and from `synapses.weight` and the delays.
 
     Args:
         wiring: Who is joined to whom.
-        membranes: As for `run_check`; the time constants become rates, and the rest is filled.
+        membranes: Threshold, reset and refractory time; `rate_mem` and `rate_syn` still hold time constants, which
+            become rates, and the rest is filled.
         delay: Delays (ms), flat.
         low: Lower bound of each connection's delays: only rounding takes them below.
         window: Length of a window (ms), a power of two, so that a delay is split without rounding.

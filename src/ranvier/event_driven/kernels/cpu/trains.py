@@ -11,48 +11,6 @@ from ranvier.event_driven.kernels.cpu.borrow import uncounted
 
 @no_type_check
 @njit(nogil=True)
-def run_check_times(time: np.ndarray, unit: np.ndarray, size: int, end: float) -> bool:
-    """Whether all times are sorted and in [0, end], or inf, and the units of spikes in 0 .. size - 1.
-
-    Args:
-        time: Times (ms) of one population, (batch, spikes).
-        unit: Its neurons.
-        size: How many there are.
-        end: Latest time.
-    """
-    for b in range(time.shape[0]):
-        row = time[b]
-        if (
-            not (row.shape[0] == 0 or row[0] >= 0.0)
-            or _unsorted(row[:-1], row[1:])
-            or _outside(row, unit[b], size, end)
-        ):
-            return False
-    return True
-
-
-@no_type_check
-@uncounted()
-def _unsorted(before: np.ndarray, after: np.ndarray) -> bool:
-    wrong = np.int32(0)
-    for i in range(after.shape[0]):
-        wrong |= np.int32(not after[i] >= before[i])
-    return wrong != 0
-
-
-@no_type_check
-@uncounted()
-def _outside(time: np.ndarray, unit: np.ndarray, size: int, end: float) -> bool:
-    """Whether a time is beyond the end, or a unit of a spike is none."""
-    wrong, infinite, size = np.int32(0), time.dtype.type(np.inf), np.int32(size)
-    for i in range(time.shape[0]):
-        here = (time[i] <= end) & (unit[i] >= 0) & (unit[i] < size)
-        wrong |= np.int32(not (here | (time[i] == infinite)))
-    return wrong != 0
-
-
-@no_type_check
-@njit(nogil=True)
 def new_train(wiring: Wiring, synapses: Synapses) -> Train:
     """Room for the spikes of one sample."""
     places, real = wiring.spike_start[-1] + wiring.capacity[-1], synapses.weight.dtype

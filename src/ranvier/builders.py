@@ -1,0 +1,174 @@
+"""Builders: networks of the usual shapes, with random weights and delays."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import DTypeLike, PRNGKeyArray
+
+from ranvier.connections import Connection
+from ranvier.delays import DelayFactory, fixed
+from ranvier.initializers import Initializer, normal
+from ranvier.network import Network
+from ranvier.neurons import LI, AbstractNeuron, linear
+from ranvier.patterns import PatternFactory, all_to_all
+from ranvier.populations import Population
+
+Choice = TypeVar("Choice")
+
+
+def feedforward(
+    sizes: Sequence[int],
+    *,
+    neuron: AbstractNeuron | Sequence[AbstractNeuron],
+    delay: DelayFactory | Sequence[DelayFactory] | None = None,
+    weight: Initializer | Sequence[Initializer] | None = None,
+    pattern: PatternFactory | Sequence[PatternFactory] | None = None,
+    readout: AbstractNeuron | None = None,
+    dtype: DTypeLike | None = None,
+    key: PRNGKeyArray,
+) -> Network:
+    """Layers in a row: `input`, `hidden` (`hidden1`, `hidden2`, ... if several), `output`.
+
+    Args:
+        sizes: Size of every layer, input first.
+        neuron: Model of all neurons, or one for each layer after the input.
+        delay: What delays a connection has, for example `ranvier.synaptic(0.0, 1.0)`: one kind for all connections, or
+            one for each; default none.
+        weight: Initial weights, one initializer for all connections or one for each. Default `normal(8/n, 8/n)`, with n
+            senders per neuron: if every sender fires once within tau_syn, the potential passes threshold for usual time
+            constants.
+        pattern: Which synapses there are, for example `ranvier.patterns.density(0.1)`: one for all connections, or one
+            for each; default all.
+        readout: Model of the output neurons, for example `ranvier.LI()`; default `neuron`.
+        dtype: Floating-point type; default JAX's own.
+        key: Random key for weights, delays and patterns.
+
+    Raises:
+        ValueError: fewer than two layers, or not one choice per connection or layer.
+
+    Example:
+        >>> import jax, ranvier as rv
+        >>> net = rv.feedforward([4, 30, 3], neuron=rv.LIF(), delay=rv.synaptic(0.0, 1.0), key=jax.random.key(0))
+        >>> [link.name for link in net.connections]
+        ['input->hidden', 'hidden->output']
+    """
+    layers = _layers("feedforward", sizes, neuron, readout)
+    edges = list(pairwise(layers))
+    return _build("feedforward", layers, edges, delay, weight, pattern, dtype, key)
+
+
+def recurrent(
+    sizes: Sequence[int],
+    *,
+    neuron: AbstractNeuron | Sequence[AbstractNeuron],
+    delay: DelayFactory | Sequence[DelayFactory],
+    weight: Initializer | Sequence[Initializer] | None = None,
+    pattern: PatternFactory | Sequence[PatternFactory] | None = None,
+    readout: AbstractNeuron | None = None,
+    dtype: DTypeLike | None = None,
+    key: PRNGKeyArray,
+) -> Network:
+    """Recurrent hidden layers in a row: each onto itself and onto the next, from `input` to `output`.
+
+    The connections, in order: `input->hidden`, `hidden->hidden`, `hidden->output`; with two hidden layers
+    `input->hidden1`, `hidden1->hidden1`, `hidden1->hidden2`, `hidden2->hidden2`, `hidden2->output`; and so on.
+
+    Args:
+        sizes: Sizes of input, hidden layers and output.
+        neuron: Model of the hidden neurons, or one for each hidden layer and the output.
+        delay: What delays a connection has, one kind for all or one for each in the order above. The recurrent ones
+            need a lower bound above 0 (see `EventDriven.min_delay`).
+        weight: Initial weights, one initializer for all or one for each; default as in `feedforward`.
+        pattern: Which synapses there are, one for all or one for each; default all.
+        readout: Model of the output neurons; default `LI` with the time constants of the last hidden layer.
+        dtype: Floating-point type; default JAX's own.
+        key: Random key for weights, delays and patterns.
+
+    Raises:
+        ValueError: fewer than three sizes, or not one choice per connection or layer.
+
+    Example:
+        >>> import jax, ranvier as rv
+        >>> net = rv.recurrent([20, 10, 3], neuron=rv.LIF(), delay=rv.synaptic(1.0, 20.0), key=jax.random.key(0))
+        >>> [link.name for link in net.connections]
+        ['input->hidden', 'hidden->hidden', 'hidden->output']
+    """
+    if len(sizes) < 3:
+        msg = f"recurrent: `sizes` must be (input, hidden, ..., output), three at least; got {list(sizes)}."
+        raise ValueError(msg)
+    last = readout
+    if readout is None and isinstance(neuron, AbstractNeuron):
+        like = linear(neuron, "recurrent: the default readout", "Pass `readout`, for example ranvier.LI().")
+        last = LI(like.tau_mem, like.tau_syn, v_leak=like.v_leak)
+    layers = _layers("recurrent", sizes, neuron, last)
+    names = list(layers)
+    edges = [edge for pre, post in pairwise(names) for edge in ((pre, post), (post, post))][:-1]
+    return _build("recurrent", layers, edges, delay, weight, pattern, dtype, key)
+
+
+def _layers(
+    owner: str,
+    sizes: Sequence[int],
+    neuron: AbstractNeuron | Sequence[AbstractNeuron],
+    readout: AbstractNeuron | None,
+) -> dict[str, Population]:
+    """The populations by name, input first."""
+    if len(sizes) < 2:
+        msg = f"{owner}: `sizes` needs an input and an output layer at least; got {list(sizes)}."
+        raise ValueError(msg)
+    if isinstance(neuron, Sequence) and readout is not None:
+        msg = f"{owner}: `neuron` names a model for every layer, the output included; leave out `readout`."
+        raise ValueError(msg)
+    models = _one_each(owner, "neuron", neuron, len(sizes) - 1, "layer after the input")
+    models = [*models[:-1], models[-1] if readout is None else readout]
+    hidden = ["hidden"] if len(sizes) == 3 else [f"hidden{layer}" for layer in range(1, len(sizes) - 1)]
+    names = ["input", *hidden, "output"]
+    return {name: Population(size, one) for name, size, one in zip(names, sizes, [None, *models], strict=True)}
+
+
+def _build(
+    owner: str,
+    layers: dict[str, Population],
+    edges: Sequence[tuple[str, str]],
+    delay: DelayFactory | Sequence[DelayFactory] | None,
+    weight: Initializer | Sequence[Initializer] | None,
+    pattern: PatternFactory | Sequence[PatternFactory] | None,
+    dtype: DTypeLike | None,
+    key: PRNGKeyArray,
+) -> Network:
+    dtype = jnp.result_type(float) if dtype is None else dtype
+    choose = lambda name, value: _one_each(owner, name, value, len(edges), "connection")
+    delays = choose("delay", fixed(0.0) if delay is None else delay)
+    patterns = choose("pattern", all_to_all if pattern is None else pattern)
+    weights = [None] * len(edges) if weight is None else choose("weight", weight)
+    links = []
+    for at, one in enumerate(jax.random.split(key, len(edges))):
+        (pre, post), start = edges[at], weights[at]
+        weight_key, delay_key = jax.random.split(one)
+        ends = layers[pre], layers[post]
+        which = patterns[at](ends[0].size, ends[1].size, same=pre == post, key=jax.random.fold_in(one, 2))
+        shape = which.shape(ends[0].size, ends[1].size)
+        start = _by_senders(shape, ends[1].size) if start is None else start
+        values = start(weight_key, shape, dtype)
+        links.append(Connection(pre, post, values, delays[at](*ends, which, dtype, key=delay_key), which))
+    return Network(layers, links)
+
+
+def _by_senders(shape: tuple[int, ...], post: int) -> Initializer:
+    """The default: with n senders per neuron, weights around 8/n."""
+    senders = shape[0] if len(shape) == 2 else max(shape[0] / post, 1.0)
+    return normal(8 / senders, 8 / senders)
+
+
+def _one_each(owner: str, name: str, value: Any, count: int, what: str) -> list[Any]:
+    """One choice for each connection or layer, from one for all or a list."""
+    if isinstance(value, Callable | AbstractNeuron) and not isinstance(value, type):
+        return [value] * count
+    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != count:
+        got = f"{len(value)} of them" if isinstance(value, list | tuple) else repr(value)
+        msg = f"{owner}: `{name}` must be one for all, or a list of {count}, one for each {what}; got {got}."
+        raise ValueError(msg)
+    return list(value)

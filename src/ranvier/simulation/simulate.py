@@ -1,0 +1,106 @@
+"""`simulate`: the one entry point. How the network is advanced is a value, the simulator."""
+
+from collections.abc import Mapping, Sequence
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import ArrayLike
+
+from ranvier._concrete import concrete
+from ranvier.events import Spikes
+from ranvier.network import Network
+from ranvier.rules import check
+from ranvier.simulation.solution import AbstractSimulator, Solution
+from ranvier.simulation.validity import check_record, check_spikes
+from ranvier.status import STATUS
+
+
+def simulate(
+    network: Network,
+    spikes: Spikes | Mapping[str, Spikes],
+    simulator: AbstractSimulator,
+    *,
+    t_end: float,
+    record: Mapping[str, ArrayLike | Sequence] | None = None,
+    throw: bool = True,
+) -> Solution:
+    """Simulate a network from 0 to `t_end` ms, differentiably.
+
+    Args:
+        network: The network; differentiate with respect to its leaves.
+        spikes: Input spikes, `Spikes` of shape (n,) or (batch, n), or one for each input population by name.
+            Gradients of input spikes are taken with respect to `spikes.time`.
+        simulator: How, for example `ranvier.EventDriven()`.
+        t_end: End of the simulation (ms), > 0.
+        record: Times (ms) at which to record the potentials of a population, {population: (times,)} or
+            {population: (batch, times)}, ascending. At a spike time the value is that after the reset.
+        throw: Raise if anything did not fit or was not valid; otherwise only `stats` tells.
+
+    Returns:
+        A `Solution`; with a batch axis where `spikes` have one.
+
+    Raises:
+        ValueError: an argument is not valid (before tracing).
+        RuntimeError: the simulation's status is not 0 and `throw`.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, ranvier as rv
+        >>> neuron = rv.LIF(refractory=jnp.inf)
+        >>> net = rv.feedforward([2, 3], neuron=neuron, weight=rv.constant(9.0), key=jax.random.key(0))
+        >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
+        >>> solution = rv.simulate(net, spikes, rv.EventDriven(), t_end=20.0)
+        >>> int(solution.stats.spikes["output"])
+        3
+    """
+    if not (np.isfinite(t_end) and t_end > 0):
+        msg = f"simulate: `t_end` must be a finite time in ms above 0; got {t_end}."
+        raise ValueError(msg)
+    trains = _by_population(network, spikes)
+    batched = next(iter(trains.values())).time.ndim == 2
+    check_spikes(network, trains, float(t_end))
+    if not batched:
+        trains = jax.tree.map(lambda leaf: leaf[None], trains)
+    batch = next(iter(trains.values())).time.shape[0]
+    times = check_record(network, record or {}, float(t_end), batch)
+    if throw:
+        for part, rules in network.rules():
+            check(f"simulate: {part}".removesuffix(": "), rules)
+    wide = {name: jnp.broadcast_to(at, (batch, at.shape[-1])) for name, at in times.items()}
+    solution = simulator.run(network, trains, float(t_end), wide)
+    if not batched:
+        status = solution.stats.status
+        solution = jax.tree.map(lambda leaf: leaf if leaf is status else leaf[0], solution)
+    return _throw(solution) if throw else solution
+
+
+def _by_population(network: Network, spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Spikes]:
+    names = list(network.inputs)
+    trains = {names[0]: spikes} if isinstance(spikes, Spikes) and len(names) == 1 else spikes
+    if isinstance(trains, Spikes) or set(trains) != set(names):
+        got = "one Spikes" if isinstance(trains, Spikes) else list(trains)
+        msg = f"simulate: `spikes` must name the network's input populations {names}; got {got}."
+        raise ValueError(msg)
+    leading = {name: train.time.shape[:-1] for name, train in trains.items()}
+    if len(set(leading.values())) > 1 or any(len(shape) > 1 for shape in leading.values()):
+        msg = f"simulate: all input `spikes` need one shape, (n,) or (batch, n) with one batch; got {leading}."
+        raise ValueError(msg)
+    if any(0 in train.time.shape[:-1] for train in trains.values()):
+        msg = "simulate: `spikes` hold an empty batch; pass at least one sample."
+        raise ValueError(msg)
+    return {name: trains[name] for name in names}
+
+
+def _throw(solution: Solution) -> Solution:
+    """Raise what went wrong: with the numbers where they are known, with a fixed message inside a traced function."""
+    status = concrete(solution.stats.status)
+    if status is None:
+        code = solution.stats.status
+        messages = [f"simulate: {message}." for message in STATUS.values()]
+        return eqx.branched_error_if(solution, jnp.any(code > 0), jnp.max(code), messages)
+    if status.any():
+        dropped = {name: int(np.max(count)) for name, count in solution.stats.dropped.items()}
+        msg = f"simulate: {STATUS[int(status.max())]}. Spikes dropped, worst sample: {dropped}."
+        raise RuntimeError(msg)
+    return solution

@@ -1,0 +1,34 @@
+"""Networks of the tests, from inputs, models and sizes by name."""
+
+from collections.abc import Mapping, Sequence
+
+import ranvier as rv
+from ranvier.neurons import AbstractNeuron
+
+
+def network(
+    inputs: Mapping[str, int],
+    neurons: Mapping[str, AbstractNeuron],
+    sizes: Mapping[str, int],
+    connections: Sequence[rv.Connection],
+) -> rv.Network:
+    """Inputs of these sizes, and neurons of these models and sizes; a second connection of a name is numbered."""
+    names = [link.name for link in connections]
+    connections = [
+        rv.Connection(link.pre, link.post, link.weight, link.delay, link.pattern, name=f"{link.name} ({before + 1})")
+        if (before := names[:place].count(link.name))
+        else link
+        for place, link in enumerate(connections)
+    ]
+    populations = {name: rv.Population(size) for name, size in inputs.items()}
+    return rv.Network(populations | {name: rv.Population(sizes[name], neurons[name]) for name in neurons}, connections)
+
+
+def input_sizes(net: rv.Network) -> dict[str, int]:
+    """Size of every input."""
+    return {name: net.size(name) for name in net.inputs}
+
+
+def neuron_sizes(net: rv.Network) -> dict[str, int]:
+    """Size of every population of neurons."""
+    return {name: net.size(name) for name in net.neurons}
