@@ -1,0 +1,210 @@
+"""Patterns: an absent synapse has no weight, delay, gradient or event, whatever simulates the network."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ranvier as rv
+from ranvier.clock_driven import Exact, Merged, Queued
+from ranvier.dense import dense, synapses
+from ranvier.patterns import density, in_degree
+from ranvier.queues import SortedQueue
+
+T_END = 40.0
+SIMULATORS = {
+    "event-driven": rv.EventDriven(),
+    "exact": rv.ClockDriven(dt=0.5, layout=Exact(history=32, events=32)),
+    "merged": rv.ClockDriven(dt=0.5, layout=Merged()),
+    "queued": rv.ClockDriven(dt=0.5, layout=Queued(SortedQueue(32), events=32)),
+    "surrogate": rv.ClockDriven(dt=0.5, spike=rv.surrogates.superspike(10.0)),
+}
+DELAYS = {
+    "synaptic": lambda rng, count, pre, post: rv.SynapticDelay(rng.uniform(1.1, 9.0, count), 1.0, 10.0, rv.delays.Clip()),
+    "axonal": lambda rng, count, pre, post: rv.AxonalDelay(rng.uniform(1.1, 9.0, (pre, 1)), 1.0, 10.0),
+    "dendritic": lambda rng, count, pre, post: rv.DendriticDelay(rng.uniform(1.1, 9.0, (1, post)), 1.0, 10.0),
+    "each fixed": lambda rng, count, pre, post: rv.FixedDelay(rng.uniform(1.1, 9.0, count)),
+    "common": lambda rng, count, pre, post: rv.FixedDelay(1.5),
+}  # fmt: skip
+EDGES = {"input->hidden": 0.5, "hidden->hidden": 0.3, "hidden->output": None}
+
+
+def sparse(seed: int, kind: str, once: bool = False) -> tuple[rv.Network, rv.Spikes]:
+    """A recurrent network (feed-forward if `once`) whose last connection is dense, and its input."""
+    rng = np.random.default_rng(seed)
+    sizes = {"input": 6, "hidden": 8, "output": 3}
+    neuron = rv.LIF(10.0, 5.0, refractory=jnp.inf if once else 0.5)
+    populations = {name: rv.Population(size, None if name == "input" else neuron) for name, size in sizes.items()}
+    links = []
+    for name, share in EDGES.items():
+        pre, post = name.split("->")
+        if once and pre == post:
+            continue
+        mean = -0.3 if pre == post else 1.6
+        shape, pattern = (sizes[pre], sizes[post]), rv.AllToAll()
+        if share is not None:
+            pattern = rv.Pairs.from_mask(rng.random(shape) < share)
+        count = pattern.shape(*shape)
+        links.append(rv.Connection(pre, post, rng.normal(mean, 0.8, count), DELAYS[kind](rng, count, *shape), pattern))
+    time = np.sort(rng.uniform(0.0, 30.0, (2, 25)))
+    return rv.Network(populations, links), rv.Spikes(time, rng.integers(0, 6, (2, 25)).astype(np.int32))
+
+
+def filled(net: rv.Network) -> rv.Network:
+    """The same network with all synapses, those that were absent of weight 0."""
+    links = []
+    for link, matrix in zip(net.connections, dense(net), strict=True):
+        delay = link.delay
+        if delay.per is rv.delays.Per.SYNAPSE:
+            fixed = isinstance(delay, rv.FixedDelay)
+            delay = (
+                rv.FixedDelay(matrix.delay)
+                if fixed
+                else rv.SynapticDelay(matrix.delay, delay.low, delay.high, rv.delays.Clip())
+            )
+        links.append(rv.Connection(link.pre, link.post, matrix.weight, delay))
+    return rv.Network(net.populations, links)
+
+
+@eqx.filter_jit
+def outcome(net: rv.Network, spikes: rv.Spikes, simulator: rv.EventDriven) -> tuple[rv.Network, rv.Solution]:
+    """Gradient of a sum over all spikes and potentials, and what happened."""
+    learn, fixed = rv.partition(net)
+
+    def loss(learn: rv.Network) -> tuple[jax.Array, rv.Solution]:
+        found = rv.simulate(
+            rv.combine(learn, fixed), spikes, simulator, t_end=T_END, record={"hidden": [9.9, 30.0]}, throw=False
+        )
+        parts = [jnp.where(jnp.isfinite(train.time), jnp.sin(train.time), 0.0).sum() for train in found.spikes.values()]
+        return sum(parts) + jnp.sum(found.voltages["hidden"] ** 2), found
+
+    gradient, solution = jax.grad(loss, has_aux=True)(learn)
+    return gradient, solution
+
+
+def compare(net: rv.Network, spikes: rv.Spikes, simulator: rv.EventDriven) -> None:
+    """Spikes, potentials and gradients of the sparse and the filled network are equal."""
+    (slope, one), (whole, other) = outcome(net, spikes, simulator), outcome(filled(net), spikes, simulator)
+    assert int(one.stats.status) == int(other.stats.status) == 0
+    assert sum(int(count.sum()) for count in one.stats.spikes.values()) > 10
+    for name, train in one.spikes.items():
+        np.testing.assert_allclose(train.time, other.spikes[name].time, rtol=0, atol=1e-9)
+        assert np.array_equal(train.unit, other.spikes[name].unit)
+    np.testing.assert_allclose(one.voltages["hidden"], other.voltages["hidden"], rtol=0, atol=1e-9)
+    for link, mine, theirs in zip(net.connections, slope.connections, whole.connections, strict=True):
+        np.testing.assert_allclose(mine.weight, link.pattern.take(theirs.weight), rtol=1e-8, atol=1e-8)
+        if not link.delay.learns:
+            continue
+        raw = theirs.delay.raw
+        raw = link.pattern.take(raw) if link.delay.per is rv.delays.Per.SYNAPSE else raw
+        np.testing.assert_allclose(mine.delay.raw, raw, rtol=1e-8, atol=1e-8)
+    counted(net, spikes, one)
+
+
+def counted(net: rv.Network, spikes: rv.Spikes, solution: rv.Solution) -> None:
+    """Events and events in flight, counted synapse by synapse."""
+    trains = {"input": spikes, **solution.spikes}
+    for sample in range(2):
+        events, late = 0, dict.fromkeys(net.neurons, 0)
+        for link in net.connections:
+            sender, _, _, delay = synapses(net, link)
+            time, unit = np.asarray(trains[link.pre].time[sample]), np.asarray(trains[link.pre].unit[sample])
+            for at in range(np.isfinite(time).sum()):
+                events += (sender == unit[at]).sum()
+                late[link.post] += int((time[at] + delay[sender == unit[at]] > T_END).sum())
+        assert int(solution.stats.events[sample]) == events
+        assert {name: int(count[sample]) for name, count in solution.stats.in_flight.items()} == late
+
+
+@pytest.mark.parametrize("name", list(SIMULATORS))
+@pytest.mark.parametrize("kind", list(DELAYS))
+def test_an_absent_synapse_is_one_of_weight_0(kind: str, name: str):
+    if name == "queued" and kind not in ("synaptic", "axonal"):
+        pytest.skip("a queue per synapse and one per sender are all there is")
+    compare(*sparse(len(kind), kind), SIMULATORS[name])
+
+
+@pytest.mark.parametrize("kind", list(DELAYS))
+def test_an_absent_synapse_is_one_of_weight_0_for_first_spikes(kind: str):
+    compare(*sparse(1, kind, once=True), rv.FirstSpike())
+
+
+def test_other_pairs_of_the_same_number_compile_nothing_anew():
+    traced = []
+
+    @eqx.filter_jit
+    def run(net: rv.Network, spikes: rv.Spikes) -> jax.Array:
+        traced.append(1)
+        return rv.simulate(net, spikes, rv.EventDriven(), t_end=T_END).stats.events
+
+    rng = np.random.default_rng(0)
+    net, spikes = sparse(3, "synaptic")
+    first = net.connections[0]
+    many = rng.permutation(48)[: first.pattern.pre.size]
+    other = eqx.tree_at(lambda net: net.connections[0].pattern, net, rv.Pairs(*np.divmod(many, 8)))
+    assert not np.array_equal(run(net, spikes), run(other, spikes))
+    assert len(traced) == 1
+
+
+def test_pairs_may_stand_in_any_order():
+    net, spikes = sparse(4, "synaptic")
+    link = net.connections[0]
+    order = np.random.default_rng(1).permutation(link.weight.size)
+    pattern = rv.Pairs(link.pattern.pre[order], link.pattern.post[order])
+    delay = rv.SynapticDelay(link.delay.raw[order], 1.0, 10.0, rv.delays.Clip())
+    turned = rv.Network(
+        net.populations, [rv.Connection("input", "hidden", link.weight[order], delay, pattern), *net.connections[1:]]
+    )
+    run = lambda net: rv.simulate(net, spikes, rv.EventDriven(), t_end=T_END).spikes["output"].time
+    assert np.array_equal(run(net), run(turned))
+
+
+def test_wrong_pairs_under_jit_have_a_status():
+    net, spikes = sparse(5, "common")
+    for name, simulator in {**SIMULATORS, "first-spike": None}.items():
+        if name == "first-spike":
+            net, spikes = sparse(5, "common", once=True)
+            simulator = rv.FirstSpike()
+        status = eqx.filter_jit(
+            lambda net, simulator=simulator, spikes=spikes: (
+                rv.simulate(net, spikes, simulator, t_end=T_END, throw=False).stats.status
+            )
+        )
+        pattern = net.connections[0].pattern
+        assert int(status(net)) == 0
+        for pre in (pattern.pre.at[0].set(6), pattern.pre.at[0].set(-1), pattern.pre.at[1].set(pattern.pre[0])):
+            post = pattern.post.at[1].set(pattern.post[0]) if pre[1] == pre[0] else pattern.post
+            wrong = eqx.tree_at(
+                lambda net: (net.connections[0].pattern.pre, net.connections[0].pattern.post), net, (pre, post)
+            )
+            assert int(status(wrong)) == 13, name
+
+
+def test_drawn_pairs():
+    key = jax.random.key(0)
+    one, other = (density(0.25)(20, 30, key=jax.random.key(seed)) for seed in (0, 1))
+    assert one.pre.shape == other.pre.shape == (150,)
+    assert not np.array_equal(one.pre * 30 + one.post, other.pre * 30 + other.post)
+    assert len(set(zip(one.pre.tolist(), one.post.tolist(), strict=True))) == 150
+    lonely = density(1.0, self_connections=False)(6, 6, same=True, key=key)
+    assert lonely.pre.shape == (30,)
+    assert not np.any(lonely.pre == lonely.post)
+    assert density(1.0, self_connections=False)(6, 6, same=False, key=key).pre.shape == (36,)
+    few = in_degree(3, self_connections=False)(7, 7, same=True, key=key)
+    assert np.bincount(few.post).tolist() == [3] * 7
+    assert not np.any(few.pre == few.post)
+    assert len(set(zip(few.pre.tolist(), few.post.tolist(), strict=True))) == 21
+    share = np.mean(
+        [np.bincount(in_degree(3)(10, 10, key=jax.random.key(seed)).pre, minlength=10) for seed in range(200)], axis=0
+    )
+    assert np.all(abs(share - 3.0) < 5 * np.sqrt(3 * 0.7 / 200))
+
+
+def test_builders_draw_patterns():
+    patterns = [density(0.5), in_degree(2, self_connections=False), rv.patterns.all_to_all]
+    net = rv.recurrent([6, 5, 2], neuron=rv.LIF(), delay=rv.synaptic(1.0, 5.0), pattern=patterns, key=jax.random.key(0))
+    assert [link.weight.shape for link in net.connections] == [(15,), (10,), (5, 2)]
+    assert [net.delay(link).shape for link in net.connections] == [(15,), (10,), (5, 2)]
+    assert "Pairs (0.5 of all)" in net.summary()
+    assert sum(leaf.size for leaf in jax.tree.leaves(rv.partition(net)[0])) == 2 * (15 + 10 + 10)
