@@ -51,7 +51,8 @@ def test_every_spike_of_a_burst_arrives(longest: float):
     ]
     pairs = sorted((float(time), unit) for unit, train in enumerate(trains) for time in train)
     spikes = rv.Spikes(jnp.asarray([time for time, _ in pairs]), jnp.asarray([unit for _, unit in pairs], jnp.int32))
-    delay = rv.synaptic(0.0, longest)(4, 12, jnp.float64, key=jax.random.key(0))
+    ends = rv.Population(4), rv.Population(12)
+    delay = rv.synaptic(0.0, longest)(*ends, rv.AllToAll(), jnp.float64, key=jax.random.key(0))
     link = rv.Connection("input", "hidden", jnp.asarray(rng.uniform(0.5, 1.5, (4, 12))), delay)
     network = build.network({"input": 4}, {"hidden": rv.LIF(10.0, 4.0)}, {"hidden": 12}, [link])
     case = networks.Case(0, "synaptic", network, {"input": spikes}, {}, None, 160.0)

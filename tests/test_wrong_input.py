@@ -191,7 +191,7 @@ def test_delays(make: Callable[[], object], message: str):
         (lambda: rv.Connection("a", "b", jnp.ones(3)), r"Connection a->b: `weight` must have.*AllToAll, shape \(pre, post\); got \(3,\)"),
         (lambda: rv.Connection("a", "b", jnp.ones((2, 3), jnp.int32)), "Connection a->b: `weight`.*got int32"),
         (lambda: rv.Connection("a", "b", jnp.ones((2, 3)), pattern=rv.Pairs([0, 1], [0, 1])),
-         r"one value per synapse of the pattern Pairs, shape \(2,\); got \(2, 3\)"),
+         r"one value per synapse of its pattern, Pairs, shape \(2,\); got \(2, 3\)"),
         (lambda: network(delay=rv.FixedDelay(jnp.ones((3, 2)))),
          r"input->output needs FixedDelay \(one value per synapse\) of shape \(2, 3\); got \(3, 2\)"),
         (lambda: network(delay=rv.AxonalDelay(jnp.ones((3, 1)))),

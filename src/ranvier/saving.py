@@ -95,6 +95,14 @@ def load(path: str | Path, like: Network | None = None) -> Network:
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, no network of ranvier, written by a newer version, in float64 while JAX runs
             in float32, holds kinds that are not known here, or does not match `like`.
+
+    Example:
+        >>> import jax, tempfile, ranvier as rv
+        >>> net = rv.feedforward([4, 3], neuron=rv.LIF(), key=jax.random.key(0))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     rv.save(f"{folder}/net.npz", net)
+        ...     rv.load(f"{folder}/net.npz").connections[0].name
+        'input->output'
     """
     facts, arrays = _read(Path(path))
     if like is not None:
