@@ -15,13 +15,13 @@ def trains(batch: int = 200, count: int = 30) -> rv.Spikes:
     time = np.sort(rng.uniform(3.0, 4.0, (batch, count)), axis=1)
     unit = np.argsort(rng.uniform(size=(batch, count)), axis=1).astype(np.int32)
     time[:, -5:], unit[:, -5:] = np.inf, -1
-    return rv.Spikes(time, unit)
+    return rv.Spikes(time, unit, size=count)
 
 
 def test_jitter_moves_each_spike_by_a_normal_number_of_its_own():
     spikes, std = trains(), 0.3
     moved = Jitter(std)(spikes, key=jax.random.key(1))
-    before, after = (np.asarray(rv.first_spike(train, 30)) for train in (spikes, moved))
+    before, after = (np.asarray(rv.first_spike(train)) for train in (spikes, moved))
     assert np.array_equal(np.isinf(before), np.isinf(after))  # none is lost, silent ones stay silent
     assert np.all(np.diff(np.where(np.isinf(moved.time), 9.0, moved.time), axis=1) >= 0)
     assert np.all(moved.unit[:, -5:] == -1)
@@ -56,7 +56,7 @@ def test_training_sees_what_is_augmented_and_evaluation_does_not():
     recipe = Recipe(
         rv.EventDriven(max_spikes=1), t_end=30.0, batch=10, epochs=1, optimiser=by_field(weight=adam(0.01)),
         loss=lambda solution, label: rv.losses.relative_time_mse(
-            rv.first_spike(solution.spikes["output"], 2), label, margin=0.5
+            rv.first_spike(solution.spikes["output"]), label, margin=0.5
         ),
         predict=lambda solution: solution.spikes["output"].unit[0], learn=("weight",), augment=silenced,
     )  # fmt: skip

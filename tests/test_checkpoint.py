@@ -55,7 +55,7 @@ def dataset(samples: int, seed: int) -> Dataset:
 
 
 def first(solution: rv.Solution) -> Array:
-    return rv.first_spike(solution.spikes["output"], 2)
+    return rv.first_spike(solution.spikes["output"])
 
 
 RECIPE = Recipe(

@@ -88,7 +88,7 @@ def value_and_gradient(case: networks.Case) -> tuple[rv.Solution, np.ndarray]:
     def loss(learn: rv.Network) -> tuple[jnp.ndarray, rv.Solution]:
         solution = rv.simulate(rv.combine(learn, fixed), case.spikes, rv.EventDriven(max_spikes=40), t_end=case.t_end,
                                record=case.record)  # fmt: skip
-        first = rv.first_spike(solution.spikes["hidden"], 6)
+        first = rv.first_spike(solution.spikes["hidden"])
         total = jnp.sum(jnp.where(jnp.isfinite(first), first, 0.0))
         return total + sum(jnp.sum(part) for part in solution.voltages.values()), solution
 
@@ -177,7 +177,7 @@ def test_counters_say_what_happened(seed: int):
         assert int(solution.stats.silent[name]) == size - len(set(units))
         assert int(solution.stats.dropped[name]) == 0
         assert int(solution.stats.guarded[name]) == 0
-        assert rv.spike_count(train, size).tolist() == [units.count(unit) for unit in range(size)]
+        assert rv.spike_count(train).tolist() == [units.count(unit) for unit in range(size)]
     for link in case.network.connections:
         sent = len(networks.listed((case.spikes | solution.spikes)[link.pre]))
         total += sent * link.weight.shape[1]

@@ -118,7 +118,7 @@ def trains(seed: int, batch: int = 3, count: int = 9) -> rv.Spikes:
 def times_and_voltages(net: rv.Network, spikes: rv.Spikes, simulator: AbstractSimulator) -> jax.Array:
     at = {"output": jnp.array([2.0, 7.5]), "hidden": jnp.array([4.0])}
     solution = rv.simulate(net, spikes, simulator, t_end=15.0, record=at, throw=False)
-    first = [rv.first_spike(solution.spikes[name], net.size(name)) for name in ("hidden", "output")]
+    first = [rv.first_spike(solution.spikes[name]) for name in ("hidden", "output")]
     parts = [jnp.where(jnp.isfinite(part), part, 0.0) for part in first] + list(solution.voltages.values())
     return jnp.concatenate([part.reshape(-1) for part in parts])
 
@@ -182,7 +182,7 @@ def test_a_dendritic_delay_is_a_delay_of_the_output():
     none = rv.Connection("input", "hidden", link.weight)
     delay = net.delay(link)
     single = lambda link: build.network({"input": 6}, {"hidden": net.neurons["hidden"]}, {"hidden": 8}, [link])
-    first = [rv.first_spike(rv.simulate(single(each), spikes, rv.FirstSpike(), t_end=90.0).spikes["hidden"], 8)
+    first = [rv.first_spike(rv.simulate(single(each), spikes, rv.FirstSpike(), t_end=90.0).spikes["hidden"])
              for each in (link, none)]  # fmt: skip
     both = jnp.isfinite(first[0])
     assert both.sum() > 5
@@ -198,7 +198,7 @@ def test_float32_is_close_to_float64_even_late():
     for dtype in (jnp.float32, jnp.float64):
         net = jax.tree.map(lambda leaf, dtype=dtype: leaf.astype(dtype), whole)
         solution = rv.simulate(net, rv.Spikes(late.time.astype(dtype), late.unit), rv.FirstSpike(), t_end=1020.0)
-        results.append(rv.first_spike(solution.spikes["hidden"], 8))
+        results.append(rv.first_spike(solution.spikes["hidden"]))
     assert results[0].dtype == jnp.float32
     both = jnp.isfinite(results[1])
     assert both.sum() > 6

@@ -38,7 +38,7 @@ def first(values: Values) -> jax.Array:
     link = rv.Connection("input", "output", values["weight"], delay)
     net = build.network({"input": PRE}, {"output": neuron}, {"output": POST}, [link])
     spikes = rv.Spikes(values["time"][order], order)
-    return rv.first_spike(rv.simulate(net, spikes, rv.FirstSpike(), t_end=40.0, throw=False).spikes["output"], POST)
+    return rv.first_spike(rv.simulate(net, spikes, rv.FirstSpike(), t_end=40.0, throw=False).spikes["output"])
 
 
 every = jax.jit(jax.vmap(first))

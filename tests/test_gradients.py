@@ -336,7 +336,7 @@ def test_a_training_step_holds_no_copy_of_the_weights_per_sample():
 
     def loss(learn: rv.Network) -> jnp.ndarray:
         solution = rv.simulate(rv.combine(learn, fixed), spikes, rv.EventDriven(), t_end=9.0, throw=False)
-        return jnp.sum(rv.first_spike(solution.spikes["hidden"], 11))
+        return jnp.sum(rv.first_spike(solution.spikes["hidden"]))
 
     held = shapes(jax.make_jaxpr(jax.jit(jax.value_and_grad(loss)))(learn).jaxpr)
     assert (7, 11) in held
@@ -384,7 +384,7 @@ def test_a_loss_of_nothing_has_a_gradient_of_zero():
         values = {
             "times": 0.0 * solution.spikes["output"].time[0],
             "potentials": 0.0 * jnp.sum(solution.voltages["readout"]),
-            "counts": jnp.sum(rv.spike_count(solution.spikes["hidden"], 6)).astype(float),
+            "counts": jnp.sum(rv.spike_count(solution.spikes["hidden"])).astype(float),
             "stats": solution.stats.spikes["hidden"].astype(float),
         }
         return values[kind]

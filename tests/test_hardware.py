@@ -73,7 +73,7 @@ def loss_and_gradient(
     def loss(learn: rv.Network, time: Array) -> tuple[Array, dict[str, Array]]:
         inputs = rv.Spikes(time, spikes.unit)
         solution = rv.simulate(rv.combine(learn, fixed), inputs, simulator, t_end=T_END, throw=False)
-        first = {name: rv.first_spike(solution.spikes[name], net.size(name)) for name in ("hidden", "output")}
+        first = {name: rv.first_spike(solution.spikes[name]) for name in ("hidden", "output")}
         total = sum(jnp.sum(jnp.where(jnp.isfinite(time), jnp.sin(3 * time), 0.0)) for time in first.values())
         return total, first
 
@@ -227,10 +227,10 @@ def test_every_simulator_can_run_the_chips_network():
     net, spikes = network(), trains()
     chip = dataclasses.replace(BrainScaleS2.stressed(4).scaled(temporal=0.0), latency=0.0, timestamp=0.0)
     solution = rv.simulate(emulate(net, chip), spikes, rv.EventDriven(max_spikes=1), t_end=T_END)
-    found = measure(EmulatedChip(chip), net, {"input": rv.first_spike(spikes, 8)}, jax.random.key(0))
+    found = measure(EmulatedChip(chip), net, {"input": rv.first_spike(spikes)}, jax.random.key(0))
     for name, first in found.first.items():
         assert int(jnp.isfinite(first).sum()) > 6
-        np.testing.assert_allclose(first, rv.first_spike(solution.spikes[name], net.size(name)), atol=1e-9)
+        np.testing.assert_allclose(first, rv.first_spike(solution.spikes[name]), atol=1e-9)
 
 
 # ------------------------------------------------------------------------------------------------------ noise
@@ -264,9 +264,9 @@ def test_thresholds_tremble_from_batch_to_batch_only():
 def test_what_is_read_is_a_time_stamp_and_latency_is_not_read():
     net, spikes, grid = network(), trains(), 0.008 / 6
     calm = rv.simulate(net, spikes, rv.EventDriven(max_spikes=1), t_end=T_END)
-    inputs = {"input": rv.first_spike(spikes, 8)}
+    inputs = {"input": rv.first_spike(spikes)}
     late = measure(EmulatedChip(only(latency=0.6, timestamp=0.008)), net, inputs, jax.random.key(0))
-    true = {name: rv.first_spike(calm.spikes[name], net.size(name)) for name in ("hidden", "output")}
+    true = {name: rv.first_spike(calm.spikes[name]) for name in ("hidden", "output")}
     arrival = true["hidden"] + net.delay(net.connections[1])[None, :, 0]
     pairs = [
         (late.first["hidden"], true["hidden"]),
@@ -284,7 +284,7 @@ def test_what_is_read_is_a_time_stamp_and_latency_is_not_read():
 
 
 def test_the_key_decides_the_noise(recording: Any):
-    inputs = {"input": rv.first_spike(recording[1], 8)}
+    inputs = {"input": rv.first_spike(recording[1])}
     one, again, other = (measure(stressed(7), network(), inputs, jax.random.key(seed)) for seed in (0, 0, 1))
     same(one, again, 0.0)
     assert not np.array_equal(one.arrival[0], other.arrival[0])
@@ -311,7 +311,7 @@ def test_in_the_loop_of_an_ideal_chip_gradients_are_exact():
 def test_the_backward_pass_does_not_see_the_pattern():
     """Same measured times, other chips: the gradient is the same to the last bit. Other times: it is not."""
     net, spikes = network(), trains()
-    inputs = {"input": rv.first_spike(spikes, 8)}
+    inputs = {"input": rv.first_spike(spikes)}
     here = measure(stressed(1), net, inputs, jax.random.key(2))
 
     class Replaying(AbstractSubstrate):
@@ -429,7 +429,7 @@ def test_potentials_are_refused():
 @pytest.fixture(scope="module")
 def recording() -> tuple[rv.Network, rv.Spikes, Recording]:
     net, spikes, chip = network(), trains(), stressed(7)
-    inputs = {"input": rv.first_spike(spikes, 8)}
+    inputs = {"input": rv.first_spike(spikes)}
     settings = chip.written(net)
     return settings, spikes, Recording(settings, inputs, measure(chip, net, inputs, jax.random.key(3)), T_END)
 

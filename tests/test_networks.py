@@ -219,38 +219,6 @@ def test_neurons_take_integers_and_arrays():
     assert (rv.LI().v_threshold, rv.LI().refractory) == (math.inf, 0.0)
 
 
-def test_ragged_spikes_are_sorted_and_padded():
-    found = rv.Spikes.from_ragged([np.array([3.0, 1.0, 1.0]), np.array([]), np.array([2.0])],
-                                  [np.array([0, 1, 2]), np.array([]), np.array([5])])  # fmt: skip
-    assert found.time.tolist() == [[1.0, 1.0, 3.0], [math.inf] * 3, [2.0, math.inf, math.inf]]
-    assert found.unit.tolist() == [[1, 2, 0], [-1, -1, -1], [5, -1, -1]]
-    empty = rv.Spikes.from_ragged([np.array([])], [np.array([])])
-    assert (empty.time.tolist(), empty.unit.tolist()) == ([[math.inf]], [[-1]])
-
-
-def test_first_spikes_and_counts():
-    spikes = rv.Spikes(
-        [[1.0, 2.0, 3.0, math.inf], [0.5, math.inf, math.inf, math.inf]], [[2, 0, 2, -1], [1, -1, -1, -1]]
-    )
-    assert rv.first_spike(spikes, 3).tolist() == [[2.0, math.inf, 1.0], [math.inf, 0.5, math.inf]]
-    assert rv.spike_count(spikes, 3).tolist() == [[1, 0, 2], [0, 1, 0]]
-    assert jax.jit(rv.first_spike, static_argnums=1)(spikes, 3).tolist() == rv.first_spike(spikes, 3).tolist()
-    empty = rv.Spikes(jnp.zeros(0), jnp.zeros(0, jnp.int32))
-    assert rv.first_spike(empty, 2).tolist() == [math.inf, math.inf]
-    assert rv.spike_count(empty, 2).tolist() == [0, 0]
-
-
-def test_the_gradient_of_a_first_spike_goes_to_that_spike():
-    unit = jnp.array([2, 0, 2, 1, -1])
-
-    def total(time: jnp.ndarray) -> jnp.ndarray:
-        first = rv.first_spike(rv.Spikes(time, unit), 4)
-        return jnp.sum(jnp.where(jnp.isfinite(first), first * jnp.array([1.0, 2.0, 3.0, 4.0]), 0.0))
-
-    found = jax.grad(total)(jnp.array([1.0, 2.0, 3.0, 4.0, math.inf]))
-    assert found.tolist() == [3.0, 1.0, 0.0, 2.0, 0.0]
-
-
 @pytest.mark.parametrize("method", [rv.simulate, rv.feedforward, rv.recurrent, rv.synaptic])
 def test_public_functions_say_what_they_raise_and_return(method: Callable):
     assert "Args:" in method.__doc__

@@ -57,7 +57,7 @@ def test_rows_and_delays_are_aligned():
     """Unit 5 c + r carries coordinate c, and all five rows of a coordinate have its delay."""
     protocol = Protocol("axonal")
     train = build_data(protocol.rows)[0]
-    value = (rv.first_spike(train.spikes, 20) - 0.15) / 1.85
+    value = (rv.first_spike(train.spikes) - 0.15) / 1.85
     by_row = np.asarray(value).reshape(-1, 4, 5)
     assert np.array_equal(by_row, np.broadcast_to(by_row[:, :, :1], by_row.shape))
     np.testing.assert_allclose(by_row[:, 0, 0] + by_row[:, 2, 0], 1.0, atol=1e-6)

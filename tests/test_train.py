@@ -58,11 +58,11 @@ def dataset(samples: int, seed: int = 0) -> Dataset:
 
 
 def loss(solution: rv.Solution, label: Array) -> Array:
-    return relative_time_mse(rv.first_spike(solution.spikes["output"], 2), label, margin=0.3)
+    return relative_time_mse(rv.first_spike(solution.spikes["output"]), label, margin=0.3)
 
 
 def predict(solution: rv.Solution) -> Array:
-    return earliest(rv.first_spike(solution.spikes["output"], 2))
+    return earliest(rv.first_spike(solution.spikes["output"]))
 
 
 BASE = Recipe(
@@ -126,7 +126,7 @@ def test_a_step_on_a_batch_that_is_not_full_is_a_step_on_its_samples():
 
     def mean(learn: rv.Network, fixed: rv.Network) -> Array:
         solution = rv.simulate(rv.combine(learn, fixed), train.spikes, BASE.simulator, t_end=BASE.t_end)
-        return relative_time_mse(rv.first_spike(solution.spikes["output"], 2), train.label, margin=0.3)
+        return relative_time_mse(rv.first_spike(solution.spikes["output"]), train.label, margin=0.3)
 
     learn, fixed = rv.partition(network())
     gradient = jax.grad(mean)(learn, fixed)
@@ -448,7 +448,7 @@ def test_noise_has_another_key_in_every_batch(simulator: AbstractSimulator, augm
     seen: list[float] = []
 
     def loss(solution: rv.Solution, label: Array) -> Array:
-        first = rv.first_spike(solution.spikes["output"], 2)
+        first = rv.first_spike(solution.spikes["output"])
         jax.debug.callback(lambda time: seen.append(float(time)), first.min())
         return 0.0 * relative_time_mse(first, label, margin=0.3)
 

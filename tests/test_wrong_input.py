@@ -1,5 +1,7 @@
 """Wrong input: one clear sentence each, which names the argument and the values."""
 
+import importlib
+import inspect
 import math
 import re
 import subprocess
@@ -67,6 +69,13 @@ def test_spikes(spikes: object, message: str):
         run(spikes=spikes)
 
 
+def test_an_array_instead_of_spikes():
+    """Without the shape checks of the tests, which refuse it first."""
+    told = r"`spikes` must be ranvier.Spikes, or a dict.*got ndarray.*Spikes.from_dense\(array, dt="
+    with pytest.raises(ValueError, match=told):
+        inspect.unwrap(importlib.import_module("ranvier.simulation.simulate")._by_population)(NET, np.zeros((5, 2)))
+
+
 def test_spikes_of_several_inputs():
     links = [rv.Connection(name, "output", jnp.ones((1, 1))) for name in ("left", "right")]
     network = build.network({"left": 1, "right": 1}, {"output": rv.LIF()}, {"output": 1}, links)
@@ -75,33 +84,6 @@ def test_spikes_of_several_inputs():
     wide = rv.Spikes(jnp.ones((3, 1)), jnp.zeros((3, 1), jnp.int32))
     with pytest.raises(ValueError, match=r"one shape.*'left': \(3,\), 'right': \(\)"):
         run(network, {"left": wide, "right": train([1.0], [0])})
-
-
-@pytest.mark.parametrize(
-    ("time", "unit", "message"),
-    [
-        ([1, 2], [0, 1], r"`time` must be floating-point \(ms\); got int"),
-        ([1.0, 2.0], [0.0, 1.0], r"`unit` must hold integer neuron indices; got float"),
-        ([1.0, 2.0], [0], r"one shape.*got \(2,\) and \(1,\)"),
-        (1.0, 0, r"one shape.*got \(\) and \(\)"),
-    ],
-)
-def test_spike_arrays(time: object, unit: object, message: str):
-    with pytest.raises(ValueError, match=message):
-        rv.Spikes(np.asarray(time), np.asarray(unit))
-
-
-@pytest.mark.parametrize(
-    ("times", "units", "message"),
-    [
-        ([], [], "one entry per sample; got 0 and 0"),
-        ([[1.0]], [], "one entry per sample; got 1 and 0"),
-        ([[1.0], [2.0, 3.0]], [[0], [1]], r"sample 1 has times \(2,\) and units \(1,\)"),
-    ],
-)
-def test_ragged_spikes(times: list, units: list, message: str):
-    with pytest.raises(ValueError, match=message):
-        rv.Spikes.from_ragged([np.asarray(time) for time in times], [np.asarray(unit) for unit in units])
 
 
 @pytest.mark.parametrize("t_end", [0.0, -1.0, math.inf, math.nan])

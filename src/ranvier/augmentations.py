@@ -55,4 +55,4 @@ class Jitter:
         noise = self.std * jax.random.normal(key, spikes.time.shape, spikes.time.dtype)
         moved = jnp.maximum(spikes.time + noise, 0.0)
         time, unit = sort_by_time(jnp.moveaxis(moved, -1, 0), jnp.moveaxis(spikes.unit, -1, 0))
-        return Spikes(jnp.moveaxis(time, 0, -1), jnp.moveaxis(unit, 0, -1))
+        return Spikes(jnp.moveaxis(time, 0, -1), jnp.moveaxis(unit, 0, -1), spikes.size)

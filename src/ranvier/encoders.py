@@ -54,7 +54,7 @@ def latency(value: Float[ArrayLike, "*batch n"], *, t_early: float, t_late: floa
     time = jnp.where(array < never, t_early + (t_late - t_early) * array, jnp.inf)
     order = jnp.argsort(time, axis=-1, stable=True).astype(jnp.int32)
     time = jnp.take_along_axis(time, order, axis=-1)
-    return Spikes(time, jnp.where(time < jnp.inf, order, -1))
+    return Spikes(time, jnp.where(time < jnp.inf, order, -1), size=array.shape[-1])
 
 
 def _check_values(owner: str, value: ArrayLike) -> None:

@@ -175,8 +175,7 @@ def silent_share(solution: Solution, network: Network) -> dict[str, Float[Array,
     shares = {}
     for name, neuron in network.neurons.items():
         if neuron.spiking:
-            size = network.size(name)
-            silent = spike_count(solution.spikes[name], size).reshape(-1, size) == 0
+            silent = jnp.atleast_2d(spike_count(solution.spikes[name])) == 0
             shares[name] = jnp.mean(silent, axis=0, dtype=network.dtype)
     return shares
 

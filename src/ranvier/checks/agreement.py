@@ -64,7 +64,7 @@ def gradient_agreement(
         >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
         >>> found = gradient_agreement(
         ...     net, spikes, rv.EventDriven(), rv.ClockDriven(dt=1.0), t_end=20.0,
-        ...     loss=lambda solution: rv.first_spike(solution.spikes["output"], 3).sum(),
+        ...     loss=lambda solution: rv.first_spike(solution.spikes["output"]).sum(),
         ... )
         >>> round(found["weight of input->output"].cosine, 4)
         1.0

@@ -99,7 +99,7 @@ def _pieces(network: Network, trains: dict[str, Spikes], names: tuple[str, ...])
 def _sorted(time: Float[Array, " n"], train: Spikes) -> Spikes:
     """Input spikes moved to other times, in order again."""
     order = jnp.argsort(jax.lax.stop_gradient(time), stable=True)
-    return Spikes(time[order], train.unit[order])
+    return Spikes(time[order], train.unit[order], train.size)
 
 
 def _scale(vector: Float[np.ndarray, " size"]) -> float:

@@ -92,13 +92,13 @@ def _require_float64() -> None:
 def _samples(network: Network, spikes: Spikes | Mapping[str, Spikes], record: Mapping[str, ArrayLike]) -> list[Sample]:
     """Input and record times of each sample."""
     trains = {network.inputs[0]: spikes} if isinstance(spikes, Spikes) else dict(spikes)
-    wide = {name: Spikes(train.time.astype(jnp.float64), train.unit) for name, train in trains.items()}
+    wide = {name: Spikes(train.time.astype(jnp.float64), train.unit, train.size) for name, train in trains.items()}
     at = {name: jnp.asarray(times).astype(jnp.float64) for name, times in record.items()}
     shape = next(iter(wide.values())).time.shape
     if len(shape) == 1:
         return [Sample(wide, at)]
     rows = range(shape[0])
-    split = [{name: Spikes(train.time[n], train.unit[n]) for name, train in wide.items()} for n in rows]
+    split = [jax.tree.map(lambda leaf, n=n: leaf[n], wide) for n in rows]
     times = [{name: one[n] if one.ndim == 2 else one for name, one in at.items()} for n in rows]
     return [Sample(*pair) for pair in zip(split, times, strict=True)]
 

@@ -87,7 +87,7 @@ def _sorted(
     time, unit = jax.vmap(one)(times.reshape(len(times), -1))
     per_neuron = jnp.sum(here, axis=(1, 2), dtype=jnp.int32)
     count = lambda what: jnp.sum(what, axis=1, dtype=jnp.int32)
-    return Spikes(time, unit), count(per_neuron), count(per_neuron == 0)
+    return Spikes(time, unit, size), count(per_neuron), count(per_neuron == 0)
 
 
 def _problems(outcome: Outcome, unfit: Counts) -> list[tuple[int, Bool[Array, ""]]]:

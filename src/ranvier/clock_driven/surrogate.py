@@ -211,7 +211,7 @@ def in_time_order(times: Float[Array, "steps batch size"], room: int, t_end: flo
     found = jnp.concatenate([flat, jnp.full((batch, 1), jnp.inf, flat.dtype)], axis=1)
     time = jnp.take_along_axis(found, place, axis=1)
     unit = jnp.where(jnp.isfinite(time), place % size, -1).astype(jnp.int32)
-    return Spikes(*lax.sort((time, unit), dimension=1, num_keys=1))
+    return Spikes(*lax.sort((time, unit), dimension=1, num_keys=1), size=size)
 
 
 def potentials(

@@ -126,7 +126,7 @@ def _stats(
     dropped = nothing | {name: count - number(found[name]) for name, count in counted.fired.items()}
     silent = {name: jnp.full_like(none, network.size(name)) for name in network.neurons}
     for name, train in found.items():
-        silent[name] = jnp.sum(spike_count(train, network.size(name)) == 0, axis=-1, dtype=jnp.int32)
+        silent[name] = jnp.sum(spike_count(train) == 0, axis=-1, dtype=jnp.int32)
     links, trains, batch = dense(network), inputs | found, len(none)
     late = {name: in_flight(links, trains, name, t_end, batch) for name in network.neurons}
     lost = jnp.any(jnp.stack([count.sum() for count in dropped.values()]) > 0)

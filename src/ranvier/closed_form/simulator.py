@@ -75,7 +75,7 @@ class FirstSpike(AbstractSimulator):
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         order, links = tuple(_order(network)), dense(network)
         dtype = jnp.dtype(network.dtype)
-        inputs = {name: Spikes(train.time.astype(dtype), train.unit) for name, train in spikes.items()}
+        inputs = {name: Spikes(train.time.astype(dtype), train.unit, train.size) for name, train in spikes.items()}
         times = {name: at.astype(dtype) for name, at in record.items()}
         status = argument_status(network, spikes, t_end, record)
         found, voltages, late, guarded = _simulate(network, order, links, inputs, t_end, times, self.max_inverse_slope)

@@ -58,7 +58,7 @@ def in_order(first: Float[Array, "batch size"]) -> Spikes:
     """
     unit = jnp.broadcast_to(jnp.arange(first.shape[1], dtype=jnp.int32)[:, None], first.T.shape)
     time, unit = sort_by_time(first.T, unit)
-    return Spikes(time.T, jnp.where(jnp.isfinite(time), unit, -1).T)
+    return Spikes(time.T, jnp.where(jnp.isfinite(time), unit, -1).T, size=first.shape[1])
 
 
 def _partners(n: int) -> Int[np.ndarray, "rounds size"]:

@@ -28,4 +28,4 @@ def temporal_order_samples(gap: float = 10.0) -> tuple[Spikes, tuple[int, int]]:
     if not gap > 0:
         msg = f"temporal_order_samples: `gap` must be a time in ms above 0; got {gap}."
         raise ValueError(msg)
-    return Spikes([[0.0, gap], [0.0, gap]], [[0, 1], [1, 0]]), (0, 1)
+    return Spikes([[0.0, gap], [0.0, gap]], [[0, 1], [1, 0]], size=2), (0, 1)

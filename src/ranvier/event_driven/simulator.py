@@ -179,7 +179,8 @@ def _solution(
     for name, potential in zip(recorded, result.voltages, strict=True):
         leak = jnp.broadcast_to(_linear(network, name).v_leak.astype(plan.dtype), (network.size(name),))
         voltages[name] = potential + leak[None, None, :]
-    spikes = {name: Spikes(time, unit) for name, time, unit in zip(order, result.times, result.units, strict=True)
+    trains = zip(order, result.times, result.units, strict=True)
+    spikes = {name: Spikes(time, unit, network.size(name)) for name, time, unit in trains
               if network.neurons[name].spiking}  # fmt: skip
     events, late = _events(plan, links, inputs | spikes, result)
     stats = Stats(

@@ -266,13 +266,13 @@ class AbstractLatencyExperiment(AbstractExperiment):
 
     def first(self, solution: Solution) -> Float[Array, " size"]:
         """First spike time (ms) of each output."""
-        return first_spike(solution.spikes["output"], len(self.classes))
+        return first_spike(solution.spikes["output"])
 
 
 def _trimmed(spikes: Spikes) -> Spikes:
     """Without the places at the end that no sample uses."""
     used = int(np.max(np.sum(np.isfinite(spikes.time), axis=1)))
-    return Spikes(spikes.time[:, :used], spikes.unit[:, :used])
+    return Spikes(spikes.time[:, :used], spikes.unit[:, :used], spikes.size)
 
 
 def earliest(first: Float[Array, " size"]) -> Int[Array, ""]:

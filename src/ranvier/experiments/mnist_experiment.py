@@ -86,6 +86,6 @@ class Mnist(AbstractLatencyExperiment):
 
         def encode(feature: Float[np.ndarray, "samples pixels"]) -> Spikes:
             spikes = self.encode(feature)
-            return Spikes(spikes.time[:, :places], spikes.unit[:, :places])
+            return Spikes(spikes.time[:, :places], spikes.unit[:, :places], spikes.size)
 
         return self.report(folder, network, encode=encode, points=test.feature, label=test.label, image=SIDE)

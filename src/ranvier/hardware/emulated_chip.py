@@ -123,8 +123,7 @@ def _first_spikes(
     link = Connection("arrivals", name, jnp.concatenate([weight for _, weight in due]))
     alone = Network({"arrivals": Population(link.weight.shape[0]), name: Population(size, noisy)}, [link])
     arrivals = in_order(jnp.concatenate([time for time, _ in due], axis=1))
-    spikes = FirstSpike().run(alone, {"arrivals": arrivals}, t_end, {}).spikes[name]
-    return first_spike(spikes, size)
+    return first_spike(FirstSpike().run(alone, {"arrivals": arrivals}, t_end, {}).spikes[name])
 
 
 def _stamped(time: Float[Array, "*shape"], step: Float[Array, ""]) -> Float[Array, "*shape"]:

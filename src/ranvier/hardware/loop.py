@@ -94,12 +94,12 @@ class InTheLoop(AbstractNoisySimulator):
         if record:
             msg = f"InTheLoop: a substrate gives spikes, no potentials; leave out `record` of {', '.join(record)}."
             raise ValueError(msg)
-        inputs = {name: first_spike(train, network.size(name)).astype(network.dtype) for name, train in spikes.items()}
+        inputs = {name: first_spike(train).astype(network.dtype) for name, train in spikes.items()}
         settings = self.substrate.written(network)
         constant = lax.stop_gradient((network, inputs))
         measured = lax.stop_gradient(self.substrate.measure(*constant, t_end, key=self.key))
         solution = in_the_loop(settings, inputs, measured, t_end, self.max_inverse_slope)
-        again = [jnp.any(spike_count(train, network.size(name)) > 1) for name, train in spikes.items()]
+        again = [jnp.any(spike_count(train) > 1) for name, train in spikes.items()]
         before = argument_status(network, spikes, t_end, record)
         status = first_status([(INPUT_UNIT, twice) for twice in again], before)
         status = jnp.where(status > 0, status, solution.stats.status)

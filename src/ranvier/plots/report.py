@@ -160,7 +160,7 @@ def answers(
     if run.record:
         late = -solution.voltages["output"].max(axis=1)
     else:
-        late = np.asarray(first_spike(solution.spikes["output"], run.network.size("output")))
+        late = np.asarray(first_spike(solution.spikes["output"]))
     ranked = np.sort(late, axis=1)
     there = np.isfinite(ranked[:, 0])
     second = ranked[:, 1] if ranked.shape[1] > 1 else np.full(len(ranked), np.inf)
@@ -238,7 +238,7 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
     trains = {run.network.inputs[0]: inputs, **found}
     latest = max(float(np.max(train.time, initial=0.0, where=np.isfinite(train.time))) for train in trains.values())
     for place, (axes, sample) in enumerate(zip(panels, chosen, strict=True)):
-        spikes = {name: Spikes(train.time[place], train.unit[place]) for name, train in trains.items()}
+        spikes = jax.tree.map(lambda leaf, place=place: leaf[place], dict(trains))
         _example(axes, run, spikes, int(answer[sample]))
         label, said = int(run.label[sample]), int(answer[sample])
         fired = f"{run.classes[said] if said >= 0 else 'no output'} {run.verdict}"

@@ -64,10 +64,17 @@ def record_problems(times: Any, t_end: float, xp: Any) -> Any:
 def check_spikes(network: Network, trains: Mapping[str, Spikes], t_end: float) -> None:
     """Refuse input spikes that cannot be simulated, naming the first that is wrong, where they are known."""
     for name, train in trains.items():
+        size = network.size(name)
+        if train.size not in (None, size):
+            msg = (
+                f"simulate: `spikes` of {name!r} are of a population of {train.size} units, the network's has {size}. "
+                "Give the network an input of that size, or the spikes another with spikes.with_size(n)."
+            )
+            raise ValueError(msg)
         time, unit = concrete(train.time), concrete(train.unit)
         if time is None or unit is None:
             continue
-        for problem, where in spike_problems(time, unit, network.size(name), t_end, np).items():
+        for problem, where in spike_problems(time, unit, size, t_end, np).items():
             if where.any():
                 at = tuple(int(index) for index in np.argwhere(where)[0])
                 msg = f"simulate: `spikes` of {name!r}: {problem}; got time {time[at]} ms, unit {unit[at]} at {at}."

@@ -199,7 +199,7 @@ def build_recipe(protocol: Protocol, simulator: AbstractSimulator) -> Recipe:
     """How to train on a simulator."""
 
     def first(solution: Solution) -> Float[Array, " size"]:
-        return first_spike(solution.spikes["output"], CLASSES)
+        return first_spike(solution.spikes["output"])
 
     def loss(solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
         return relative_time_mse(first(solution), label, margin=protocol.margin)

@@ -13,7 +13,7 @@ Which of two inputs comes first? The output of the same number should fire first
     >>> network = rv.feedforward(
     ...     [2, 2], neuron=neuron, delay=rv.synaptic(0.0, 1.0), weight=rv.constant(3.0), key=jax.random.key(0)
     ... )
-    >>> first = lambda solution: rv.first_spike(solution.spikes["output"], size=2)
+    >>> first = lambda solution: rv.first_spike(solution.spikes["output"])
     >>> recipe = Recipe(
     ...     rv.EventDriven(max_spikes=1),
     ...     t_end=10.0,

@@ -173,7 +173,7 @@ def _per_sample(function: Any, solution: Solution, *rest: Array) -> Array:
 
 def _silent(network: Network, solution: Solution, share: Float[Array, " batch"]) -> dict[str, Float[Array, " _"]]:
     """Share of samples in which each neuron is silent; as `ranvier.regularizers.silent_share`, but without padding."""
-    counts = {name: spike_count(train, network.size(name)) for name, train in solution.spikes.items()}
+    counts = {name: spike_count(train) for name, train in solution.spikes.items()}
     return {name: share @ (count == 0).astype(share.dtype) for name, count in counts.items()}
 
 
