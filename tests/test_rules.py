@@ -14,14 +14,14 @@ from ranvier.hardware import BrainScaleS2, EmulatedChip, InTheLoop
 from ranvier.rules import check
 from ranvier.status import STATUS, first_status
 
-T_END = 20.0
+T_END = 60.0
 NEURON = rv.LIF(6.0, 6.0, refractory=jnp.inf)
 NET = build.network(
     {"input": 2},
     {"hidden": NEURON, "output": NEURON},
     {"hidden": 3, "output": 2},
     [
-        rv.Connection("input", "hidden", jnp.full((2, 3), 0.3), rv.AxonalDelay(jnp.full((2, 1), 2.5), 2.0, 3.5, rv.delays.Clip())),
+        rv.Connection("input", "hidden", jnp.full((2, 3), 0.3), rv.AxonalDelay(jnp.full((2, 1), 12.5), 12.0, 21.0, rv.delays.Clip())),
         rv.Connection("hidden", "output", jnp.full((3, 2), 0.3)),
     ],
 )  # fmt: skip
@@ -38,8 +38,8 @@ WRONG = {
     "weight nan": (4, lambda net: net.connections[1].weight, jnp.full((3, 2), jnp.nan)),
     "weight inf": (4, lambda net: net.connections[0].weight, jnp.full((2, 3), -jnp.inf)),
     "delay nan": (5, lambda net: net.connections[0].delay.raw, jnp.full((2, 1), jnp.nan)),
-    "delay short": (5, lambda net: net.connections[0].delay.raw, jnp.array([[2.5], [1.9]])),
-    "delay long": (5, lambda net: net.connections[0].delay.raw, jnp.array([[2.5], [3.6]])),
+    "delay short": (5, lambda net: net.connections[0].delay.raw, jnp.array([[12.5], [11.9]])),
+    "delay long": (5, lambda net: net.connections[0].delay.raw, jnp.array([[12.5], [21.1]])),
     "reset": (2, of_hidden("v_reset"), jnp.array(1.0)),
     "reset above": (2, of_hidden("v_reset"), jnp.array(2.0)),
     "leak": (3, of_hidden("v_leak"), jnp.array(1.5)),
@@ -55,7 +55,7 @@ TRAINS = {
     "negative": ([-0.5, 1.0], [0, 1]),
     "nan": ([1.0, jnp.nan], [0, 1]),
     "unsorted": ([2.0, 1.0], [0, 1]),
-    "late": ([1.0, 20.5], [0, 1]),
+    "late": ([1.0, 60.5], [0, 1]),
     "unit too large": ([1.0, 2.0], [0, 2]),
     "unit below 0": ([1.0, 2.0], [-1, 0]),
 }
@@ -114,7 +114,7 @@ def test_wrong_input_spikes(name: str, simulator: rv.EventDriven, traced: Callab
     assert int(traced(NET, wrong)) == 7
 
 
-@pytest.mark.parametrize("times", [[25.0], [-1.0], [jnp.nan], [2.0, 1.0]])
+@pytest.mark.parametrize("times", [[65.0], [-1.0], [jnp.nan], [2.0, 1.0]])
 def test_wrong_record_times(times: list[float]):
     at = jnp.asarray(times)
     for name, simulator in SIMULATORS.items():

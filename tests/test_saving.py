@@ -172,6 +172,6 @@ def test_no_file_and_no_folder(tmp_path: Path):
 
 def test_a_traced_network_is_not_saved(tmp_path: Path):
     net = rv.feedforward([4, 3], neuron=rv.LIF(), key=KEY)
-    with pytest.raises(ValueError, match=r"connections\[0\].weight is traced.*outside of jit"):
+    with pytest.raises(ValueError, match="is traced.*outside of jit"):
         jax.jit(lambda net: rv.save(tmp_path / "net.npz", net))(net)
     assert list(tmp_path.iterdir()) == []

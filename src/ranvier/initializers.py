@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray
 
-Initializer = Callable[..., Float[Array, "pre post"]]
+Initializer = Callable[..., Float[Array, "*shape"]]
 
 
 def normal(mean: float, std: float) -> Initializer:
@@ -18,7 +18,7 @@ def normal(mean: float, std: float) -> Initializer:
         (4, 3)
     """
 
-    def initialize(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "pre post"]:
+    def initialize(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "*shape"]:
         return mean + std * jax.random.normal(key, shape, dtype)
 
     return initialize
@@ -33,7 +33,7 @@ def uniform(low: float, high: float) -> Initializer:
         True
     """
 
-    def initialize(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "pre post"]:
+    def initialize(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "*shape"]:
         return jax.random.uniform(key, shape, dtype, low, high)
 
     return initialize
@@ -48,7 +48,7 @@ def constant(value: float) -> Initializer:
         2.0
     """
 
-    def initialize(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "pre post"]:
+    def initialize(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "*shape"]:
         del key
         return jnp.full(shape, value, dtype)
 

@@ -212,7 +212,7 @@ class ExactRoute(AbstractRoute):
         late, at = self.delay.arrival(state.offset[..., None], self.grid.dt, jnp.arange(pre, dtype=jnp.int32))
         offset = jnp.where(state.step[..., None] + late == step, at, jnp.inf)  # (history, batch, pre, post or 1)
         if self.exists is not None:
-            offset = jnp.where(self.exists, offset, jnp.inf)
+            offset = jnp.where(self.exists[None, None], offset, jnp.inf)
         return state, earliest(offset, self.weight, self.layout.events)
 
     def schedule(self, sparks: Sparks, steps: int) -> Arrivals:

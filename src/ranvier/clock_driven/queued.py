@@ -93,7 +93,7 @@ class QueuedRoute(AbstractRoute):
                 real = real & self.exists[None]
             time = jnp.where(real, self._label(step + late), jnp.inf)
             state = self.layout.queue.push(state, self._label(step - 1), time, jnp.where(real, offset, 0.0))
-        return state, jnp.sum((state.counters.dropped - before) * self._sharing(), axis=(1, 2), dtype=jnp.int32)
+        return state, jnp.sum((state.counters.dropped - before) * self._sharing()[None], axis=(1, 2), dtype=jnp.int32)
 
     def _sharing(self) -> Int[Array, "#pre 1"]:
         """Synapses that share a queue."""
@@ -107,7 +107,7 @@ class QueuedRoute(AbstractRoute):
         state, due = self.layout.queue.pop(state, self._label(step))
         offset = jnp.where(due.time < jnp.inf, due.payload, jnp.inf)
         if self.exists is not None:
-            offset = jnp.where(self.exists, offset, jnp.inf)
+            offset = jnp.where(self.exists[None, None], offset, jnp.inf)
         return state, earliest(offset, self.weight, self.layout.events)
 
     def schedule(self, sparks: Sparks, steps: int) -> Arrivals:

@@ -93,7 +93,7 @@ def _order(network: Network) -> list[str]:
         raise ValueError(msg)
     for name, neuron in network.neurons.items():
         hold = concrete(linear(neuron, "FirstSpike", "Use ClockDriven().").refractory)
-        if neuron.spiking and hold is not None and not np.all(np.isinf(hold)):
+        if neuron.spiking and hold is not None and np.any((hold >= 0) & (hold < np.inf)):
             msg = (
                 f"FirstSpike: the neurons of {name!r} may spike more than once, since their refractory time is {hold} "
                 "ms. Give them LIF(refractory=jnp.inf), or use EventDriven()."

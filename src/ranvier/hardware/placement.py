@@ -91,7 +91,7 @@ def _check_neurons(network: Network) -> None:
             msg = f"BrainScaleS2: population {name!r} never spikes, and only spikes are read. Use LIF as readout."
             raise ValueError(msg)
         refractory = concrete(cell.refractory)
-        if refractory is not None and not np.all(np.isinf(refractory)):
+        if refractory is not None and np.any((refractory >= 0) & (refractory < np.inf)):
             msg = (
                 f"BrainScaleS2: population {name!r} may spike again after {refractory} ms, and first spikes are all "
                 "that is emulated. Give it LIF(refractory=jnp.inf)."
@@ -108,7 +108,7 @@ def _check_neurons(network: Network) -> None:
 
 def _taus(neuron: AbstractLinearNeuron) -> set[float]:
     known = [concrete(tau) for tau in (neuron.tau_mem, neuron.tau_syn)]
-    return {float(value) for tau in known if tau is not None for value in np.ravel(tau)}
+    return {float(value) for tau in known if tau is not None for value in np.ravel(tau) if 0 < value < np.inf}
 
 
 def _check_graph(network: Network) -> None:
