@@ -9,6 +9,7 @@ import pytest
 import ranvier as rv
 from ranvier.clock_driven import Exact, Merged, Queued
 from ranvier.dense import dense, synapses
+from ranvier.hardware import BrainScaleS2, EmulatedChip, InTheLoop, weight_codes, written
 from ranvier.patterns import density, in_degree
 from ranvier.queues import SortedQueue
 
@@ -208,3 +209,41 @@ def test_builders_draw_patterns():
     assert [net.delay(link).shape for link in net.connections] == [(15,), (10,), (5, 2)]
     assert "Pairs (0.5 of all)" in net.summary()
     assert sum(leaf.size for leaf in jax.tree.leaves(rv.partition(net)[0])) == 2 * (15 + 10 + 10)
+
+
+def chip_network() -> tuple[rv.Network, rv.Spikes]:
+    """A feed-forward network that fits on a chip, with pairs."""
+    neuron = rv.LIF(6.0, 6.0, refractory=jnp.inf)
+    patterns = [density(0.6), rv.patterns.all_to_all]
+    kinds = [rv.axonal(12.0, 21.0, bound=rv.delays.Clip()), rv.fixed(0.0)]
+    net = rv.feedforward([8, 6, 3], neuron=neuron, delay=kinds, pattern=patterns, weight=rv.normal(0.5, 0.3),
+                         key=jax.random.key(2))  # fmt: skip
+    return net, rv.Spikes(jnp.linspace(0.0, 10.0, 8)[None], jnp.arange(8, dtype=jnp.int32)[None])
+
+
+def test_a_chip_knows_pairs():
+    net, spikes = chip_network()
+    whole, chip = filled(net), BrainScaleS2(chip_seed=3)
+    for link, mine, theirs in zip(
+        net.connections, written(net, chip).connections, written(whole, chip).connections, strict=True
+    ):
+        assert np.array_equal(mine.weight, link.pattern.take(theirs.weight))
+        assert mine.weight.shape == link.weight.shape
+    codes = weight_codes(net, chip)[0]
+    exists = dense(net)[0].exists
+    assert not np.any(np.asarray(codes)[~np.asarray(exists)])
+    loop = InTheLoop(EmulatedChip(chip), key=jax.random.key(4))
+    one, other = (rv.simulate(each, spikes, loop, t_end=90.0) for each in (net, whole))
+    for name, train in one.spikes.items():
+        assert np.array_equal(train.time, other.spikes[name].time)
+    assert int(one.stats.events[0]) == int(other.stats.events[0]) - 8 * 6 + int(exists.sum())
+
+
+def test_waking_silent_neurons_raises_only_the_synapses_there_are():
+    net, spikes = sparse(6, "common")
+    quiet = eqx.tree_at(lambda net: [link.weight for link in net.connections], net, replace_fn=lambda w: 0.0 * w)
+    solution = rv.simulate(quiet, spikes, rv.EventDriven(), t_end=T_END)
+    recovery = rv.regularizers.SilentRecovery()
+    woken, _, _ = recovery(quiet, rv.regularizers.silent_share(solution, quiet), recovery.init(quiet))
+    assert [link.weight.shape for link in woken.connections] == [link.weight.shape for link in net.connections]
+    assert all(bool((link.weight > 0).all()) for link in woken.connections if link.post == "hidden")

@@ -181,7 +181,8 @@ def silent_share(solution: Solution, network: Network) -> dict[str, Float[Array,
 
 
 def _raised(link: Connection, bump: Float[Array, " post"]) -> Connection:
-    return eqx.tree_at(lambda one: one.weight, link, link.weight + bump[None, :].astype(link.weight.dtype))
+    _, each = link.pattern.ends(bump, bump)  # the receiver's, for every synapse
+    return eqx.tree_at(lambda one: one.weight, link, link.weight + each.astype(link.weight.dtype))
 
 
 def _check_fit(

@@ -57,7 +57,7 @@ def written(network: Network, chip: BrainScaleS2) -> Network:
 
 
 def weight_codes(network: Network, chip: BrainScaleS2) -> list[Int[Array, "pre post"]]:
-    """The signed integers that a driver writes into the synapses of each connection.
+    """The signed integers that a driver writes into the synapses of each connection, 0 where there is none.
 
     Rounded as numbers first and cast then: a cast alone would truncate, and some codes would never be used.
 
@@ -80,8 +80,8 @@ def weight_codes(network: Network, chip: BrainScaleS2) -> list[Int[Array, "pre p
     if chip.largest_code is None:
         msg = "weight_codes: this chip has `weight_bits` None, so its weights have no codes; give it bits."
         raise ValueError(msg)
-    limits = [_limit(theta(network, link.post), link.weight, chip) for link in network.connections]
-    shares = [link.weight / limit for link, limit in zip(network.connections, limits, strict=True)]
+    links = dense(network)
+    shares = [link.weight / _limit(theta(network, link.post), link.weight, chip) for link in links]
     return [_code(share, chip.largest_code).astype(jnp.int32) for share in shares]
 
 
