@@ -61,7 +61,10 @@ def main() -> None:
     network, spikes = problem()
     exact = results(rv.EventDriven(), network, spikes)
     rows = {"Exact": [], "Merged": []}
-    for name, layout, steps in (("Exact", rv.Exact(), STEPS[:4]), ("Merged", rv.Merged(), STEPS)):
+    for name, layout, steps in (
+        ("Exact", rv.clock_driven.Exact(), STEPS[:4]),
+        ("Merged", rv.clock_driven.Merged(), STEPS),
+    ):
         for dt in steps:
             row = errors(results(rv.ClockDriven(dt=dt, layout=layout), network, spikes), exact)
             print(f"{name:>7} dt {dt:<8g} spike times {row[0]:.2e} ms  gradient {row[1]:.2e}", flush=True)

@@ -20,15 +20,19 @@ from ranvier.plots.style import CLASSES, FAINT, SMALL, figure, tidy
 
 STEPS = 2.0 ** -np.arange(0, 7)
 jax.config.update("jax_enable_x64", True)
-CONDUCTANCE = rv.ConductanceExponential(5.0)
+CONDUCTANCE = rv.synapses.ConductanceExponential(5.0)
 RUNS = {
-    "adaptive LIF": (rv.AdaptiveLIF(tau_mem=10.0, a=0.1, b=0.4, bias=1.5), 0.4, rv.RK4()),
-    "QIF": (rv.QIF(tau_mem=5.0, bias=0.7), 0.4, rv.RK4()),
-    "Izhikevich": (rv.Izhikevich(bias=12.0), 3.0, rv.RK4()),
-    "AdEx": (rv.AdEx(bias=900.0, synapse=CONDUCTANCE), 2.0, rv.RK4()),
-    "AdEx, v_peak = 20 mV": (rv.AdEx(bias=900.0, v_peak=20.0, synapse=CONDUCTANCE), 2.0, rv.RK4()),
-    "Hodgkin-Huxley": (rv.HodgkinHuxley(bias=12.0, synapse=CONDUCTANCE), 0.05, rv.RK4()),
-    "Hodgkin-Huxley, exp. Euler": (rv.HodgkinHuxley(bias=12.0, synapse=CONDUCTANCE), 0.05, rv.ExponentialEuler()),
+    "adaptive LIF": (rv.AdaptiveLIF(tau_mem=10.0, a=0.1, b=0.4, bias=1.5), 0.4, rv.integrators.RK4()),
+    "QIF": (rv.QIF(tau_mem=5.0, bias=0.7), 0.4, rv.integrators.RK4()),
+    "Izhikevich": (rv.Izhikevich(bias=12.0), 3.0, rv.integrators.RK4()),
+    "AdEx": (rv.AdEx(bias=900.0, synapse=CONDUCTANCE), 2.0, rv.integrators.RK4()),
+    "AdEx, v_peak = 20 mV": (rv.AdEx(bias=900.0, v_peak=20.0, synapse=CONDUCTANCE), 2.0, rv.integrators.RK4()),
+    "Hodgkin-Huxley": (rv.HodgkinHuxley(bias=12.0, synapse=CONDUCTANCE), 0.05, rv.integrators.RK4()),
+    "Hodgkin-Huxley, exp. Euler": (
+        rv.HodgkinHuxley(bias=12.0, synapse=CONDUCTANCE),
+        0.05,
+        rv.integrators.ExponentialEuler(),
+    ),
 }
 T_END, SPIKES = 64.0, 2
 

@@ -34,7 +34,7 @@ def cosines(folder: Path, beta: float, detach_time: bool, trained: bool) -> dict
         one = lambda spikes, voltages, label: recipe.loss(rv.Solution(spikes, voltages, solution.stats), label)
         return jnp.mean(jax.vmap(one)(solution.spikes, solution.voltages, label))
 
-    spike = rv.SurrogateSpikes(rv.surrogates.superspike(beta), detach_time=detach_time)
+    spike = rv.clock_driven.SurrogateSpikes(rv.surrogates.superspike(beta), detach_time=detach_time)
     found = gradient_agreement(
         network,
         jax.tree.map(lambda leaf: leaf[:SAMPLES], data.spikes),

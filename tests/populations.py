@@ -143,30 +143,30 @@ TIMES = (5.3217, 5.3471, 14.7777)
 CASES = {
     "AdaptiveLIF": Case(
         rv.AdaptiveLIF(
-            tau_mem=10.0, tau_adapt=50.0, a=0.1, b=0.4, v_reset=-0.1, bias=1.5, synapse=rv.DoubleExponentialCurrent(1.0, 4.0)
+            tau_mem=10.0, tau_adapt=50.0, a=0.1, b=0.4, v_reset=-0.1, bias=1.5, synapse=rv.synapses.DoubleExponentialCurrent(1.0, 4.0)
         ),
         TIMES, ((0.5, -0.3), (0.7, 0.4), (-0.4, 0.6)), 65.0,
         lambda x, g: [(1.5 + g - x[0] - x[1]) / 10.0, (0.1 * x[0] - x[1]) / 50.0],
         lambda x: x[0] - 1.0, lambda x: [-0.1, x[1] + 0.4], (0.0, 0.0), double,
     ),
     "QIF": Case(
-        rv.QIF(tau_mem=5.0, v_reset=-0.2, bias=0.7, synapse=rv.ExponentialCurrent(5.0)),
+        rv.QIF(tau_mem=5.0, v_reset=-0.2, bias=0.7, synapse=rv.synapses.ExponentialCurrent(5.0)),
         TIMES, ((0.5, -0.3), (0.7, 0.4), (-0.4, 0.6)), 75.0,
         lambda x, g: [(x[0] * (x[0] - 1.0) + 0.7 + g) / 5.0],
         lambda x: x[0] - 10.0, lambda x: [-0.2], (0.0,), exponential,
     ),
     "Izhikevich": Case(
-        rv.Izhikevich(bias=12.0, synapse=rv.AlphaCurrent(2.0)),
+        rv.Izhikevich(bias=12.0, synapse=rv.synapses.AlphaCurrent(2.0)),
         TIMES, ((4.0, -2.0), (3.0, 1.0), (-2.0, 3.0)), 90.0,
         izhikevich, lambda x: x[0] - 30.0, lambda x: [-65.0, x[1] + 8.0], (-65.0, -13.0), alpha,
     ),
     "AdEx": Case(
-        rv.AdEx(bias=900.0, synapse=rv.ConductanceExponential(5.0, e_rev=0.0)),
+        rv.AdEx(bias=900.0, synapse=rv.synapses.ConductanceExponential(5.0, e_rev=0.0)),
         TIMES, ((3.0, 1.0), (2.0, 4.0), (1.0, 2.0)), 60.0,
         adex, lambda x: x[0] + 40.0, lambda x: [-70.6, x[1] + 80.5], (-70.6, 0.0), exponential,
     ),
     "HodgkinHuxley": Case(
-        rv.HodgkinHuxley(bias=12.0, synapse=rv.ConductanceExponential(5.0, e_rev=0.0)),
+        rv.HodgkinHuxley(bias=12.0, synapse=rv.synapses.ConductanceExponential(5.0, e_rev=0.0)),
         TIMES, ((0.05, 0.02), (0.03, 0.1), (0.1, 0.05)), 40.0,
         hodgkin_huxley, lambda x: x[0], None, (-65.0, *(a / (a + b) for a, b in rates(-65.0))), exponential,
     ),

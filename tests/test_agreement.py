@@ -18,7 +18,12 @@ TIMES = {"output": np.arange(0.5, 12.0, 0.5)}
 def network(delay: rv.delays.DelayFactory | None = None) -> rv.Network:
     neuron, readout = rv.LIF(4.0, 2.0, refractory=jnp.inf), rv.LI(4.0, 2.0)
     return rv.feedforward(
-        [2, 5, 2], neuron=neuron, readout=readout, delay=delay, weight=rv.normal(4.0, 1.0), key=jax.random.key(0)
+        [2, 5, 2],
+        neuron=neuron,
+        readout=readout,
+        delay=delay,
+        weight=rv.initializers.normal(4.0, 1.0),
+        key=jax.random.key(0),
     )
 
 

@@ -18,7 +18,7 @@ from ranvier.neurons import AbstractODENeuron
 
 HERE = Path(__file__).parent
 FROZEN = json.loads((HERE / "data" / "brian.json").read_text("utf-8"))
-CONDUCTANCE = rv.ConductanceExponential(5.0, e_rev=0.0)
+CONDUCTANCE = rv.synapses.ConductanceExponential(5.0, e_rev=0.0)
 NEURONS = {
     "AdaptiveLIF": rv.AdaptiveLIF(tau_mem=10.0, tau_adapt=50.0, a=0.1, b=0.4, v_reset=-0.1, bias=1.4),
     "QIF": rv.QIF(tau_mem=5.0, v_reset=-0.2, bias=0.7),
@@ -32,7 +32,7 @@ def spikes_and_potentials(neuron: AbstractODENeuron, weight: float) -> tuple[np.
     """Spike times, and the potential every `EVERY * DT` ms."""
     times, weights = jnp.array(EVENTS), jnp.full((len(EVENTS), 1), weight)
     every = DT * EVERY
-    until = jax.jit(lambda steps: run(neuron, times, weights, every / 40, steps, rv.RK4()))
+    until = jax.jit(lambda steps: run(neuron, times, weights, every / 40, steps, rv.integrators.RK4()))
     found = [until(40 * index) for index in range(round(T_END / every) + 1)]
     spikes = np.asarray(found[-1][0][:, 0])
     return spikes[np.isfinite(spikes)], np.array([float(v[0]) for _, v, _ in found[:-1]])

@@ -74,7 +74,7 @@ def run(out: Path | None, *, resume: bool = False, recipe: Recipe = RECIPE, **ch
     start = {
         "neuron": neuron,
         "delay": rv.synaptic(0.0, 1.0),
-        "weight": rv.normal(3.0, 0.3),
+        "weight": rv.initializers.normal(3.0, 0.3),
         "key": jax.random.key(0),
     }
     given = {"train": dataset(30, 0), "validation": dataset(16, 1), "key": jax.random.key(1)} | changes

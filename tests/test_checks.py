@@ -116,7 +116,7 @@ def busy(refractory: float = 1.0) -> tuple[rv.Network, rv.Spikes]:
     neuron = rv.LIF(10.0, 4.0, refractory=refractory, v_reset=-0.2, v_leak=0.1)
     readout = rv.LIF(8.0, jnp.full(2, 3.0))
     delays = [rv.synaptic(0.5, 6.0), rv.axonal(1.0, 6.0), rv.dendritic(0.5, 4.0)]
-    net = rv.recurrent([5, 6, 2], neuron=neuron, readout=readout, delay=delays, weight=rv.normal(0.6, 0.5),
+    net = rv.recurrent([5, 6, 2], neuron=neuron, readout=readout, delay=delays, weight=rv.initializers.normal(0.6, 0.5),
                        key=jax.random.key(4))  # fmt: skip
     rng = np.random.default_rng(1)
     return net, rv.Spikes.from_ragged([rng.uniform(0, 40, 24)] * 2, [rng.integers(0, 5, 24) for _ in range(2)])

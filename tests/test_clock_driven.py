@@ -16,7 +16,7 @@ from ranvier.clock_driven.merged import FEW, deposit_all, deposit_step, merge
 from ranvier.clock_driven.network_step import number_of_steps
 from ranvier.clock_driven.timing import Delay, Grid, Sparks
 
-EXACT = rv.ClockDriven(dt=0.5, layout=rv.Exact())
+EXACT = rv.ClockDriven(dt=0.5, layout=rv.clock_driven.Exact())
 
 
 @functools.cache
@@ -34,7 +34,7 @@ COMMON = ("weight", "delay", "v_threshold", "v_reset", "v_leak", "refractory")
 
 @pytest.mark.parametrize("dt", [0.5, 0.1, 0.02])
 def test_exact_layouts_give_the_event_driven_spikes_and_gradients_at_every_dt(dt: float):
-    simulator = EXACT if dt == EXACT.dt else rv.ClockDriven(dt=dt, layout=rv.Exact())
+    simulator = EXACT if dt == EXACT.dt else rv.ClockDriven(dt=dt, layout=rv.clock_driven.Exact())
     value, solution, (network, times) = differentiated(simulator)
     wanted, truth, (event_driven, wanted_times) = differentiated(rv.EventDriven(), *COMMON)
     assert int(solution.stats.status) == 0
@@ -94,7 +94,10 @@ def test_every_queue_delivers_what_the_exact_layout_does(shape: tuple[int, int],
     cast = {name: jnp.asarray(value, dtype) for name, value in values.items()}
     run = jax.jit(lambda values: {name: jax.value_and_grad(functools.partial(outcome, layout), has_aux=True)(values)
                                   for name, layout in layouts.items()})  # fmt: skip
-    layouts = {"exact": rv.Exact(), **{name: rv.Queued(queue) for name, queue in QUEUES.items()}}
+    layouts = {
+        "exact": rv.clock_driven.Exact(),
+        **{name: rv.clock_driven.Queued(queue) for name, queue in QUEUES.items()},
+    }
     found = run(cast)
     (_, truth), slopes = found.pop("exact")
     assert int(truth[2].sum()) == 0
@@ -116,7 +119,9 @@ def test_what_a_queue_loses_raises_or_is_counted():
     train = rv.Spikes([1.0], [0])
 
     def run(queue: rv.queues.AbstractQueue, throw: bool = True) -> rv.Solution:
-        return rv.simulate(net, train, rv.ClockDriven(dt=0.5, layout=rv.Queued(queue)), t_end=50.0, throw=throw)
+        return rv.simulate(
+            net, train, rv.ClockDriven(dt=0.5, layout=rv.clock_driven.Queued(queue)), t_end=50.0, throw=throw
+        )
 
     whole = run(rv.queues.FifoQueue(9))
     sent = int(whole.stats.spikes["first"])
@@ -136,7 +141,7 @@ def test_what_a_queue_loses_raises_or_is_counted():
     with pytest.raises(RuntimeError, match=r"more events than fit: .*queue of Queued"):
         run(rv.queues.FifoQueue(1))
     with pytest.raises(ValueError, match="Queued: `events` must be at least 1; got 0"):
-        rv.Queued(events=0)
+        rv.clock_driven.Queued(events=0)
 
 
 @functools.cache
@@ -220,7 +225,7 @@ def test_merged_layout_is_second_order_in_dt():
     real = np.isfinite(np.asarray(truth.spikes["hidden"].time))
     errors = []
     for dt in (0.2, 0.05):
-        simulator = rv.ClockDriven(dt=dt, layout=rv.Merged())
+        simulator = rv.ClockDriven(dt=dt, layout=rv.clock_driven.Merged())
         solution = rv.simulate(clocked.network(), clocked.spikes(), simulator, t_end=clocked.T_END)
         np.testing.assert_array_equal(solution.spikes["hidden"].unit, truth.spikes["hidden"].unit)
         errors.append(np.mean(np.abs(solution.spikes["hidden"].time[real] - truth.spikes["hidden"].time[real])))
@@ -246,7 +251,7 @@ def test_gradients_of_merged_events_are_those_of_central_differences():
     @functools.partial(jax.value_and_grad, has_aux=True)
     def at(step: jax.Array, line: tuple) -> tuple[jax.Array, rv.simulation.Stats]:
         net, time = jax.tree.map(lambda leaf, slope: leaf + step * slope, point, line)
-        simulator, record = rv.ClockDriven(dt=1.0, layout=rv.Merged(longest=7.0)), {"hidden": [24.3]}
+        simulator, record = rv.ClockDriven(dt=1.0, layout=rv.clock_driven.Merged(longest=7.0)), {"hidden": [24.3]}
         solution = rv.simulate(net, rv.Spikes(time, unit), simulator, t_end=25.0, record=record, throw=False)
         fired = solution.spikes["hidden"].time
         total = jnp.sum(jnp.where(jnp.isfinite(fired), jnp.sin(fired), 0.0)) + jnp.sum(solution.voltages["hidden"])
@@ -318,7 +323,7 @@ def test_a_peak_within_a_long_step_is_not_missed():
     spikes = rv.Spikes(jnp.array([1.0]), jnp.zeros(1, jnp.int32))
     mine, truth = (
         rv.simulate(net, spikes, simulator, t_end=20.0).spikes["output"].time
-        for simulator in (rv.ClockDriven(dt=10.0, layout=rv.Exact()), rv.EventDriven())
+        for simulator in (rv.ClockDriven(dt=10.0, layout=rv.clock_driven.Exact()), rv.EventDriven())
     )
     assert jnp.isfinite(truth).sum() == 1
     np.testing.assert_allclose(mine[jnp.isfinite(mine)], truth[jnp.isfinite(truth)], rtol=0, atol=1e-12)
@@ -329,26 +334,26 @@ def test_what_does_not_fit_is_counted_and_raised():
     net = one_neuron([[6.0]], delay, tau_mem=5.0)
     burst = rv.Spikes(jnp.array([1.0, 1.1, 1.2, 1.3]), jnp.zeros(4, jnp.int32))
     run = lambda **options: rv.simulate(net, burst, rv.ClockDriven(dt=1.0, **options), t_end=30.0, throw=False)
-    few = run(layout=rv.Exact(events=2))
+    few = run(layout=rv.clock_driven.Exact(events=2))
     assert int(few.stats.status) == 11
     assert int(few.stats.dropped["output"]) == 2
-    spikes = run(step_spikes=1, layout=rv.Exact())
+    spikes = run(step_spikes=1, layout=rv.clock_driven.Exact())
     assert int(spikes.stats.status) == 10
     assert int(spikes.stats.dropped["output"]) > 0
-    spacious = run(step_spikes=1, layout=rv.Exact(events=9))  # every neuron reaches the step's end
+    spacious = run(step_spikes=1, layout=rv.clock_driven.Exact(events=9))  # every neuron reaches the step's end
     assert int(spacious.stats.status) == 10
     total = run(max_spikes=2, step_spikes=4)
     assert int(total.stats.status) == 1
     assert int(total.stats.dropped["output"]) == int(total.stats.spikes["output"]) - 2
     with pytest.raises(RuntimeError, match=r"step_spikes"):
-        rv.simulate(net, burst, rv.ClockDriven(dt=1.0, step_spikes=1, layout=rv.Exact()), t_end=30.0)
+        rv.simulate(net, burst, rv.ClockDriven(dt=1.0, step_spikes=1, layout=rv.clock_driven.Exact()), t_end=30.0)
 
 
 def test_spikes_that_do_not_fit_in_a_step_are_each_counted():
     """One more spike in the last step than there is room for; the neuron reaches the step's end."""
     net = one_neuron([[300.0]], rv.FixedDelay(0.5), refractory=0.35)
     train = rv.Spikes([1.5, 1.6, 1.7, 1.8], [0, 0, 0, 0])
-    run = lambda room: rv.simulate(net, train, rv.ClockDriven(dt=1.0, step_spikes=room, layout=rv.Exact()), t_end=2.95,
+    run = lambda room: rv.simulate(net, train, rv.ClockDriven(dt=1.0, step_spikes=room, layout=rv.clock_driven.Exact()), t_end=2.95,
                                    throw=False).stats  # fmt: skip
     few, whole = run(2), run(4)
     assert (int(few.status), int(few.dropped["output"])) == (10, 1)
@@ -374,7 +379,9 @@ def test_what_happens_in_steps_that_fill_the_last_block_does_not_count():
     once = rv.LIF(refractory=math.inf)
     net = build.network({"input": 2}, {"first": once, "second": once}, {"first": 2, "second": 2}, links)
     train = rv.Spikes(jnp.array([7.5, 9.2, 9.2]), jnp.array([0, 1, 1], jnp.int32))
-    simulator = rv.ClockDriven(dt=1.0, layout=rv.Exact(events=1), checkpoint=rv.Checkpoints(every=4))
+    simulator = rv.ClockDriven(
+        dt=1.0, layout=rv.clock_driven.Exact(events=1), checkpoint=rv.clock_driven.Checkpoints(every=4)
+    )
     run = lambda t_end: rv.simulate(net, train, simulator, t_end=t_end, throw=False).stats
     assert (int(run(10.0).status), int(run(10.0).spikes["first"])) == (0, 2)
     later = run(12.0)
@@ -389,7 +396,7 @@ def test_a_history_that_is_too_short_is_counted():
     models = {"hidden": rv.LIF(tau_mem=5.0), "output": rv.LI()}
     net = build.network({"input": 1}, models, {"hidden": 1, "output": 1}, links)
     train = rv.Spikes(jnp.array([1.0]), jnp.array([0], jnp.int32))
-    run = lambda history: rv.simulate(net, train, rv.ClockDriven(dt=1.0, layout=rv.Exact(history=history)), t_end=15.0,
+    run = lambda history: rv.simulate(net, train, rv.ClockDriven(dt=1.0, layout=rv.clock_driven.Exact(history=history)), t_end=15.0,
                                       throw=False)  # fmt: skip
     assert int(run(16).stats.status) == 0
     short = run(2)
@@ -414,10 +421,10 @@ def test_the_last_step_reaches_the_end():
 
 def test_blocks_cover_all_steps():
     for steps in (1, 2, 10, 99, 100, 101):
-        blocks, every = rv.Checkpoints().blocks(steps)
+        blocks, every = rv.clock_driven.Checkpoints().blocks(steps)
         assert steps <= blocks * every < steps + every
         assert abs(every - math.sqrt(steps)) <= 1
-    assert rv.Checkpoints(every=7).blocks(20) == (3, 7)
+    assert rv.clock_driven.Checkpoints(every=7).blocks(20) == (3, 7)
 
 
 def test_an_event_arrives_in_one_step_only():
@@ -447,7 +454,7 @@ def test_float32_is_close_to_float64():
 def test_ode_neurons_run_in_networks():
     """A leaky neuron integrated by RK4, between two exact populations, against the same network in closed form."""
     parameters = {"tau_mem": 8.0, "v_threshold": 1.0, "v_reset": 0.0}
-    mine = rv.AdaptiveLIF(a=0.0, b=0.0, bias=0.0, synapse=rv.ExponentialCurrent(4.0), **parameters)
+    mine = rv.AdaptiveLIF(a=0.0, b=0.0, bias=0.0, synapse=rv.synapses.ExponentialCurrent(4.0), **parameters)
     links = [
         rv.Connection("input", "hidden", jnp.array([[1.9, 1.2], [1.5, 1.4]]),
                       rv.SynapticDelay(jnp.array([[0.3, 1.2], [2.7, 0.1]]), 0.0, 5.0)),
@@ -460,7 +467,7 @@ def test_ode_neurons_run_in_networks():
     record = {"hidden": [2.05, 11.3], "readout": [12.0]}
     run = lambda neuron, simulator: rv.simulate(build(neuron), train, simulator, t_end=20.0, record=record)
     truth = run(rv.LIF(tau_syn=4.0, **parameters), rv.EventDriven())
-    solution = run(mine, rv.ClockDriven(dt=0.1, layout=rv.Exact()))
+    solution = run(mine, rv.ClockDriven(dt=0.1, layout=rv.clock_driven.Exact()))
     assert int(truth.stats.spikes["hidden"]) > 2
     np.testing.assert_array_equal(solution.spikes["hidden"].unit, truth.spikes["hidden"].unit)
     real = np.isfinite(np.asarray(truth.spikes["hidden"].time))
@@ -482,11 +489,11 @@ def test_wrong_arguments_are_refused():
         with pytest.raises(ValueError, match=message):
             rv.ClockDriven(**options)
     with pytest.raises(ValueError, match=r"Exact: `history` must be at least 1"):
-        rv.Exact(history=0)
+        rv.clock_driven.Exact(history=0)
     with pytest.raises(ValueError, match=r"Merged: `longest`"):
-        rv.Merged(longest=-1.0)
+        rv.clock_driven.Merged(longest=-1.0)
     with pytest.raises(ValueError, match=r"Checkpoints: `every`"):
-        rv.Checkpoints(every=0)
+        rv.clock_driven.Checkpoints(every=0)
 
 
 def test_a_cycle_shorter_than_a_step_is_refused():
@@ -501,9 +508,9 @@ def test_delays_without_a_bound_need_a_longest_one_only_when_traced():
     train = rv.Spikes(jnp.array([1.0]), jnp.array([0], jnp.int32))
     count = lambda net, layout: rv.simulate(net, train, rv.ClockDriven(dt=1.0, layout=layout), t_end=9.0).stats.events
     with pytest.raises(ValueError, match=r"input->output have no upper bound.*Merged\(longest"):
-        jax.jit(lambda net: count(net, rv.Merged()))(net)
-    assert int(count(net, rv.Merged())) == 1
-    assert int(jax.jit(lambda net: count(net, rv.Merged(longest=8.0)))(net)) == 1
+        jax.jit(lambda net: count(net, rv.clock_driven.Merged()))(net)
+    assert int(count(net, rv.clock_driven.Merged())) == 1
+    assert int(jax.jit(lambda net: count(net, rv.clock_driven.Merged(longest=8.0)))(net)) == 1
 
 
 def test_a_state_that_diverges_is_reported():

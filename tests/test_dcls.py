@@ -41,7 +41,11 @@ def test_the_reference_is_what_dcls_gives(entry: dict):
 def test_the_gradient_is_that_of_the_simulation(taps: AbstractTaps):
     """No neuron spikes, so nothing is replaced: weights, delays and the width, against central differences."""
     net = rv.feedforward(
-        [3, 2], neuron=rv.LI(20.0, 5.0), delay=rv.synaptic(0.0, 6.0), weight=rv.normal(1.0, 1.0), key=jax.random.key(3)
+        [3, 2],
+        neuron=rv.LI(20.0, 5.0),
+        delay=rv.synaptic(0.0, 6.0),
+        weight=rv.initializers.normal(1.0, 1.0),
+        key=jax.random.key(3),
     )
     spikes = rv.Spikes(jnp.array([0.2, 1.7, 4.4, 9.9]), jnp.array([0, 2, 1, 0]))
 

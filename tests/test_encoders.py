@@ -75,7 +75,9 @@ def test_gradient_goes_through_the_sorting():
 
 
 def test_spikes_are_those_that_simulate_takes():
-    network = rv.feedforward([3, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.constant(3.0), key=jax.random.key(0))
+    network = rv.feedforward(
+        [3, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.initializers.constant(3.0), key=jax.random.key(0)
+    )
     spikes = encoders.latency(jnp.array([[1.0, 0.0, 0.5]]), t_early=0.15, t_late=2.0)
     solution = rv.simulate(network, spikes, rv.EventDriven(), t_end=2.0)
     assert int(solution.stats.spikes["output"][0]) > 0

@@ -104,7 +104,7 @@ def test_sorting_is_that_of_numpy(n: int):
 
 def network(kind: str, taus: tuple[float, float], seed: int) -> rv.Network:
     neuron = rv.LIF(*taus, v_leak=0.1, v_threshold=1.1, v_reset=-0.2, refractory=jnp.inf)
-    weight = rv.normal(1.5, 1.5)
+    weight = rv.initializers.normal(1.5, 1.5)
     return rv.feedforward([6, 8, 4], neuron=neuron, delay=KINDS[kind], weight=weight, key=jax.random.key(seed))
 
 

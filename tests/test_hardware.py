@@ -41,7 +41,7 @@ DELAY = rv.axonal(2.0, 3.5)
 
 
 def network(kind: Any = DELAY, sizes: tuple[int, ...] = (8, 6, 3), neuron: Any = NEURON) -> rv.Network:
-    weight = [rv.normal(mean, 0.7) for mean in (1.7, 3.0)[: len(sizes) - 1]] if len(sizes) < 4 else None
+    weight = [rv.initializers.normal(mean, 0.7) for mean in (1.7, 3.0)[: len(sizes) - 1]] if len(sizes) < 4 else None
     return rv.feedforward(sizes, neuron=neuron, delay=kind, weight=weight, key=jax.random.key(1))
 
 

@@ -26,7 +26,7 @@ def error(integrator: AbstractIntegrator, steps: int) -> float:
     return float(jnp.abs(end[:, 0] - jnp.array([1.0 / (1.0 + np.exp(-2.0)), 4.0])).max())
 
 
-@pytest.mark.parametrize(("integrator", "order"), [(rv.RK4(), 4), (rv.ExponentialEuler(), 2)])
+@pytest.mark.parametrize(("integrator", "order"), [(rv.integrators.RK4(), 4), (rv.integrators.ExponentialEuler(), 2)])
 def test_the_order_of_an_integrator(integrator: AbstractIntegrator, order: int):
     coarse, fine = error(integrator, 16), error(integrator, 32)
     assert order - 0.3 < np.log2(coarse / fine) < order + 0.5
@@ -35,13 +35,13 @@ def test_the_order_of_an_integrator(integrator: AbstractIntegrator, order: int):
 def test_exponential_euler_is_exact_for_a_leak_however_fast():
     field = lambda s, x: (3.0 - x) * jnp.array([[1e-3, 1.0, 500.0]])
     start = jnp.array([[1.0, 1.0, 1.0]])
-    end = rv.ExponentialEuler().advance(field, start, field(0.0, start), jnp.full(3, 2.0))
+    end = rv.integrators.ExponentialEuler().advance(field, start, field(0.0, start), jnp.full(3, 2.0))
     np.testing.assert_allclose(end[0], 3.0 - 2.0 * np.exp(-2.0 * np.array([1e-3, 1.0, 500.0])), rtol=1e-14)
 
 
 def test_no_time_no_change():
     start = jnp.array([[0.3], [2.0]])
-    for integrator in (rv.RK4(), rv.ExponentialEuler()):
+    for integrator in (rv.integrators.RK4(), rv.integrators.ExponentialEuler()):
         assert (integrator.advance(logistic, start, logistic(jnp.zeros(1), start), jnp.zeros(1)) == start).all()
 
 

@@ -5,6 +5,7 @@ import importlib
 import math
 import pkgutil
 from collections.abc import Callable
+from types import ModuleType
 
 import equinox as eqx
 import hypothesis
@@ -36,7 +37,8 @@ def test_examples_in_docstrings(module: str):
 
 
 def test_every_public_class_and_function_has_an_example():
-    public = {name: value for name, value in vars(rv).items() if getattr(value, "__module__", "").startswith("ranvier")}
+    public = {name: getattr(rv, name) for name in rv.__all__}
+    public = {name: value for name, value in public.items() if not isinstance(value, ModuleType)}
     assert {"simulate", "LIF", "EventDriven", "Network", "partition", "Spikes"} <= set(public)
     without = {name for name, value in public.items() if ">>>" not in value.__doc__}
     assert without - {"Solution", "Stats", "Sigmoid", "Projection"} == set()
@@ -53,7 +55,7 @@ def test_feedforward_names_its_layers():
 def test_builders_take_one_value_or_one_for_each_connection():
     kinds = [rv.synaptic(0.5, 3.0), rv.axonal(1.0, 4.0), rv.dendritic(0.0, 2.0)]
     network = rv.recurrent(
-        [4, 3, 2], neuron=rv.LIF(7.0, 3.0, v_leak=0.1), delay=kinds, weight=rv.constant(0.5), key=KEY
+        [4, 3, 2], neuron=rv.LIF(7.0, 3.0, v_leak=0.1), delay=kinds, weight=rv.initializers.constant(0.5), key=KEY
     )
     assert names(network) == ["input->hidden", "hidden->hidden", "hidden->output"]
     assert [network.delay(link).shape for link in network.connections] == [(4, 3), (3, 1), (1, 2)]
@@ -62,7 +64,7 @@ def test_builders_take_one_value_or_one_for_each_connection():
     assert (type(readout), float(readout.tau_mem), float(readout.v_leak)) == (rv.LI, 7.0, pytest.approx(0.1))
     other = rv.recurrent([4, 3, 2], neuron=rv.LIF(), delay=rv.fixed(1.0), readout=rv.LIF(9.0), key=KEY)
     assert float(other.neurons["output"].tau_mem) == 9.0
-    weights = [rv.constant(1.0), rv.uniform(2.0, 3.0)]
+    weights = [rv.initializers.constant(1.0), rv.initializers.uniform(2.0, 3.0)]
     one = rv.feedforward([2, 3, 1], neuron=rv.LIF(), weight=weights, readout=rv.LI(), key=KEY)
     assert float(one.connections[0].weight.max()) == 1.0
     assert 2.0 <= float(one.connections[1].weight.min()) <= float(one.connections[1].weight.max()) <= 3.0
@@ -194,7 +196,7 @@ def test_factories(bound: rv.delays.Sigmoid | rv.delays.Clip | None, high: float
     cases = [(rv.synaptic, rv.SynapticDelay, (4, 3)), (rv.axonal, rv.AxonalDelay, (4, 1)),
              (rv.dendritic, rv.DendriticDelay, (1, 3))]  # fmt: skip
     for factory, kind, shape in cases:
-        for init in (1.5, rv.uniform(1.0, 1.9), rv.constant(1.0)):
+        for init in (1.5, rv.initializers.uniform(1.0, 1.9), rv.initializers.constant(1.0)):
             delay = factory(0.5, high, init, bound)(*ENDS, rv.AllToAll(), jnp.float64, key=KEY)
             assert isinstance(delay, kind)
             assert delay(*ENDS).shape == shape

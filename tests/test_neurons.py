@@ -64,7 +64,7 @@ class Simulated:
 
 @pytest.fixture(scope="module", params=CASES)
 def simulated(request: pytest.FixtureRequest) -> Simulated:
-    return Simulated(request.param, rv.RK4())
+    return Simulated(request.param, rv.integrators.RK4())
 
 
 def test_every_neuron_model_has_a_case():
@@ -119,7 +119,7 @@ def test_forward_mode_is_reverse_mode(simulated: Simulated):
 
 
 def test_exponential_euler_is_second_order():
-    simulated = Simulated("HodgkinHuxley", rv.ExponentialEuler())
+    simulated = Simulated("HodgkinHuxley", rv.integrators.ExponentialEuler())
     fine, finer, coarse = (
         simulated.along(dt, simulated.numbers, simulated.numbers) for dt in (0.0015625, 0.00625, 0.025)
     )
@@ -135,7 +135,9 @@ def step(neuron: rv.ODENeuron, h: float, arrivals: list, weights: list, max_spik
 
 @eqx.filter_jit
 def compiled_step(neuron: rv.ODENeuron, h: float, arrivals: jax.Array, weights: jax.Array, max_spikes: int) -> Step:
-    return ode_step(neuron, rv.RK4(), initial_state(neuron, 1, jnp.float64), 0.0, h, arrivals, weights, max_spikes)
+    return ode_step(
+        neuron, rv.integrators.RK4(), initial_state(neuron, 1, jnp.float64), 0.0, h, arrivals, weights, max_spikes
+    )
 
 
 def clock(slope: Callable, threshold: float, reset: Callable | None = None) -> rv.ODENeuron:
@@ -146,7 +148,7 @@ def clock(slope: Callable, threshold: float, reset: Callable | None = None) -> r
         reset,
         initial=[0.0],
         parameters={"v_threshold": threshold},
-        synapse=rv.ExponentialCurrent(1e9),
+        synapse=rv.synapses.ExponentialCurrent(1e9),
     )
 
 
@@ -184,7 +186,7 @@ def test_events_at_the_ends_of_a_step_and_of_weight_0():
 def test_without_a_reset_a_neuron_spikes_once_until_it_is_below_again():
     """`v = sin(t)` through 0.5: once per turn, although the condition stays at 0 after the crossing."""
     neuron = clock(jnp.cos, 0.5)
-    spikes, _, lost = run(neuron, jnp.array([99.0]), jnp.zeros((1, 1)), 0.1, 150, rv.RK4())
+    spikes, _, lost = run(neuron, jnp.array([99.0]), jnp.zeros((1, 1)), 0.1, 150, rv.integrators.RK4())
     found = spikes[np.isfinite(spikes)]
     np.testing.assert_allclose(found, np.arcsin(0.5) + 2 * np.pi * np.arange(3), atol=1e-5)
     assert not lost.any()
@@ -215,7 +217,9 @@ def test_neurons_do_not_mix_and_may_have_their_own_parameters():
     """A population is its neurons one by one, in any order."""
     times, weights = jnp.array([3.3, 7.1]), jnp.array([[20.0, 5.0, -9.0], [7.0, 30.0, 12.0]])
     bias = jnp.array([8.0, 11.0, 14.0])
-    simulate = eqx.filter_jit(lambda bias, weights: run(rv.Izhikevich(bias=bias), times, weights, 0.2, 200, rv.RK4()))
+    simulate = eqx.filter_jit(
+        lambda bias, weights: run(rv.Izhikevich(bias=bias), times, weights, 0.2, 200, rv.integrators.RK4())
+    )
     together, v, _ = simulate(bias, weights)
     for unit in range(3):
         alone, own, _ = simulate(bias[unit], weights[:, [unit]])
@@ -230,7 +234,7 @@ def test_float32(name: str):
     half = lambda tree: jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), tree)
     neuron, times, weights = half((case.neuron, jnp.array(case.times), jnp.array(case.weights)))
     steps = round(case.t_end / 0.125)
-    spikes, v, _ = eqx.filter_jit(run)(neuron, times, weights, 0.125, steps, rv.RK4())
+    spikes, v, _ = eqx.filter_jit(run)(neuron, times, weights, 0.125, steps, rv.integrators.RK4())
     assert spikes.dtype == v.dtype == jnp.float32
     for unit in (0, 1):
         wanted, _ = textbook(case, unit)

@@ -58,7 +58,9 @@ RESULT = {
 
 def network(seed: int, delay: rv.delays.DelayFactory | None = None) -> rv.Network:
     neuron = rv.LIF(2.0, 1.0, refractory=jnp.inf)
-    return rv.feedforward([2, 4, 3], neuron=neuron, delay=delay, weight=rv.normal(4.0, 1.0), key=jax.random.key(seed))
+    return rv.feedforward(
+        [2, 4, 3], neuron=neuron, delay=delay, weight=rv.initializers.normal(4.0, 1.0), key=jax.random.key(seed)
+    )
 
 
 def encode(points: np.ndarray) -> rv.Spikes:

@@ -17,7 +17,7 @@ from ranvier.regularizers import RecoveryState, SilentRecovery, silent_share
 def two_layers(weight: float = 1.0, dtype: jnp.dtype = jnp.float64) -> rv.Network:
     """2 inputs, 3 hidden neurons, 2 outputs."""
     neuron = rv.LIF(2.0, 1.0, refractory=jnp.inf)
-    start = rv.constant(weight)
+    start = rv.initializers.constant(weight)
     return rv.feedforward([2, 3, 2], neuron=neuron, weight=start, dtype=dtype, key=jax.random.key(0))
 
 

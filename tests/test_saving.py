@@ -27,9 +27,9 @@ NEURONS = (
     rv.LIF(jnp.asarray([10.0, 11.0, 12.0, 13.0, 14.0]), 5.0, v_leak=0.2),
     rv.AdaptiveLIF(),
     rv.QIF(),
-    rv.Izhikevich(synapse=rv.AlphaCurrent(3.0)),
-    rv.AdEx(synapse=rv.ConductanceExponential(5.0, 0.0)),
-    rv.HodgkinHuxley(synapse=rv.DoubleExponentialCurrent(1.0, 4.0)),
+    rv.Izhikevich(synapse=rv.synapses.AlphaCurrent(3.0)),
+    rv.AdEx(synapse=rv.synapses.ConductanceExponential(5.0, 0.0)),
+    rv.HodgkinHuxley(synapse=rv.synapses.DoubleExponentialCurrent(1.0, 4.0)),
 )
 PATTERNS = (None, rv.patterns.density(0.5), rv.patterns.in_degree(2))
 
@@ -38,7 +38,7 @@ def networks() -> list[rv.Network]:
     """A network for each way to put the kinds together."""
     every = itertools.product(DELAYS, BOUNDS, NEURONS, PATTERNS)
     return [
-        rv.recurrent([4, 5, 2], neuron=neuron, delay=delay(bound), pattern=pattern, readout=rv.LI(), weight=rv.constant(0.3),
+        rv.recurrent([4, 5, 2], neuron=neuron, delay=delay(bound), pattern=pattern, readout=rv.LI(), weight=rv.initializers.constant(0.3),
                      key=jax.random.fold_in(KEY, place))
         for place, (delay, bound, neuron, pattern) in enumerate(every)
     ]  # fmt: skip

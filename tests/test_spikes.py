@@ -99,7 +99,7 @@ def test_units_must_exist_in_a_population_of_that_size(make: Callable):
 )
 def test_simulators_say_the_size(simulator: rv.simulation.AbstractSimulator, names: tuple[str, ...]):
     neuron = rv.LIF(refractory=jnp.inf)
-    net = rv.feedforward([2, 5, 3], neuron=neuron, weight=rv.constant(0.0), key=jax.random.key(0))
+    net = rv.feedforward([2, 5, 3], neuron=neuron, weight=rv.initializers.constant(0.0), key=jax.random.key(0))
     spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
     for given in (spikes, spikes.with_size(2)):
         found = rv.simulate(net, given, simulator, t_end=4.0).spikes

@@ -70,7 +70,7 @@ def network(refractory: float = 1.0) -> rv.Network:
         [5, 8, 3],
         neuron=rv.LIF(20.0, 5.0, refractory=refractory),
         delay=[rv.synaptic(0.0, 6.0), rv.axonal(1.0, 4.0), rv.dendritic(0.0, 3.0)],
-        weight=[rv.normal(2.0, 1.0), rv.normal(0.0, 0.5), rv.normal(1.0, 1.0)],
+        weight=[rv.initializers.normal(2.0, 1.0), rv.initializers.normal(0.0, 0.5), rv.initializers.normal(1.0, 1.0)],
         key=key,
     )
     return eqx.tree_at(lambda net: net.neurons["hidden"].v_reset, net, jnp.asarray(-0.3))
@@ -134,7 +134,7 @@ def test_without_spikes_every_gradient_is_exact():
     """Leaky integrators behind synaptic, axonal and dendritic delays: nothing is replaced."""
     spikes = train()
     nets = {
-        kind: rv.feedforward([5, 3], neuron=rv.LI(20.0, 5.0), delay=make(0.0, 6.0), weight=rv.normal(1.0, 1.0), key=jax.random.key(3))
+        kind: rv.feedforward([5, 3], neuron=rv.LI(20.0, 5.0), delay=make(0.0, 6.0), weight=rv.initializers.normal(1.0, 1.0), key=jax.random.key(3))
         for kind, make in {"synaptic": rv.synaptic, "axonal": rv.axonal, "dendritic": rv.dendritic}.items()
     }  # fmt: skip
     simulator = rv.ClockDriven(dt=0.5, spike=surrogates.superspike())
@@ -216,7 +216,7 @@ def test_every_learnable_number_has_a_gradient_and_memory_is_a_choice():
     """Through spikes too; the same with any number of checkpoints, in both precisions."""
 
     def loss(net, every):
-        simulator = rv.ClockDriven(dt=0.5, spike=surrogates.superspike(), checkpoint=rv.Checkpoints(every))
+        simulator = rv.ClockDriven(dt=0.5, spike=surrogates.superspike(), checkpoint=rv.clock_driven.Checkpoints(every))
         return jnp.sum(simulate(net, simulator).voltages["output"] ** 2)
 
     few, many = (jax.jit(jax.grad(loss), static_argnums=1)(network(), every) for every in (7, 60))
@@ -233,7 +233,9 @@ def test_what_cannot_be_done_is_refused():
     with pytest.raises(ValueError, match="population 'output'.*linear between events.*Use exact spikes"):
         rv.simulate(rv.feedforward([5, 2], neuron=rv.QIF(), key=jax.random.key(0)), spikes, simulator, t_end=30.0)
     with pytest.raises(ValueError, match="`layout` says how exact events wait"):
-        rv.simulate(network(), spikes, rv.ClockDriven(spike=surrogates.superspike(), layout=rv.Exact()), t_end=30.0)
+        rv.simulate(
+            network(), spikes, rv.ClockDriven(spike=surrogates.superspike(), layout=rv.clock_driven.Exact()), t_end=30.0
+        )
     with pytest.raises(RuntimeError, match="more spikes than fit"):
         rv.simulate(network(), spikes, simulator, t_end=30.0)
     endless = rv.feedforward([5, 2], neuron=rv.LIF(), delay=rv.synaptic(init=1.0), key=jax.random.key(0))

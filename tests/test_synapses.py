@@ -30,12 +30,12 @@ def double(rise: float, decay: float) -> Callable:
 
 
 CASES = {
-    "exponential": (rv.ExponentialCurrent(4.0), lambda s: np.exp(-s / 4.0)),
-    "alpha": (rv.AlphaCurrent(3.0), lambda s: s / 3.0 * np.exp(1.0 - s / 3.0)),
-    "double": (rv.DoubleExponentialCurrent(1.5, 4.0), double(1.5, 4.0)),
-    "almost alpha": (rv.DoubleExponentialCurrent(3.0, 3.0 + 3e-9), double(3.0, 3.0 + 3e-9)),
-    "equal": (rv.DoubleExponentialCurrent(3.0, 3.0), lambda s: s / 3.0 * np.exp(1.0 - s / 3.0)),
-    "conductance": (rv.ConductanceExponential(4.0, e_rev=-10.0), lambda s: np.exp(-s / 4.0) * 40.0),
+    "exponential": (rv.synapses.ExponentialCurrent(4.0), lambda s: np.exp(-s / 4.0)),
+    "alpha": (rv.synapses.AlphaCurrent(3.0), lambda s: s / 3.0 * np.exp(1.0 - s / 3.0)),
+    "double": (rv.synapses.DoubleExponentialCurrent(1.5, 4.0), double(1.5, 4.0)),
+    "almost alpha": (rv.synapses.DoubleExponentialCurrent(3.0, 3.0 + 3e-9), double(3.0, 3.0 + 3e-9)),
+    "equal": (rv.synapses.DoubleExponentialCurrent(3.0, 3.0), lambda s: s / 3.0 * np.exp(1.0 - s / 3.0)),
+    "conductance": (rv.synapses.ConductanceExponential(4.0, e_rev=-10.0), lambda s: np.exp(-s / 4.0) * 40.0),
 }
 
 
@@ -81,7 +81,7 @@ def test_the_derivatives_of_a_synapse(name: str):
 
 
 def test_parameters_may_be_one_per_neuron():
-    synapse = rv.DoubleExponentialCurrent(jnp.array([1.0, 2.0]), jnp.array([4.0, 2.0]))
+    synapse = rv.synapses.DoubleExponentialCurrent(jnp.array([1.0, 2.0]), jnp.array([4.0, 2.0]))
     state = synapse.flow(synapse.arrive(synapse.initial(2, jnp.float64), jnp.ones(2)), jnp.full(2, 2.0))
     wanted = [double(1.0, 4.0)(2.0), 1.0]
     np.testing.assert_allclose(current(synapse, state), wanted, rtol=1e-13)
@@ -102,12 +102,24 @@ def test_the_relative_exponential_and_its_derivatives():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: rv.ExponentialCurrent(0.0), r"ExponentialCurrent: `tau_syn` must be a time in ms above 0; got 0.0"),
-        (lambda: rv.AlphaCurrent(-1.0), r"AlphaCurrent: `tau_syn` must be a time in ms above 0; got -1.0"),
-        (lambda: rv.AlphaCurrent(np.inf), r"AlphaCurrent: `tau_syn` must be finite; got inf"),
-        (lambda: rv.ConductanceExponential(e_rev=np.nan), r"ConductanceExponential: `e_rev` must be finite; got nan"),
-        (lambda: rv.ExponentialCurrent(np.ones((2, 2))), r"scalar or one value per neuron.*got shape \(2, 2\)"),
-        (lambda: rv.DoubleExponentialCurrent(5.0, 1.0), r"`tau_rise` must not be above `tau_decay`; got 5.0 and 1.0"),
+        (
+            lambda: rv.synapses.ExponentialCurrent(0.0),
+            r"ExponentialCurrent: `tau_syn` must be a time in ms above 0; got 0.0",
+        ),
+        (lambda: rv.synapses.AlphaCurrent(-1.0), r"AlphaCurrent: `tau_syn` must be a time in ms above 0; got -1.0"),
+        (lambda: rv.synapses.AlphaCurrent(np.inf), r"AlphaCurrent: `tau_syn` must be finite; got inf"),
+        (
+            lambda: rv.synapses.ConductanceExponential(e_rev=np.nan),
+            r"ConductanceExponential: `e_rev` must be finite; got nan",
+        ),
+        (
+            lambda: rv.synapses.ExponentialCurrent(np.ones((2, 2))),
+            r"scalar or one value per neuron.*got shape \(2, 2\)",
+        ),
+        (
+            lambda: rv.synapses.DoubleExponentialCurrent(5.0, 1.0),
+            r"`tau_rise` must not be above `tau_decay`; got 5.0 and 1.0",
+        ),
     ],
 )
 def test_wrong_input(make: Callable, message: str):

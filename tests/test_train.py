@@ -46,7 +46,7 @@ KEY = jax.random.key(7)
 
 def network(weight: float = 3.0, **delay: Any) -> rv.Network:
     kind = rv.synaptic(0.0, 1.0, **delay)
-    start = rv.normal(weight, 0.3)
+    start = rv.initializers.normal(weight, 0.3)
     return rv.feedforward([2, 4, 2], neuron=NEURON, delay=kind, weight=start, key=jax.random.key(0))
 
 
@@ -268,7 +268,9 @@ def test_a_gradient_that_is_not_finite_names_the_parameters_and_the_epoch():
 
 
 def test_spikes_that_do_not_fit_stop_training_with_numbers_and_advice():
-    many = rv.feedforward([2, 4, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.constant(9.0), key=jax.random.key(0))
+    many = rv.feedforward(
+        [2, 4, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.initializers.constant(9.0), key=jax.random.key(0)
+    )
     small = recipe(optimiser=by_field(weight=adam(0.01)), learn=("weight",))
     with pytest.raises(TrainingError, match=r"epoch 1: more spikes than fit: .*max_spikes.* Spikes dropped: .*hidden"):
         fit(many, dataset(40), dataset(40), small, key=KEY)
@@ -282,7 +284,7 @@ def test_one_bad_batch_of_many_is_enough_to_stop(seed: int):
     times = np.where(np.arange(40)[:, None] == 0, np.array([[1.0, 2.0]]), np.inf)
     data = Dataset(rv.Spikes(times, np.where(np.isfinite(times), 0, -1)), np.where(np.arange(40) == 0, 1, 0))
     key = jax.random.key(seed)
-    many = rv.feedforward([2, 4, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.constant(9.0), key=key)
+    many = rv.feedforward([2, 4, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.initializers.constant(9.0), key=key)
     small = recipe(optimiser=by_field(weight=adam(0.0)), learn=("weight",), batch=8)
     with pytest.raises(TrainingError, match="epoch 1: more spikes than fit"):
         fit(many, data, data, small, key=key)
@@ -299,7 +301,7 @@ def test_losses_on_recorded_potentials():
     """Leaky integrators: loss and answer are those of a simulation done by hand, and delays learn from them."""
     train = dataset(40)
     start = rv.feedforward(
-        [2, 2], neuron=rv.LI(10.0, 5.0), delay=rv.synaptic(0.0, 5.0), weight=rv.constant(1.0), key=KEY
+        [2, 2], neuron=rv.LI(10.0, 5.0), delay=rv.synaptic(0.0, 5.0), weight=rv.initializers.constant(1.0), key=KEY
     )
     times = np.arange(1.0, 30.0)
     rule = recipe(

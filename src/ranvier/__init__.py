@@ -4,29 +4,20 @@ Neurons emit spikes; connections turn spikes into delayed, weighted events; a si
 event to event; a `Solution` holds what happened; and JAX differentiates all of it exactly.
 
 Units: milliseconds, and potentials in units of the threshold.
+
+Everything in `__all__` is there after `import ranvier as rv`, modules such as `rv.plots` included. What costs time to
+import, or needs packages that a simulation does not need, is imported when its name is first used.
 """
 
+import sys
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING, Any
 
 from equinox import combine as combine
 
-from ranvier import delays as delays
-from ranvier import encoders as encoders
-from ranvier import losses as losses
-from ranvier import patterns as patterns
-from ranvier import queues as queues
-from ranvier import regularizers as regularizers
-from ranvier import surrogates as surrogates
 from ranvier.builders import feedforward as feedforward
 from ranvier.builders import recurrent as recurrent
-from ranvier.clock_driven import Checkpoints as Checkpoints
-from ranvier.clock_driven import ClockDriven as ClockDriven
-from ranvier.clock_driven import Exact as Exact
-from ranvier.clock_driven import ExactSpikes as ExactSpikes
-from ranvier.clock_driven import Merged as Merged
-from ranvier.clock_driven import Queued as Queued
-from ranvier.clock_driven import SurrogateSpikes as SurrogateSpikes
-from ranvier.closed_form import FirstSpike as FirstSpike
 from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
 from ranvier.delays import DendriticDelay as DendriticDelay
@@ -36,15 +27,9 @@ from ranvier.delays import axonal as axonal
 from ranvier.delays import dendritic as dendritic
 from ranvier.delays import fixed as fixed
 from ranvier.delays import synaptic as synaptic
-from ranvier.event_driven import EventDriven as EventDriven
 from ranvier.events import Spikes as Spikes
 from ranvier.events import first_spike as first_spike
 from ranvier.events import spike_count as spike_count
-from ranvier.initializers import constant as constant
-from ranvier.initializers import normal as normal
-from ranvier.initializers import uniform as uniform
-from ranvier.integrators import RK4 as RK4
-from ranvier.integrators import ExponentialEuler as ExponentialEuler
 from ranvier.network import Network as Network
 from ranvier.network import project as project
 from ranvier.neurons import LI as LI
@@ -64,10 +49,42 @@ from ranvier.selection import partition as partition
 from ranvier.simulation import Solution as Solution
 from ranvier.simulation import Stats as Stats
 from ranvier.simulation import simulate as simulate
-from ranvier.synapses import AlphaCurrent as AlphaCurrent
-from ranvier.synapses import ConductanceExponential as ConductanceExponential
-from ranvier.synapses import DoubleExponentialCurrent as DoubleExponentialCurrent
-from ranvier.synapses import ExponentialCurrent as ExponentialCurrent
+
+if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_HOME` and `__all__` together
+    from ranvier import augmentations as augmentations
+    from ranvier import checks as checks
+    from ranvier import clock_driven as clock_driven
+    from ranvier import datasets as datasets
+    from ranvier import delays as delays
+    from ranvier import encoders as encoders
+    from ranvier import hardware as hardware
+    from ranvier import initializers as initializers
+    from ranvier import integrators as integrators
+    from ranvier import losses as losses
+    from ranvier import neurons as neurons
+    from ranvier import patterns as patterns
+    from ranvier import plots as plots
+    from ranvier import queues as queues
+    from ranvier import regularizers as regularizers
+    from ranvier import simulation as simulation
+    from ranvier import surrogates as surrogates
+    from ranvier import synapses as synapses
+    from ranvier import train as train
+    from ranvier.clock_driven import ClockDriven as ClockDriven
+    from ranvier.closed_form import FirstSpike as FirstSpike
+    from ranvier.event_driven import EventDriven as EventDriven
+    from ranvier.train import Dataset as Dataset
+    from ranvier.train import Recipe as Recipe
+    from ranvier.train import fit as fit
+
+_HOME = {
+    "ClockDriven": "clock_driven",
+    "Dataset": "train",
+    "EventDriven": "event_driven",
+    "FirstSpike": "closed_form",
+    "Recipe": "train",
+    "fit": "train",
+}
 
 __version__ = _version("ranvier")
 
@@ -75,60 +92,76 @@ __all__ = [
     "LI",
     "LIF",
     "QIF",
-    "RK4",
     "AdEx",
     "AdaptiveLIF",
     "AllToAll",
-    "AlphaCurrent",
     "AxonalDelay",
-    "Checkpoints",
     "ClockDriven",
-    "ConductanceExponential",
     "Connection",
+    "Dataset",
     "DendriticDelay",
-    "DoubleExponentialCurrent",
     "EventDriven",
-    "Exact",
-    "ExactSpikes",
-    "ExponentialCurrent",
-    "ExponentialEuler",
     "FirstSpike",
     "FixedDelay",
     "HodgkinHuxley",
     "Izhikevich",
-    "Merged",
     "Network",
     "ODENeuron",
     "Pairs",
     "Population",
-    "Queued",
+    "Recipe",
     "Solution",
     "Spikes",
     "Stats",
-    "SurrogateSpikes",
     "SynapticDelay",
+    "augmentations",
     "axonal",
+    "checks",
+    "clock_driven",
     "combine",
-    "constant",
+    "datasets",
     "delays",
     "dendritic",
     "encoders",
     "feedforward",
     "first_spike",
+    "fit",
     "fixed",
+    "hardware",
+    "initializers",
+    "integrators",
     "load",
     "losses",
-    "normal",
+    "neurons",
     "partition",
     "patterns",
+    "plots",
     "project",
     "queues",
     "recurrent",
     "regularizers",
     "save",
     "simulate",
+    "simulation",
     "spike_count",
     "surrogates",
+    "synapses",
     "synaptic",
-    "uniform",
+    "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is public and has not been used yet."""
+    if name not in __all__:
+        msg = f"module 'ranvier' has no attribute {name!r}"
+        raise AttributeError(msg, name=name, obj=sys.modules[__name__])
+    if name not in _HOME:
+        return _import_module(f"ranvier.{name}")
+    value = getattr(_import_module(f"ranvier.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

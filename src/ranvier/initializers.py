@@ -14,7 +14,7 @@ def normal(mean: float, std: float) -> Initializer:
 
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
-        >>> rv.normal(1.0, 0.5)(jax.random.key(0), (4, 3), jnp.float32).shape
+        >>> rv.initializers.normal(1.0, 0.5)(jax.random.key(0), (4, 3), jnp.float32).shape
         (4, 3)
     """
 
@@ -29,7 +29,7 @@ def uniform(low: float, high: float) -> Initializer:
 
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
-        >>> bool((rv.uniform(1.0, 2.0)(jax.random.key(0), (4, 3), jnp.float32) >= 1.0).all())
+        >>> bool((rv.initializers.uniform(1.0, 2.0)(jax.random.key(0), (4, 3), jnp.float32) >= 1.0).all())
         True
     """
 
@@ -44,7 +44,7 @@ def constant(value: float) -> Initializer:
 
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
-        >>> float(rv.constant(2.0)(jax.random.key(0), (4, 3), jnp.float32)[0, 0])
+        >>> float(rv.initializers.constant(2.0)(jax.random.key(0), (4, 3), jnp.float32)[0, 0])
         2.0
     """
 

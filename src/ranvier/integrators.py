@@ -39,7 +39,7 @@ class RK4(AbstractIntegrator):
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
         >>> decay = lambda s, state: -state
-        >>> end = rv.RK4().advance(decay, jnp.ones((1, 1)), -jnp.ones((1, 1)), jnp.array([0.1]))
+        >>> end = rv.integrators.RK4().advance(decay, jnp.ones((1, 1)), -jnp.ones((1, 1)), jnp.array([0.1]))
         >>> round(float(end[0, 0]), 5)
         0.90484
     """
@@ -71,7 +71,8 @@ class ExponentialEuler(AbstractIntegrator):
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
         >>> decay = lambda s, state: -20.0 * state
-        >>> end = rv.ExponentialEuler().advance(decay, jnp.ones((1, 1)), -20.0 * jnp.ones((1, 1)), jnp.array([1.0]))
+        >>> method = rv.integrators.ExponentialEuler()
+        >>> end = method.advance(decay, jnp.ones((1, 1)), -20.0 * jnp.ones((1, 1)), jnp.array([1.0]))
         >>> bool(abs(end[0, 0]) < 1e-6)
         True
     """

@@ -122,7 +122,8 @@ class SilentRecovery(eqx.Module):
         Example:
             >>> import jax, jax.numpy as jnp, ranvier as rv
             >>> from ranvier.regularizers import SilentRecovery
-            >>> net = rv.feedforward([2, 2], neuron=rv.LIF(), weight=rv.constant(1.0), key=jax.random.key(0))
+            >>> weight = rv.initializers.constant(1.0)
+            >>> net = rv.feedforward([2, 2], neuron=rv.LIF(), weight=weight, key=jax.random.key(0))
             >>> recovery, silent = SilentRecovery(step=0.5), {"output": jnp.array([0.0, 0.25])}
             >>> net, state, bumped = recovery(net, silent, recovery.init(net))
             >>> net.connections[0].weight.tolist(), int(bumped)
@@ -166,7 +167,7 @@ def silent_share(solution: Solution, network: Network) -> dict[str, Float[Array,
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.regularizers import silent_share
-        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(0.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.initializers.constant(0.0), key=jax.random.key(0))
         >>> spikes = rv.Spikes(jnp.array([[1.0], [2.0]]), jnp.array([[0], [1]]))
         >>> solution = rv.simulate(net, spikes, rv.EventDriven(), t_end=20.0)
         >>> silent_share(solution, net)["output"].tolist()

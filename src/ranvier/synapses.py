@@ -62,7 +62,7 @@ class ExponentialCurrent(AbstractSynapse):
 
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
-        >>> synapse = rv.ExponentialCurrent(tau_syn=5.0)
+        >>> synapse = rv.synapses.ExponentialCurrent(tau_syn=5.0)
         >>> state = synapse.arrive(synapse.initial(1, float), jnp.array([2.0]))
         >>> later = synapse.flow(state, jnp.array([5.0]))
         >>> round(float(synapse.current(later, jnp.zeros(1))[0]), 4)
@@ -112,7 +112,7 @@ class DoubleExponentialCurrent(AbstractSynapse):
 
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
-        >>> synapse = rv.DoubleExponentialCurrent(tau_rise=1.0, tau_decay=4.0)
+        >>> synapse = rv.synapses.DoubleExponentialCurrent(tau_rise=1.0, tau_decay=4.0)
         >>> state = synapse.arrive(synapse.initial(1, float), jnp.array([3.0]))
         >>> peak = jnp.log(jnp.array([4.0])) * 4.0 / 3.0
         >>> round(float(synapse.current(synapse.flow(state, peak), jnp.zeros(1))[0]), 4)
@@ -167,7 +167,7 @@ class AlphaCurrent(AbstractSynapse):
 
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
-        >>> synapse = rv.AlphaCurrent(tau_syn=2.0)
+        >>> synapse = rv.synapses.AlphaCurrent(tau_syn=2.0)
         >>> state = synapse.arrive(synapse.initial(1, float), jnp.array([3.0]))
         >>> round(float(synapse.current(synapse.flow(state, jnp.array([2.0])), jnp.zeros(1))[0]), 4)
         3.0
@@ -214,7 +214,7 @@ class ConductanceExponential(AbstractSynapse):
 
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
-        >>> synapse = rv.ConductanceExponential(tau_syn=5.0, e_rev=0.0)
+        >>> synapse = rv.synapses.ConductanceExponential(tau_syn=5.0, e_rev=0.0)
         >>> state = synapse.arrive(synapse.initial(1, float), jnp.array([0.5]))
         >>> float(synapse.current(state, jnp.array([-60.0]))[0])
         30.0

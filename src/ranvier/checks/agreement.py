@@ -60,7 +60,7 @@ def gradient_agreement(
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.checks import gradient_agreement
-        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(5.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.initializers.constant(5.0), key=jax.random.key(0))
         >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
         >>> found = gradient_agreement(
         ...     net, spikes, rv.EventDriven(), rv.ClockDriven(dt=1.0), t_end=20.0,

@@ -54,7 +54,7 @@ def check_gradients(
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.checks import check_gradients
         >>> jax.config.update("jax_enable_x64", True)
-        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(3.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.initializers.constant(3.0), key=jax.random.key(0))
         >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
         >>> check_gradients(net, spikes, rv.EventDriven(), t_end=20.0, key=jax.random.key(1)).passed
         True

@@ -19,6 +19,7 @@ drops     events lost by small queues, against the load
 queue-table  what recommend_queue looks up
 first-spike  training with FirstSpike, one seed and ten at once, next to EventDriven
 clock     ClockDriven on the same input, next to EventDriven, and to adseq where it is installed
+import    what `import ranvier` costs over jax, equinox and optax
 
 \b
 Examples:
@@ -26,14 +27,14 @@ Examples:
   ranvier bench cochlea --hidden 128 --hidden 256 --delay axonal --json cochlea.json
 """
 
-NAMES = ("cochlea", "training", "memory", "queues", "drops", "queue-table", "first-spike", "clock")
+NAMES = ("cochlea", "training", "memory", "queues", "drops", "queue-table", "first-spike", "clock", "import")
 
 
 def bench(
     name: Annotated[
         str,
         typer.Argument(
-            help="cochlea, training, memory, queues, drops, queue-table, first-spike or clock; default all.",
+            help="cochlea, training, memory, queues, drops, queue-table, first-spike, clock or import; default all.",
             show_default=False,
         ),
     ] = "all",
@@ -42,7 +43,7 @@ def bench(
     ] = None,
     delay: Annotated[list[str] | None, typer.Option(help="Kinds of delays (cochlea) [default: all].")] = None,
     samples: Annotated[Path | None, typer.Option(help="HDF5 file in the layout of SHD, as input (cochlea).")] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Repeats; medians are told.")] = 5,
+    repeats: Annotated[int, typer.Option(min=1, help="How often each is measured; the table shows medians.")] = 5,
     json: Annotated[Path | None, typer.Option(help="Write the rows here as well.")] = None,
 ) -> None:
     """Run benchmarks; `HELP` is what the user reads."""
@@ -71,7 +72,7 @@ def _makers(
     hidden: list[int] | None, kinds: list[str], samples: Path | None, repeats: int
 ) -> dict[str, Callable[[], list[dict[str, Any]]]]:
     """What makes the rows of each benchmark."""
-    from ranvier.bench import clock, cochlea, first_spike, memory, queue_table, queues, training
+    from ranvier.bench import clock, cochlea, first_spike, import_time, memory, queue_table, queues, training
 
     return {
         "cochlea": lambda: [
@@ -86,4 +87,5 @@ def _makers(
         "queue-table": lambda: queue_table.measure(repeats),
         "first-spike": lambda: first_spike.measure(repeats=repeats),
         "clock": lambda: [row for size in hidden or [128] for row in clock.measure(clock.Workload(size), repeats)],
+        "import": lambda: import_time.measure(repeats),
     }

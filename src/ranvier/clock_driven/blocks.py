@@ -28,7 +28,7 @@ class Checkpoints(eqx.Module):
 
     Example:
         >>> import ranvier as rv
-        >>> rv.ClockDriven(checkpoint=rv.Checkpoints(every=100)).checkpoint.every
+        >>> rv.ClockDriven(checkpoint=rv.clock_driven.Checkpoints(every=100)).checkpoint.every
         100
     """
 

@@ -25,7 +25,7 @@ class ExactSpikes(AbstractSpike):
 
     Example:
         >>> import ranvier as rv
-        >>> rv.ClockDriven(spike=rv.ExactSpikes()).dt
+        >>> rv.ClockDriven(spike=rv.clock_driven.ExactSpikes()).dt
         0.1
     """
 

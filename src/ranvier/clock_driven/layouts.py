@@ -87,7 +87,7 @@ class Exact(AbstractLayout):
 
     Example:
         >>> import ranvier as rv
-        >>> rv.ClockDriven(dt=0.5, layout=rv.Exact(events=8)).layout.events
+        >>> rv.ClockDriven(dt=0.5, layout=rv.clock_driven.Exact(events=8)).layout.events
         8
     """
 
@@ -126,7 +126,7 @@ class Merged(AbstractLayout):
 
     Example:
         >>> import ranvier as rv
-        >>> rv.ClockDriven(dt=0.5, layout=rv.Merged(longest=20.0)).layout.longest
+        >>> rv.ClockDriven(dt=0.5, layout=rv.clock_driven.Merged(longest=20.0)).layout.longest
         20.0
     """
 
@@ -147,8 +147,8 @@ class Merged(AbstractLayout):
         if known is None:
             msg = (
                 f"ClockDriven: the delays of {link.name} have no upper bound, which `Merged` needs inside a traced "
-                f"function. Give them one, as in ranvier.synaptic(high=...), or pass ranvier.Merged(longest=...) or "
-                f"ranvier.Exact() as the layout."
+                f"function. Give them one, as in ranvier.synaptic(high=...), or pass "
+                f"ranvier.clock_driven.Merged(longest=...) or ranvier.clock_driven.Exact() as the layout."
             )
             raise ValueError(msg)
         return Merged(float(known.max()))

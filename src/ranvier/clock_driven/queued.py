@@ -35,7 +35,7 @@ class Queued(AbstractLayout):
 
     Example:
         >>> import ranvier as rv
-        >>> rv.ClockDriven(dt=0.5, layout=rv.Queued(rv.queues.SortedQueue(4))).layout.queue.capacity
+        >>> rv.ClockDriven(dt=0.5, layout=rv.clock_driven.Queued(rv.queues.SortedQueue(4))).layout.queue.capacity
         4
     """
 

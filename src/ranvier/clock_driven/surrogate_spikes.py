@@ -43,7 +43,7 @@ class SurrogateSpikes(AbstractSpike):
 
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
-        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(5.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.initializers.constant(5.0), key=jax.random.key(0))
         >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
         >>> simulator = rv.ClockDriven(dt=0.1, spike=rv.surrogates.superspike(beta=10.0))
         >>> int(rv.simulate(net, spikes, simulator, t_end=20.0).stats.spikes["output"])

@@ -50,7 +50,7 @@ class FirstSpike(AbstractSimulator):
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> neuron = rv.LIF(refractory=jnp.inf)
-        >>> net = rv.feedforward([2, 3], neuron=neuron, weight=rv.constant(5.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([2, 3], neuron=neuron, weight=rv.initializers.constant(5.0), key=jax.random.key(0))
         >>> def first(times):
         ...     solution = rv.simulate(net, rv.Spikes(times, jnp.array([0, 1])), rv.FirstSpike(), t_end=20.0)
         ...     return solution.spikes["output"].time[0]

@@ -49,7 +49,7 @@ class EventDriven(AbstractSimulator):
 
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
-        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(5.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.initializers.constant(5.0), key=jax.random.key(0))
         >>> def first(times):
         ...     solution = rv.simulate(net, rv.Spikes(times, jnp.array([0, 1])), rv.EventDriven(), t_end=20.0)
         ...     return solution.spikes["output"].time[0]

@@ -39,7 +39,7 @@ class EmulatedChip(AbstractSubstrate):
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.hardware import BrainScaleS2, EmulatedChip
         >>> neuron = rv.LIF(6.0, 6.0, refractory=jnp.inf)
-        >>> net = rv.feedforward([6, 3], neuron=neuron, weight=rv.constant(0.8), key=jax.random.key(0))
+        >>> net = rv.feedforward([6, 3], neuron=neuron, weight=rv.initializers.constant(0.8), key=jax.random.key(0))
         >>> chip = EmulatedChip(BrainScaleS2(chip_seed=1))
         >>> measured = chip.measure(net, {"input": jnp.ones((5, 6))}, 60.0, key=jax.random.key(2))
         >>> measured.first["output"].shape

@@ -53,7 +53,7 @@ class InTheLoop(AbstractNoisySimulator):
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.hardware import BrainScaleS2, EmulatedChip, InTheLoop
         >>> neuron = rv.LIF(6.0, 6.0, refractory=jnp.inf)
-        >>> net = rv.feedforward([5, 2], neuron=neuron, weight=rv.constant(0.8), key=jax.random.key(0))
+        >>> net = rv.feedforward([5, 2], neuron=neuron, weight=rv.initializers.constant(0.8), key=jax.random.key(0))
         >>> spikes = rv.Spikes(jnp.ones(5), jnp.arange(5))
         >>> chip = InTheLoop(EmulatedChip(BrainScaleS2()), key=jax.random.key(1))
         >>> first = lambda net: rv.simulate(net, spikes, chip, t_end=60.0).spikes["output"].time.min()
@@ -130,7 +130,7 @@ def in_the_loop(
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.hardware import Measured, in_the_loop
         >>> neuron = rv.LIF(6.0, 6.0, refractory=jnp.inf)
-        >>> net = rv.feedforward([1, 1], neuron=neuron, weight=rv.constant(5.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([1, 1], neuron=neuron, weight=rv.initializers.constant(5.0), key=jax.random.key(0))
         >>> inputs = {"input": jnp.array([[1.0]])}
         >>> measured = Measured({"output": jnp.array([[3.25]])}, (inputs["input"],))
         >>> float(in_the_loop(net, inputs, measured, 60.0).spikes["output"].time[0, 0])

@@ -40,7 +40,7 @@ class Recording(AbstractSubstrate):
         >>> import tempfile, jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.hardware import BrainScaleS2, EmulatedChip, Recording, load_recording, save_recording
         >>> neuron = rv.LIF(6.0, 6.0, refractory=jnp.inf)
-        >>> net = rv.feedforward([6, 3], neuron=neuron, weight=rv.constant(0.8), key=jax.random.key(0))
+        >>> net = rv.feedforward([6, 3], neuron=neuron, weight=rv.initializers.constant(0.8), key=jax.random.key(0))
         >>> chip, inputs = EmulatedChip(BrainScaleS2()), {"input": jnp.ones((5, 6))}
         >>> measured = chip.measure(net, inputs, 60.0, key=jax.random.key(1))
         >>> path = tempfile.mkdtemp() + "/run.npz"

@@ -39,7 +39,7 @@ def written(network: Network, chip: BrainScaleS2) -> Network:
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.hardware import BrainScaleS2, written
         >>> neuron = rv.LIF(6.0, 6.0, v_threshold=2.6, refractory=jnp.inf)
-        >>> net = rv.feedforward([2, 1], neuron=neuron, weight=rv.constant(0.31), key=jax.random.key(0))
+        >>> net = rv.feedforward([2, 1], neuron=neuron, weight=rv.initializers.constant(0.31), key=jax.random.key(0))
         >>> [round(float(w), 4) for w in written(net, BrainScaleS2()).connections[0].weight[:, 0]]
         [0.3, 0.3]
     """
@@ -72,7 +72,7 @@ def weight_codes(network: Network, chip: BrainScaleS2) -> list[Int[Array, "pre p
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.hardware import BrainScaleS2, weight_codes
         >>> neuron = rv.LIF(6.0, 6.0, v_threshold=2.6, refractory=jnp.inf)
-        >>> net = rv.feedforward([1, 1], neuron=neuron, weight=rv.constant(-9.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([1, 1], neuron=neuron, weight=rv.initializers.constant(-9.0), key=jax.random.key(0))
         >>> weight_codes(net, BrainScaleS2())[0].tolist()
         [[-63]]
     """

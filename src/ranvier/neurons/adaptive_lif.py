@@ -40,7 +40,7 @@ class AdaptiveLIF(AbstractODENeuron):
 
     Example:
         >>> import ranvier as rv
-        >>> float(rv.AdaptiveLIF(tau_mem=10.0, b=0.5, synapse=rv.AlphaCurrent(tau_syn=2.0)).b)
+        >>> float(rv.AdaptiveLIF(tau_mem=10.0, b=0.5, synapse=rv.synapses.AlphaCurrent(tau_syn=2.0)).b)
         0.5
     """
 

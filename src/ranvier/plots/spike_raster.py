@@ -151,7 +151,7 @@ def causes(
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.plots.spike_raster import causes
-        >>> net = rv.feedforward([2, 1], neuron=rv.LIF(), weight=rv.constant(9.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([2, 1], neuron=rv.LIF(), weight=rv.initializers.constant(9.0), key=jax.random.key(0))
         >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
         >>> fired = rv.simulate(net, spikes, rv.EventDriven(), t_end=20.0).spikes
         >>> [event.source for event in causes(net, {"input": spikes, **fired}, "output", 0)]

@@ -48,7 +48,7 @@ def simulate(
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> neuron = rv.LIF(refractory=jnp.inf)
-        >>> net = rv.feedforward([2, 3], neuron=neuron, weight=rv.constant(9.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([2, 3], neuron=neuron, weight=rv.initializers.constant(9.0), key=jax.random.key(0))
         >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
         >>> solution = rv.simulate(net, spikes, rv.EventDriven(), t_end=20.0)
         >>> int(solution.stats.spikes["output"])

@@ -10,9 +10,8 @@ Which of two inputs comes first? The output of the same number should fire first
     ...     order = np.argsort(times, axis=1)
     ...     return Dataset(rv.Spikes(np.sort(times, axis=1), order.astype("int32")), label=order[:, 0], classes=2)
     >>> neuron = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf)
-    >>> network = rv.feedforward(
-    ...     [2, 2], neuron=neuron, delay=rv.synaptic(0.0, 1.0), weight=rv.constant(3.0), key=jax.random.key(0)
-    ... )
+    >>> weight, delay = rv.initializers.constant(3.0), rv.synaptic(0.0, 1.0)
+    >>> network = rv.feedforward([2, 2], neuron=neuron, delay=delay, weight=weight, key=jax.random.key(0))
     >>> first = lambda solution: rv.first_spike(solution.spikes["output"])
     >>> recipe = Recipe(
     ...     rv.EventDriven(max_spikes=1),
