@@ -216,7 +216,7 @@ def chip_network() -> tuple[rv.Network, rv.Spikes]:
     neuron = rv.LIF(6.0, 6.0, refractory=jnp.inf)
     patterns = [density(0.6), rv.patterns.all_to_all]
     kinds = [rv.axonal(12.0, 21.0, bound=rv.delays.Clip()), rv.fixed(0.0)]
-    net = rv.feedforward([8, 6, 3], neuron=neuron, delay=kinds, pattern=patterns, weight=rv.normal(0.5, 0.3),
+    net = rv.feedforward([8, 6, 3], neuron=neuron, delay=kinds, pattern=patterns, weight=rv.initializers.normal(0.5, 0.3),
                          key=jax.random.key(2))  # fmt: skip
     return net, rv.Spikes(jnp.linspace(0.0, 10.0, 8)[None], jnp.arange(8, dtype=jnp.int32)[None])
 
