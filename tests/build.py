@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 import ranvier as rv
+from ranvier.dense import dense
 from ranvier.neurons import AbstractNeuron
 
 
@@ -32,3 +35,12 @@ def input_sizes(net: rv.Network) -> dict[str, int]:
 def neuron_sizes(net: rv.Network) -> dict[str, int]:
     """Size of every population of neurons."""
     return {name: net.size(name) for name in net.neurons}
+
+
+def synapses(net: rv.Network, link: rv.Connection) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sender, receiver, weight and delay (ms) of every synapse of a connection."""
+    pre, post = net.size(link.pre), net.size(link.post)
+    matrix = next(one for one in dense(net) if one.name == link.name)
+    sender, receiver = np.nonzero(np.ones((pre, post), bool) if matrix.exists is None else np.asarray(matrix.exists))
+    delay = np.broadcast_to(np.asarray(matrix.delay), (pre, post))
+    return sender, receiver, np.asarray(matrix.weight)[sender, receiver], delay[sender, receiver]

@@ -6,9 +6,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import build
 import ranvier as rv
 from ranvier.clock_driven import Exact, Merged, Queued
-from ranvier.dense import dense, synapses
+from ranvier.dense import dense
 from ranvier.hardware import BrainScaleS2, EmulatedChip, InTheLoop, weight_codes, written
 from ranvier.patterns import density, in_degree
 from ranvier.queues import SortedQueue
@@ -109,7 +110,7 @@ def counted(net: rv.Network, spikes: rv.Spikes, solution: rv.Solution) -> None:
     for sample in range(2):
         events, late = 0, dict.fromkeys(net.neurons, 0)
         for link in net.connections:
-            sender, _, _, delay = synapses(net, link)
+            sender, _, _, delay = build.synapses(net, link)
             time, unit = np.asarray(trains[link.pre].time[sample]), np.asarray(trains[link.pre].unit[sample])
             for at in range(np.isfinite(time).sum()):
                 events += (sender == unit[at]).sum()

@@ -6,7 +6,6 @@ the pattern: where there is no synapse the weight is 0, and `exists` says so, fo
 
 import equinox as eqx
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from ranvier.connections import Connection
@@ -84,16 +83,3 @@ def _link(network: Network, link: Connection) -> Link:
     weight, exists = link.pattern.dense(link.weight, pre, post, 0.0), link.pattern.exists(pre, post)
     learns = bool(link.delay.learns)
     return Link(link.name, link.pre, link.post, per, link.delay.low, link.delay.high, learns, weight, delay, exists)
-
-
-def synapses(network: Network, link: Connection) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Sender, receiver, weight and delay (ms) of every synapse of a connection, as NumPy arrays of one length.
-
-    For plots and reports; the values must be known.
-    """
-    pre, post = network.size(link.pre), network.size(link.post)
-    one = _link(network, link)
-    there = np.ones((pre, post), bool) if one.exists is None else np.asarray(one.exists)
-    sender, receiver = np.nonzero(there)
-    delay = np.broadcast_to(np.asarray(one.delay), (pre, post))
-    return sender, receiver, np.asarray(one.weight)[there], delay[there]
