@@ -77,7 +77,7 @@ def _link(network: Network, link: Connection) -> Link:
     pre, post = network.size(link.pre), network.size(link.post)
     delay, per = network.delay(link), link.delay.per
     if per is Per.SYNAPSE:
-        # Where there is no synapse stands a delay that is allowed, so that nothing takes offence at it.
+        # An absent synapse gets a delay inside the bounds, which no check refuses; nothing uses it.
         delay = link.pattern.dense(delay, pre, post, link.delay.low)
         per = Per.COMMON if pre == post == 1 else Per.SENDER if post == 1 else Per.RECEIVER if pre == 1 else per
     weight, exists = link.pattern.dense(link.weight, pre, post, 0.0), link.pattern.exists(pre, post)

@@ -85,7 +85,7 @@ class AnyChip(AbstractSubstrate):
     """Another emulated chip for every batch: learning sees no pattern for long, and has to do without.
 
     Args:
-        chip: What the chips have in common; its `chip_seed` plays no part.
+        chip: What the chips have in common; its `chip_seed` is not used.
 
     Example:
         >>> from ranvier.hardware import AnyChip, BrainScaleS2, InTheLoop

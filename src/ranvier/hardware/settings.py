@@ -19,7 +19,7 @@ from ranvier.neurons import linear
 
 
 def written(network: Network, chip: BrainScaleS2) -> Network:
-    """The network that a chip is told to be: weights and delays rounded and saturated, constants still ideal.
+    """The network as it is written into a chip: weights and delays rounded and saturated, constants still ideal.
 
     `w -> limit / largest * round(clip(w / limit, -1, 1) * largest)`, the limit in units of the receiver's threshold;
     `d -> low + step round((clip(d, low, high) - low) / step)`. This needs nothing that is not known of every chip, so
@@ -27,7 +27,7 @@ def written(network: Network, chip: BrainScaleS2) -> Network:
 
     Args:
         network: One hidden layer at most, LIF with tau_mem = tau_syn, delays axonal or none.
-        chip: The chip; its frozen pattern plays no part.
+        chip: The chip; its frozen pattern is not used.
 
     Returns:
         A network with the same weights and delays as settings. Its delays are `FixedDelay`.

@@ -2,7 +2,7 @@
 
 A driver for a real chip is a class of this kind. It must provide
 
-* `written(network)`: the network that the chip is told to be, in ideal constants, with straight-through derivatives
+* `written(network)`: the network as it is written into the chip, with ideal constants and straight-through derivatives
   (`ranvier.hardware.written` does it for BrainScaleS-2), after refusing what does not fit;
 * `measure(network, inputs, t_end, key=...)`: write these settings, play the inputs of each sample, and read the spikes:
   of each delay element of the connections that have some, and the first of each neuron, `inf` where there is none, all
@@ -37,7 +37,7 @@ class AbstractSubstrate(eqx.Module):
 
     @abc.abstractmethod
     def written(self, network: Network) -> Network:
-        """The network that the substrate is told to be, in ideal constants, with straight-through derivatives."""
+        """The network as it is written into the substrate, with ideal constants and straight-through derivatives."""
 
     @abc.abstractmethod
     def measure(
