@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ranvier._concrete import concrete
 from ranvier.closed_form.roots import flow
 from ranvier.closed_form.sorting import in_order
 from ranvier.dense import dense
@@ -95,15 +96,29 @@ class InTheLoop(AbstractNoisySimulator):
             msg = f"InTheLoop: a substrate gives spikes, no potentials; leave out `record` of {', '.join(record)}."
             raise ValueError(msg)
         inputs = {name: first_spike(train).astype(network.dtype) for name, train in spikes.items()}
+        before = argument_status(network, spikes, t_end, record)
+        known = concrete(before)
+        if known is not None and known != 0:
+            return _nothing(network, inputs, before)
         settings = self.substrate.written(network)
         constant = lax.stop_gradient((network, inputs))
         measured = lax.stop_gradient(self.substrate.measure(*constant, t_end, key=self.key))
         solution = in_the_loop(settings, inputs, measured, t_end, self.max_inverse_slope)
         again = [jnp.any(spike_count(train) > 1) for name, train in spikes.items()]
-        before = argument_status(network, spikes, t_end, record)
         status = first_status([(INPUT_UNIT, twice) for twice in again], before)
         status = jnp.where(status > 0, status, solution.stats.status)
         return eqx.tree_at(lambda tree: tree.stats.status, solution, status)
+
+
+def _nothing(network: Network, inputs: dict[str, Float[Array, "batch _"]], status: Int[Array, ""]) -> Solution:
+    """The solution where nothing was run, since the arguments are refused."""
+    batch = next(iter(inputs.values())).shape[0]
+    never = {name: jnp.full((batch, network.size(name)), jnp.inf, network.dtype) for name in network.neurons}
+    arrival = tuple(jnp.full_like((inputs | never)[link.pre], jnp.inf) for link in network.connections)
+    guarded = dict.fromkeys(network.neurons, jnp.zeros(batch, jnp.int32))
+    stats = _stats(network, inputs | never, Measured(never, arrival), guarded, 0.0)
+    trains = {name: in_order(times) for name, times in never.items()}
+    return Solution(trains, {}, eqx.tree_at(lambda one: one.status, stats, status))
 
 
 def in_the_loop(
