@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jaxtyping import Array
 
 import ranvier as rv
 from conftest import COMPILE_FAST
@@ -33,7 +33,7 @@ from ranvier.train import (
     RunError,
     RunFolder,
     adam,
-    by_field,
+    by_path,
     fit,
     loop,
     read_arrays,
@@ -54,16 +54,12 @@ def dataset(samples: int, seed: int) -> Dataset:
     return Dataset(rv.Spikes(np.take_along_axis(times, order, axis=1), order.astype(np.int32)), order[:, 0])
 
 
-def first(solution: rv.Solution) -> Array:
-    return rv.first_spike(solution.spikes["output"])
-
-
 RECIPE = Recipe(
     rv.EventDriven(max_spikes=1),
     t_end=12.0,
-    loss=lambda solution, label: relative_time_mse(first(solution), label, margin=0.3),
-    predict=lambda solution: first(solution).argmin().astype("int32"),
-    optimiser=by_field(weight=adam(0.01), delay=adam(0.01)),
+    readout=rv.readouts.FirstSpike("output"),
+    loss=partial(relative_time_mse, margin=0.3),
+    optimiser=by_path({"weight": adam(0.01), "delay": adam(0.01)}),
     epochs=4,
     batch=16,
 )

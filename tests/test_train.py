@@ -4,6 +4,7 @@ import dataclasses
 import io
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,8 +17,8 @@ from rich.console import Console
 
 import build
 import ranvier as rv
-from ranvier.experiments import earliest
-from ranvier.losses import max_over_time_cross_entropy, relative_time_mse
+from ranvier import readouts
+from ranvier.losses import cross_entropy, relative_time_mse
 from ranvier.regularizers import SilentRecovery
 from ranvier.simulation import AbstractNoisySimulator, AbstractSimulator
 from ranvier.train import (
@@ -29,7 +30,7 @@ from ranvier.train import (
     TrainingError,
     adam,
     best_epoch,
-    by_field,
+    by_path,
     cosine,
     evaluate,
     fit,
@@ -38,7 +39,7 @@ from ranvier.train import (
     progress_for,
     step_decay,
 )
-from ranvier.train.optimisers import fields
+from ranvier.train.optimisers import learning_paths
 
 NEURON = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf)
 KEY = jax.random.key(7)
@@ -57,20 +58,14 @@ def dataset(samples: int, seed: int = 0) -> Dataset:
     return Dataset(rv.Spikes(np.take_along_axis(times, order, axis=1), order.astype(np.int32)), order[:, 0], classes=2)
 
 
-def loss(solution: rv.Solution, label: Array) -> Array:
-    return relative_time_mse(rv.first_spike(solution.spikes["output"]), label, margin=0.3)
-
-
-def predict(solution: rv.Solution) -> Array:
-    return earliest(rv.first_spike(solution.spikes["output"]))
-
+loss = partial(relative_time_mse, margin=0.3)
 
 BASE = Recipe(
     rv.EventDriven(max_spikes=1),
     t_end=12.0,
+    readout=readouts.FirstSpike("output"),
     loss=loss,
-    predict=predict,
-    optimiser=by_field(weight=adam(0.05), delay=adam(0.02)),
+    optimiser=by_path({"weight": adam(0.05), "delay": adam(0.02)}),
     epochs=4,
     batch=20,
 )
@@ -126,7 +121,7 @@ def test_a_step_on_a_batch_that_is_not_full_is_a_step_on_its_samples():
 
     def mean(learn: rv.Network, fixed: rv.Network) -> Array:
         solution = rv.simulate(rv.combine(learn, fixed), train.spikes, BASE.simulator, t_end=BASE.t_end)
-        return relative_time_mse(rv.first_spike(solution.spikes["output"]), train.label, margin=0.3)
+        return relative_time_mse(rv.first_spike(solution.spikes["output"]), train.target, margin=0.3)
 
     learn, fixed = rv.partition(network())
     gradient = jax.grad(mean)(learn, fixed)
@@ -138,7 +133,7 @@ def test_a_step_on_a_batch_that_is_not_full_is_a_step_on_its_samples():
 
 def test_weights_and_delays_have_learning_rates_of_their_own():
     train = dataset(40)
-    frozen = recipe(optimiser=by_field(weight=adam(0.0), delay=adam(0.1)), epochs=1)
+    frozen = recipe(optimiser=by_path({"weight": adam(0.0), "delay": adam(0.1)}), epochs=1)
     start, end = network(), fit(network(), train, train, frozen, key=KEY).last
     for before, after in zip(start.connections, end.connections, strict=True):
         assert equal(before.weight, after.weight)
@@ -148,7 +143,7 @@ def test_weights_and_delays_have_learning_rates_of_their_own():
 
 def test_only_what_is_to_learn_moves():
     train = dataset(40)
-    only = recipe(optimiser=by_field(v_threshold=adam(0.01)), learn=("v_threshold",), epochs=1)
+    only = recipe(optimiser=by_path({"v_threshold": adam(0.01)}), learn=("v_threshold",), epochs=1)
     start, end = network(), fit(network(), train, train, only, key=KEY).last
     assert equal(start.connections, end.connections)
     assert not equal(start.neurons["output"].v_threshold, end.neurons["output"].v_threshold)
@@ -157,17 +152,18 @@ def test_only_what_is_to_learn_moves():
 
 def test_an_optimiser_without_a_field_or_a_field_without_an_optimiser_is_refused():
     learn, _ = rv.partition(network())
-    with pytest.raises(ValueError, match=r"\['delay', 'weight'\] learn, .* for \['weight'\]"):
-        by_field(weight=adam(0.1)).init(learn)
-    with pytest.raises(ValueError, match="optimisers for"):
-        by_field(weight=adam(0.1), delay=adam(0.1), v_treshold=adam(0.1)).init(learn)
-    assert sorted(set(jax.tree.leaves(fields(learn)))) == ["delay", "weight"]
+    missing = r"'hidden->output.delay', 'input->hidden.delay' without an optimiser; .* are given for 'weight'\."
+    with pytest.raises(ValueError, match=missing):
+        by_path({"weight": adam(0.1)}).init(learn)
+    with pytest.raises(ValueError, match=r"'v_treshold' with nothing that learns; .*'input->hidden.weight' learn, "):
+        by_path({"weight": adam(0.1), "delay": adam(0.1), "v_treshold": adam(0.1)}).init(learn)
+    assert learning_paths(learn)[:2] == ["input->hidden.weight", "input->hidden.delay"]
 
 
 def test_schedules_follow_the_epochs_and_are_reported():
     train = dataset(40)  # two steps per epoch
     course = {"weight": adam(step_decay(0.1, 0.5, epochs=1, steps_per_epoch=2)), "delay": adam(0.25)}
-    lines = fit(network(), train, train, recipe(optimiser=by_field(**course)), key=KEY).epochs
+    lines = fit(network(), train, train, recipe(optimiser=by_path(course)), key=KEY).epochs
     # The rate that stands in the state is that of the epoch's last step.
     assert [line["learning_rate"]["weight"] for line in lines] == pytest.approx([0.1, 0.05, 0.025, 0.0125])
     assert {line["learning_rate"]["delay"] for line in lines} == {0.25}
@@ -177,7 +173,7 @@ def test_schedules_follow_the_epochs_and_are_reported():
 
 def test_projected_delays_stay_in_their_box():
     train = dataset(40)
-    wild = recipe(optimiser=by_field(weight=adam(0.0), delay=adam(0.5)), epochs=2)
+    wild = recipe(optimiser=by_path({"weight": adam(0.0), "delay": adam(0.5)}), epochs=2)
     end = fit(network(bound=rv.delays.Clip()), train, train, wild, key=KEY).last
     delays = np.concatenate([np.ravel(end.delay(link)) for link in end.connections])
     assert delays.min() >= 0
@@ -205,8 +201,9 @@ def test_recovery_does_not_see_padding(limit: float, bumped: int):
     link = rv.Connection("input", "output", jnp.full((1, 1), 9.0))
     net = build.network({"input": 1}, {"output": NEURON}, {"output": 1}, [link])
     rule = recipe(
-        loss=lambda solution, label: jnp.minimum(solution.spikes["output"].time[0], 5.0),
-        predict=lambda solution: jnp.zeros((), jnp.int32),
+        readout=lambda solution: solution.spikes["output"].time[0],
+        loss=lambda time, label: jnp.minimum(time, 5.0),
+        predict=lambda time: jnp.zeros((), jnp.int32),
         recovery=SilentRecovery(0.05, limit=limit),
         optimiser=optax.sgd(0.0),
         learn=("weight",),
@@ -259,11 +256,12 @@ def test_the_callback_sees_every_epoch_and_a_network_to_keep():
 
 
 def test_a_gradient_that_is_not_finite_names_the_parameters_and_the_epoch():
-    def bad(solution: rv.Solution, label: Array) -> Array:
-        time = solution.spikes["output"].time[0]
+    def bad(first: Array, label: Array) -> Array:
+        time = first.min()
         return jnp.where(label == 0, jnp.sqrt((time - jax.lax.stop_gradient(time)) ** 2), time)
 
-    with pytest.raises(TrainingError, match=r"epoch 1: the gradient of weight of input->hidden, delay of .* finite"):
+    named = r"epoch 1: the gradient of input->hidden.weight, input->hidden.delay, .* is not finite; lower"
+    with pytest.raises(TrainingError, match=named):
         fit(network(), dataset(40), dataset(40), recipe(loss=bad), key=KEY)
 
 
@@ -271,7 +269,7 @@ def test_spikes_that_do_not_fit_stop_training_with_numbers_and_advice():
     many = rv.feedforward(
         [2, 4, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.initializers.constant(9.0), key=jax.random.key(0)
     )
-    small = recipe(optimiser=by_field(weight=adam(0.01)), learn=("weight",))
+    small = recipe(optimiser=by_path({"weight": adam(0.01)}), learn=("weight",))
     with pytest.raises(TrainingError, match=r"epoch 1: more spikes than fit: .*max_spikes.* Spikes dropped: .*hidden"):
         fit(many, dataset(40), dataset(40), small, key=KEY)
     with pytest.raises(TrainingError, match=r"evaluation: more spikes than fit"):
@@ -285,15 +283,15 @@ def test_one_bad_batch_of_many_is_enough_to_stop(seed: int):
     data = Dataset(rv.Spikes(times, np.where(np.isfinite(times), 0, -1)), np.where(np.arange(40) == 0, 1, 0))
     key = jax.random.key(seed)
     many = rv.feedforward([2, 4, 2], neuron=rv.LIF(2.0, 1.0), weight=rv.initializers.constant(9.0), key=key)
-    small = recipe(optimiser=by_field(weight=adam(0.0)), learn=("weight",), batch=8)
+    small = recipe(optimiser=by_path({"weight": adam(0.0)}), learn=("weight",), batch=8)
     with pytest.raises(TrainingError, match="epoch 1: more spikes than fit"):
         fit(many, data, data, small, key=key)
 
-    def bad(solution: rv.Solution, label: Array) -> Array:
-        time = jnp.minimum(solution.spikes["output"].time[0], 20.0)
+    def bad(first: Array, label: Array) -> Array:
+        time = jnp.minimum(first.min(), 20.0)
         return jnp.where(label == 1, jnp.sqrt((time - jax.lax.stop_gradient(time)) ** 2), time)
 
-    with pytest.raises(TrainingError, match="epoch 1: the gradient of weight of input->hidden"):
+    with pytest.raises(TrainingError, match="epoch 1: the gradient of input->hidden.weight"):
         fit(network(), data, data, recipe(loss=bad, batch=8, optimiser=optax.sgd(0.0)), key=key)
 
 
@@ -306,46 +304,45 @@ def test_losses_on_recorded_potentials():
     times = np.arange(1.0, 30.0)
     rule = recipe(
         t_end=30.0,
-        loss=lambda solution, label: max_over_time_cross_entropy(solution.voltages["output"], label, scale=20.0),
-        predict=lambda solution: solution.voltages["output"].max(axis=0).argmax(),
-        record={"output": times},
-        optimiser=by_field(delay=adam(0.5)),
+        readout=readouts.MaxPotential("output", times),
+        loss=partial(cross_entropy, scale=20.0),
+        optimiser=by_path({"delay": adam(0.5)}),
         learn=("delay",),
         epochs=12,
     )
     voltage = rv.simulate(start, train.spikes, BASE.simulator, t_end=30.0, record={"output": times}).voltages["output"]
-    wanted = optax.softmax_cross_entropy_with_integer_labels(20.0 * voltage.max(axis=1), train.label).mean()
+    wanted = optax.softmax_cross_entropy_with_integer_labels(20.0 * voltage.max(axis=1), train.target).mean()
     found = evaluate(start, train, rule)
     assert found["loss"] == pytest.approx(float(wanted), rel=1e-12)
-    assert found["accuracy"] == np.mean(np.asarray(voltage).max(axis=1).argmax(axis=1) == np.asarray(train.label))
+    assert found["accuracy"] == np.mean(np.asarray(voltage).max(axis=1).argmax(axis=1) == np.asarray(train.target))
     fitted = fit(start, train, train, rule, key=KEY)
     assert fitted.epochs[-1]["validation_loss"] < 0.95 * found["loss"]
-    assert rule.describe()["record"] == {"output": times.tolist()}
-    assert BASE.describe()["record"] is None
+    assert rule.describe()["readout.population"] == "output"
 
 
 def test_a_loss_that_is_not_finite_stops_training():
-    def bad(solution: rv.Solution, label: Array) -> Array:
-        return loss(solution, label) + jnp.inf
+    def bad(first: Array, label: Array) -> Array:
+        return loss(first, label) + jnp.inf
 
     with pytest.raises(TrainingError, match="epoch 1: the loss is inf"):
         fit(network(), dataset(40), dataset(40), recipe(loss=bad), key=KEY)
 
 
 def train_with(**parts: Any) -> Callable[[], Any]:
-    good = {"time": np.array([[1.0, 2.0]]), "unit": np.array([[0, 1]]), "label": np.array([1])} | parts
-    data = lambda: Dataset(rv.Spikes(good["time"], good["unit"]), good["label"], classes=good.get("classes"))
+    good = {"time": np.array([[1.0, 2.0]]), "unit": np.array([[0, 1]]), "target": np.array([1])} | parts
+    data = lambda: Dataset(rv.Spikes(good["time"], good["unit"]), good["target"], classes=good.get("classes"))
     return lambda: fit(network(), data(), data(), BASE, key=KEY)
 
 
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (train_with(label=np.array([-1])), r"labels must be >= 0; got -1 for sample 0"),
-        (train_with(label=np.array([2]), classes=2), r"labels must be in 0\.\.1; got 2 for sample 0"),
-        (train_with(label=np.array([0.5])), r"one integer class per sample.*got float64 of shape \(1,\)"),
-        (train_with(label=np.zeros(0, int)), r"at least one; got int64 of shape \(0,\)"),
-        (train_with(label=np.array([0, 1])), r"one row for each of the 2 labels; got \[\(1, 2\)\]"),
+        (train_with(target=np.array([-1])), r"classes and must be >= 0; got -1 for sample 0"),
+        (train_with(target=np.array([2]), classes=2), r"classes and must be in 0\.\.1; got 2 for sample 0"),
+        (train_with(target=np.array([0.5]), classes=2), r"with `classes`, .*integer.*got float64 of shape \(1,\)"),
+        (train_with(target=np.zeros(0, int)), r"at least one; got \[\(0,\)\]"),
+        (train_with(target={"a": np.zeros(1), "b": np.zeros(2)}), r"one entry per sample, .*got \[\(1,\), \(2,\)\]"),
+        (train_with(target=np.array([0, 1])), r"one row for each of the 2 targets; got \[\(1, 2\)\]"),
         (train_with(time=np.array([[2.0, 1.0]])), r"must be sorted.*got time 1.0 ms"),
         (train_with(time=np.array([[1.0, 99.0]])), r"must not be after t_end = 12.0 ms.*got time 99.0"),
         (train_with(time=np.array([[-1.0, 2.0]])), r"must be >= 0 ms; got time -1.0"),
@@ -380,12 +377,13 @@ def test_progress_is_a_plain_line_now_and_then_where_there_is_no_terminal():
     assert isinstance(shown, PlainProgress)
     shown.start(9, 0)
     for number in (1, 2, 3, 9):
+        shown.phase("training")
         shown.epoch(LINE | {"epoch": number})
     shown.stop()
     lines = file.getvalue().splitlines()
-    assert lines[0] == "seed 3  epochs 1 to 9"
+    assert lines[:2] == ["seed 3  epochs 1 to 9", "seed 3  compiling training, then running it"]
     numbers = "loss 0.5  accuracy 75.0/50.0 %  spikes/neuron 1.00/0.50  silent 0.0/25.0 %  12,346 samples/s"
-    assert lines[1:] == [f"seed 3  epoch 1/9  {numbers}", f"seed 3  epoch 9/9  {numbers}"]
+    assert lines[2:] == [f"seed 3  epoch 1/9  {numbers}", f"seed 3  epoch 9/9  {numbers}"]
 
 
 def test_progress_is_a_bar_in_a_terminal():
@@ -449,13 +447,12 @@ def test_noise_has_another_key_in_every_batch(simulator: AbstractSimulator, augm
     """The noise that each batch met, told by its loss: all differ, and come again with the run's key."""
     seen: list[float] = []
 
-    def loss(solution: rv.Solution, label: Array) -> Array:
-        first = rv.first_spike(solution.spikes["output"])
+    def loss(first: Array, label: Array) -> Array:
         jax.debug.callback(lambda time: seen.append(float(time)), first.min())
         return 0.0 * relative_time_mse(first, label, margin=0.3)
 
     data = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf[:1], leaf.shape), dataset(4))
-    recipe = Recipe(simulator, augment=augment, t_end=9.0, loss=loss, predict=lambda solution: jnp.zeros((), jnp.int32),
+    recipe = Recipe(simulator, augment=augment, t_end=9.0, readout=readouts.FirstSpike(), loss=loss,
                     optimiser=adam(0.1), epochs=2, batch=2)  # fmt: skip
 
     def met(key: int) -> list[float]:

@@ -138,6 +138,7 @@ __all__ = [
     "plots",
     "project",
     "queues",
+    "readouts",
     "recurrent",
     "regularizers",
     "save",

@@ -1,11 +1,15 @@
-"""Losses on the first spikes of an output population, or on the potentials of one that never spikes.
+"""Losses: what training minimises, of the values of a readout and of the target.
 
-On first spikes the class is the output that fires first; on potentials, the one that rises highest
-(`max_over_time_cross_entropy`). Every other function takes `first`, first-spike times (ms) of shape
-(*batch, size) with `inf` where an output is silent (see `ranvier.first_spike`), and `label`, the class of each
-sample, shape (*batch,). A loss is the mean over the batch.
+Every loss is called as `loss(value, target)`. `value` is what a readout gives (see `ranvier.readouts`) for one sample
+or for a batch, `target` is the class of each sample (`label`) or the numbers that are wanted; a loss is the mean over
+the batch. `ranvier.train.Recipe(loss=...)` takes them as they are, their numbers bound by `functools.partial`:
+`loss=partial(losses.relative_time_mse, margin=0.2)`. A loss of your own is any function of the same two.
 
-Silent outputs, the same in every loss:
+`relative_time_mse` and `first_spike_cross_entropy` take `first`, first-spike times (ms) of shape (*batch, size) with
+`inf` where an output is silent: the class is the output that fires first. `cross_entropy` takes numbers of which the
+highest should be the label's, such as potentials; `squared_error` compares numbers.
+
+Silent outputs, the same in every loss on first spikes:
 
 * A silent output that is *not* the label contributes nothing. It cannot win, and there is no spike to move.
   To pretend that it fires at a time T would tie the loss to the origin of time, and the gradient would drag
@@ -14,8 +18,8 @@ Silent outputs, the same in every loss:
   can cost, so that curves and the choice of the best epoch see it. To bring the neuron back is the task of
   `ranvier.regularizers.SilentRecovery`.
 
-No value and no gradient is ever NaN or infinite, with one exception: a label out of range that JAX has traced
-cannot be refused, so its loss is NaN. Concrete labels are checked.
+Values and gradients are finite for all times and potentials that a simulation can give, with one exception: a label
+out of range that JAX has traced cannot be refused, so its loss is NaN. Concrete labels are checked.
 """
 
 import math
@@ -121,18 +125,17 @@ def first_spike_cross_entropy(
     return _mean(jax.nn.logsumexp(score, axis=-1) + early_strength * early, is_label, label_fired, silent)
 
 
-def max_over_time_cross_entropy(
-    voltage: Float[Array, "*batch times size"], label: Int[ArrayLike, "*batch"], *, scale: float = 1.0
+def cross_entropy(
+    value: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"], *, scale: float = 1.0
 ) -> Float[Array, ""]:
-    """Cross-entropy of a softmax over the highest recorded potential of each output.
+    """Cross-entropy of a softmax over a number per output, such as its highest potential: the highest should win.
 
-    `L = ln sum_k exp(scale (V_k - V_y))`, `V_k = max_t V_k(t)` over the recorded times, the mean over the batch. At a
-    maximum dV/dt = 0, so the gradient is that of the true maximum up to the distance of the record times.
+    `L = ln sum_k exp(scale (v_k - v_y))`, the mean over the batch.
 
     Args:
-        voltage: Recorded potentials of the output, as in `Solution.voltages`, shape (*batch, times, size).
+        value: A number per output, finite, shape (*batch, size); see `ranvier.readouts`.
         label: Class y of each sample, 0 to size - 1, shape (*batch,).
-        scale: Steepness (per unit of potential), > 0.
+        scale: Steepness (per unit of the numbers), > 0.
 
     Returns:
         Loss, a scalar without unit. NaN if a traced label is out of range.
@@ -144,68 +147,44 @@ def max_over_time_cross_entropy(
     Example:
         >>> import jax.numpy as jnp
         >>> from ranvier import losses
-        >>> voltage = jnp.array([[0.0, 0.5], [1.0, 0.0]])  # two times, two outputs
-        >>> round(float(losses.max_over_time_cross_entropy(voltage, jnp.array(0), scale=2.0)), 4)
+        >>> round(float(losses.cross_entropy(jnp.array([1.0, 0.5]), jnp.array(0), scale=2.0)), 4)
         0.3133
 
-    Source: Zenke & Vogels, Neural Comput. 33 (2021).
+    Source: on the maximum of the potential over time, Zenke & Vogels, Neural Comput. 33 (2021).
     """
-    owner = "max_over_time_cross_entropy"
+    owner = "cross_entropy"
     _check(owner, "scale", scale, 0 < scale < math.inf, "a finite number above 0")
-    highest = jnp.max(voltage, axis=-2)
-    is_label = _is_label(owner, highest, label)
-    own = jnp.sum(jnp.where(is_label, highest, 0.0), axis=-1, keepdims=True)
-    loss = jax.nn.logsumexp(scale * (highest - own), axis=-1)
+    is_label = _is_label(owner, value, label)
+    own = jnp.sum(jnp.where(is_label, value, 0.0), axis=-1, keepdims=True)
+    loss = jax.nn.logsumexp(scale * (value - own), axis=-1)
     return jnp.mean(jnp.where(jnp.any(is_label, axis=-1), loss, jnp.nan))
 
 
-def hit(first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"]) -> Bool[Array, "*batch"]:
-    """Whether the label's output fired before every other.
+def squared_error(value: Float[Array, "*shape"], target: Float[ArrayLike, "*shape"]) -> Float[Array, ""]:
+    """Mean squared difference from a target of the same shape: for regression, at one time or along a sequence.
 
-    `t_y < t_k for every k != y`. A silent label is never a hit, a tie for the first spike is none either.
+    `L = mean (v - x)^2`, over the batch, the times if any, and the outputs.
 
     Args:
-        first: First-spike times (ms), `inf` for silent, shape (*batch, size).
-        label: Class y of each sample, 0 to size - 1, shape (*batch,).
+        value: What a readout gives, shape (*batch, outputs) or (*batch, times, outputs).
+        target: What it should be, the same shape.
 
     Returns:
-        True for each sample that is right, shape (*batch,). False if a traced label is out of range.
+        Loss in the squared unit of the values, a scalar.
 
     Raises:
-        ValueError: `label` does not hold one class per sample (range checked unless traced).
+        ValueError: the shapes differ.
 
     Example:
         >>> import jax.numpy as jnp
         >>> from ranvier import losses
-        >>> losses.hit(jnp.array([[1.0, jnp.inf], [2.0, 2.0]]), jnp.array([0, 0])).tolist()
-        [True, False]
+        >>> float(losses.squared_error(jnp.array([0.5, 1.0]), jnp.array([0.0, 1.0])))
+        0.125
     """
-    is_label = _is_label("hit", first, label)
-    own = jnp.min(jnp.where(is_label, first, jnp.inf), axis=-1)
-    others = jnp.min(jnp.where(is_label, jnp.inf, first), axis=-1)
-    return own < others
-
-
-def accuracy(first: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"]) -> Float[Array, ""]:
-    """Share of samples that are a `hit`: the label's output fired, and before every other.
-
-    Args:
-        first: First-spike times (ms), `inf` for silent, shape (*batch, size).
-        label: Class of each sample, 0 to size - 1, shape (*batch,).
-
-    Returns:
-        Share in [0, 1], a scalar. It has no gradient.
-
-    Raises:
-        ValueError: as for `hit`.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from ranvier import losses
-        >>> float(losses.accuracy(jnp.array([[1.0, jnp.inf], [2.0, 2.0]]), jnp.array([0, 0])))
-        0.5
-    """
-    return jnp.mean(hit(first, label), dtype=first.dtype)
+    if value.shape != jnp.shape(target):
+        msg = f"squared_error: `target` must have the shape of `value`, {value.shape}; got {jnp.shape(target)}."
+        raise ValueError(msg)
+    return jnp.mean((value - jnp.asarray(target, value.dtype)) ** 2)
 
 
 def _check(owner: str, name: str, value: float | None, right: bool, expected: str) -> None:

@@ -29,7 +29,7 @@ def measure(delay: str = "synaptic", hidden: int = 30, epochs: int = 6) -> dict[
     """
     experiment = yin_yang(delay, hidden=hidden, epochs=epochs)
     data, network = experiment.data(), experiment.network()
-    recipe = experiment.recipe(len(data.train.label))
+    recipe = experiment.recipe(data.train.size)
     fitted = fit(network, data.train, data.validation, recipe, key=keys(experiment)[1])
     rate = statistics.median(epoch["samples_per_second"] for epoch in fitted.epochs[1:])
     forward, backward = _passes(

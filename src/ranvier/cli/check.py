@@ -27,9 +27,11 @@ def check_gradients(
 ) -> None:
     """Check the gradients of a network; `HELP` is what the user reads."""
     import jax
+    import numpy as np
 
     from ranvier.checks import check_gradients as check
     from ranvier.experiments import EXACT, EXPERIMENTS, load_run
+    from ranvier.readouts import as_readout
 
     jax.config.update("jax_enable_x64", True)
     if Path(target).is_dir():
@@ -54,7 +56,7 @@ def check_gradients(
         recipe.simulator,
         t_end=recipe.t_end,
         names=recipe.learn,
-        record=recipe.record,
+        record={name: np.array(times) for name, times in as_readout(recipe.readout).record.items()},
         samples=samples,
         key=jax.random.key(seed),
     )

@@ -11,10 +11,8 @@
 
 from ranvier.experiments.experiment import AbstractExperiment as AbstractExperiment
 from ranvier.experiments.experiment import Data as Data
-from ranvier.experiments.experiment import highest as highest
 from ranvier.experiments.experiment import keys as keys
 from ranvier.experiments.latency_experiment import AbstractLatencyExperiment as AbstractLatencyExperiment
-from ranvier.experiments.latency_experiment import earliest as earliest
 from ranvier.experiments.methods import EXACT as EXACT
 from ranvier.experiments.methods import METHODS as METHODS
 from ranvier.experiments.mnist_experiment import Mnist as Mnist

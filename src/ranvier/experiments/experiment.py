@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Int, PRNGKeyArray
+from jaxtyping import PRNGKeyArray
 
 from ranvier.network import Network
-from ranvier.simulation import Solution
 from ranvier.train import Dataset, Recipe, RunFolder
 
 METHODS = ("event-driven", "first-spike", "clock-driven", "surrogate")
@@ -128,17 +126,6 @@ def keys(experiment: AbstractExperiment) -> tuple[PRNGKeyArray, PRNGKeyArray]:
     """Random keys for the initial network and for the order of the samples."""
     initial, order = jax.random.split(jax.random.key(experiment.seed))
     return initial, order
-
-
-def highest(solution: Solution) -> Int[Array, ""]:
-    """The output whose recorded potential rises highest; -1, no answer, where two tie.
-
-    Args:
-        solution: One sample's, with the potentials of `output`.
-    """
-    top = jnp.max(solution.voltages["output"], axis=0)
-    alone = jnp.sum(top == jnp.max(top)) == 1
-    return jnp.where(alone, jnp.argmax(top), -1).astype(jnp.int32)
 
 
 def check(

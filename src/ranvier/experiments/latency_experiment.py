@@ -8,6 +8,7 @@ import abc
 import dataclasses
 import math
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -15,22 +16,23 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from ranvier.augmentations import Jitter
 from ranvier.builders import feedforward
 from ranvier.datasets.samples import Samples, Splits
 from ranvier.delays import DelayFactory, axonal, dendritic, fixed, synaptic
-from ranvier.events import Spikes, first_spike
-from ranvier.experiments.experiment import AbstractExperiment, Data, check, highest, keys
+from ranvier.events import Spikes
+from ranvier.experiments.experiment import AbstractExperiment, Data, check, keys
 from ranvier.experiments.methods import METHODS
 from ranvier.initializers import normal
-from ranvier.losses import first_spike_cross_entropy, max_over_time_cross_entropy, relative_time_mse
+from ranvier.losses import cross_entropy, first_spike_cross_entropy, relative_time_mse
 from ranvier.network import Network
 from ranvier.neurons import LI, LIF
+from ranvier.readouts import FirstSpike, MaxPotential
 from ranvier.regularizers import SilentRecovery
-from ranvier.simulation import Solution
-from ranvier.train import Dataset, Recipe, RunFolder, adam, by_field, cosine, step_decay
+from ranvier.train import Dataset, Recipe, RunFolder, adam, by_path, cosine, step_decay
+from ranvier.train.recipe import Loss
 
 DELAYS: dict[str, Callable[..., DelayFactory]] = {
     "none": lambda low, high, init: fixed(0.0),
@@ -50,20 +52,17 @@ SCHEDULES: dict[
 }
 """Courses of the learning rate by name: from an experiment, the rate at the start, and the steps of an epoch."""
 
-LOSSES: dict[str, Callable[["AbstractLatencyExperiment", Solution, Int[Array, ""]], Float[Array, ""]]] = {
-    "relative": lambda experiment, solution, label: relative_time_mse(
-        experiment.first(solution), label, margin=experiment.margin
-    ),
-    "cross-entropy": lambda experiment, solution, label: first_spike_cross_entropy(
-        experiment.first(solution),
-        label,
+LOSSES: dict[str, Callable[["AbstractLatencyExperiment"], Loss]] = {
+    "relative": lambda experiment: partial(relative_time_mse, margin=experiment.margin),
+    "cross-entropy": lambda experiment: partial(
+        first_spike_cross_entropy,
         tau=experiment.loss_tau,
         early_strength=experiment.early_strength,
         early_tau=experiment.tau_syn,
     ),
-    "potential": lambda experiment, solution, label: max_over_time_cross_entropy(solution.voltages["output"], label),
+    "potential": lambda experiment: cross_entropy,
 }
-"""Losses by name: from an experiment, one sample's solution, and its label."""
+"""Losses by name: from an experiment."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -204,19 +203,15 @@ class AbstractLatencyExperiment(AbstractExperiment):
     def make_recipe(self, samples: int, threads: int | None) -> Recipe:
         """The output that fires first, or rises highest, is the answer."""
 
-        def loss(solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
-            return LOSSES[self.loss](self, solution, label)
-
         return Recipe(
             METHODS[self.method](self, max(self.inputs, self.hidden), threads),
             t_end=self.t_end,
-            loss=loss,
-            predict=highest if self.times else lambda solution: earliest(self.first(solution)),
+            readout=MaxPotential("output", self.times) if self.times else FirstSpike("output"),
+            loss=LOSSES[self.loss](self),
             optimiser=self.optimiser(samples, {"weight": self.weight_lr, "delay": self.delay_lr}),
             epochs=self.epochs,
             batch=self.batch,
             learn=self.learn,
-            record={"output": np.array(self.times)} if self.times else {},
             augment=Jitter(self.jitter) if self.jitter > 0 else None,
             recovery=self._recovery(),
             patience=self.patience,
@@ -230,7 +225,7 @@ class AbstractLatencyExperiment(AbstractExperiment):
             rates: Learning rates at the start, by field.
         """
         course, steps = SCHEDULES[self.schedule], math.ceil(samples / self.batch)
-        return by_field(**{name: adam(course(self, rates[name], steps)) for name in self.learn})
+        return by_path({name: adam(course(self, rates[name], steps)) for name in self.learn})
 
     def report(self, folder: RunFolder, network: Network, **shown: Any) -> Path:
         """Draw the report of a run.
@@ -264,26 +259,8 @@ class AbstractLatencyExperiment(AbstractExperiment):
             else None
         )
 
-    def first(self, solution: Solution) -> Float[Array, " size"]:
-        """First spike time (ms) of each output."""
-        return first_spike(solution.spikes["output"])
-
 
 def _trimmed(spikes: Spikes) -> Spikes:
     """Without the places at the end that no sample uses."""
     used = int(np.max(np.sum(np.isfinite(spikes.time), axis=1)))
     return Spikes(spikes.time[:, :used], spikes.unit[:, :used], spikes.size)
-
-
-def earliest(first: Float[Array, " size"]) -> Int[Array, ""]:
-    """The output that fires before all others; -1, no answer, where none does or two tie.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from ranvier.experiments import earliest
-        >>> [int(earliest(jnp.array(first))) for first in ([2.0, 1.0], [1.0, 1.0])]
-        [1, -1]
-    """
-    soonest = jnp.min(first)
-    alone = (jnp.sum(first == soonest) == 1) & jnp.isfinite(soonest)
-    return jnp.where(alone, jnp.argmin(first), -1).astype(jnp.int32)

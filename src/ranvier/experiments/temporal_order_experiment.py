@@ -6,25 +6,27 @@ start from the opposite. Source: Mészáros, Knight & Nowotny, Nat. Commun. 16 (
 """
 
 import dataclasses
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float
 
 from ranvier.connections import Connection
 from ranvier.datasets.temporal_order import temporal_order_samples
 from ranvier.delays import Clip, SynapticDelay
-from ranvier.experiments.experiment import AbstractExperiment, Data, check, highest, keys
+from ranvier.experiments.experiment import AbstractExperiment, Data, check, keys
 from ranvier.experiments.methods import METHODS
-from ranvier.losses import max_over_time_cross_entropy
+from ranvier.losses import cross_entropy
 from ranvier.network import Network
 from ranvier.neurons import LI
 from ranvier.populations import Population
-from ranvier.simulation import Solution, simulate
-from ranvier.train import Dataset, Recipe, RunFolder, adam, by_field
+from ranvier.readouts import MaxPotential
+from ranvier.simulation import simulate
+from ranvier.train import Dataset, Recipe, RunFolder, adam, by_path
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -111,19 +113,15 @@ class TemporalOrder(AbstractExperiment):
         """The output that rises highest is the answer; delays learn."""
         del samples
 
-        def loss(solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
-            return max_over_time_cross_entropy(solution.voltages["output"], label, scale=self.scale)
-
         return Recipe(
             METHODS[self.method](self, 2, threads),
             t_end=self.t_end,
-            loss=loss,
-            predict=highest,
-            optimiser=by_field(delay=adam(self.delay_lr)),
+            readout=MaxPotential("output", self.times),
+            loss=partial(cross_entropy, scale=self.scale),
+            optimiser=by_path({"delay": adam(self.delay_lr)}),
             epochs=self.epochs,
             batch=self.batch,
             learn=("delay",),
-            record={"output": self.times},
             patience=self.patience,
         )
 

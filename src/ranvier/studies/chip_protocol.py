@@ -8,7 +8,7 @@ four delays.) Times are in units of tau, weights in those of the published model
 
 import dataclasses
 import math
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar
 
 import equinox as eqx
@@ -21,16 +21,15 @@ from ranvier.connections import Connection
 from ranvier.datasets.yin_yang import Samples, yin_yang_splits
 from ranvier.delays import AbstractDelay, AxonalDelay, Per, Sigmoid
 from ranvier.encoders import latency
-from ranvier.events import first_spike
-from ranvier.experiments import earliest
 from ranvier.losses import relative_time_mse
 from ranvier.network import Network
 from ranvier.neurons import LIF
 from ranvier.patterns import AbstractPattern, AllToAll
 from ranvier.populations import Population
+from ranvier.readouts import FirstSpike
 from ranvier.regularizers import SilentRecovery
-from ranvier.simulation import AbstractSimulator, Solution
-from ranvier.train import Dataset, Recipe, adam, by_field, cosine
+from ranvier.simulation import AbstractSimulator
+from ranvier.train import Dataset, Recipe, adam, by_path, cosine
 
 CLASSES = 3
 KINDS = ("weights", "axonal")
@@ -198,26 +197,15 @@ def build_data(rows: int) -> tuple[Dataset, Dataset, Dataset]:
 def build_recipe(protocol: Protocol, simulator: AbstractSimulator) -> Recipe:
     """How to train on a simulator."""
 
-    def first(solution: Solution) -> Float[Array, " size"]:
-        return first_spike(solution.spikes["output"])
-
-    def loss(solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
-        return relative_time_mse(first(solution), label, margin=protocol.margin)
-
-    def predict(solution: Solution) -> Int[Array, ""]:
-        return earliest(first(solution))
-
     steps = math.ceil(5000 / protocol.batch)
     rates = {"weight": protocol.weight_lr, "delay": protocol.delay_lr}
     limit = protocol.silent_limit
     return Recipe(
         simulator,
         t_end=protocol.t_end,
-        loss=loss,
-        predict=predict,
-        optimiser=by_field(
-            **{name: adam(cosine(rates[name], protocol.epochs, steps, 0.01)) for name in protocol.learn}
-        ),
+        readout=FirstSpike("output"),
+        loss=partial(relative_time_mse, margin=protocol.margin),
+        optimiser=by_path({name: adam(cosine(rates[name], protocol.epochs, steps, 0.01)) for name in protocol.learn}),
         epochs=protocol.epochs,
         batch=protocol.batch,
         learn=protocol.learn,

@@ -226,7 +226,7 @@ def shares(totals: Totals, data: Dataset) -> tuple[Float[Array, ""], Float[Array
     """Accuracy and loss; a loss that cannot be trusted is not a number."""
     fine = (totals.status == 0) & ~totals.broken.any()
     loss = jnp.where(fine, jnp.sum(totals.loss) / data.size, jnp.nan)
-    return jnp.sum(totals.correct) / data.size, loss
+    return jnp.sum(totals.metrics["accuracy"]) / data.size, loss
 
 
 def _without_fixed(state: State) -> State:

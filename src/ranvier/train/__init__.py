@@ -3,22 +3,21 @@
 Which of two inputs comes first? The output of the same number should fire first:
 
     >>> import jax, math, numpy as np, ranvier as rv
-    >>> from ranvier.losses import relative_time_mse
-    >>> from ranvier.train import Dataset, Recipe, adam, by_field, fit
+    >>> from functools import partial
+    >>> from ranvier.train import Dataset, Recipe, adam, by_path, fit
     >>> def dataset(samples, seed):
     ...     times = np.random.RandomState(seed).rand(samples, 2).astype("float32")
     ...     order = np.argsort(times, axis=1)
-    ...     return Dataset(rv.Spikes(np.sort(times, axis=1), order.astype("int32")), label=order[:, 0], classes=2)
+    ...     return Dataset(rv.Spikes(np.sort(times, axis=1), order.astype("int32")), order[:, 0], classes=2)
     >>> neuron = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf)
     >>> weight, delay = rv.initializers.constant(3.0), rv.synaptic(0.0, 1.0)
     >>> network = rv.feedforward([2, 2], neuron=neuron, delay=delay, weight=weight, key=jax.random.key(0))
-    >>> first = lambda solution: rv.first_spike(solution.spikes["output"])
     >>> recipe = Recipe(
     ...     rv.EventDriven(max_spikes=1),
     ...     t_end=10.0,
-    ...     loss=lambda solution, label: relative_time_mse(first(solution), label, margin=0.3),
-    ...     predict=lambda solution: first(solution).argmin(),
-    ...     optimiser=by_field(weight=adam(0.05), delay=adam(0.05)),
+    ...     readout=rv.readouts.FirstSpike("output"),
+    ...     loss=partial(rv.losses.relative_time_mse, margin=0.3),
+    ...     optimiser=by_path({"weight": adam(0.05), "delay": adam(0.05)}),
     ...     epochs=10,
     ...     batch=50,
     ... )
@@ -34,13 +33,14 @@ from ranvier.train.checkpoint import save_arrays as save_arrays
 from ranvier.train.dataset import Dataset as Dataset
 from ranvier.train.loop import Fitted as Fitted
 from ranvier.train.loop import TrainingError as TrainingError
+from ranvier.train.loop import TrainingInterrupted as TrainingInterrupted
 from ranvier.train.loop import best_epoch as best_epoch
 from ranvier.train.loop import evaluate as evaluate
 from ranvier.train.loop import fit as fit
 from ranvier.train.optimisers import adam as adam
-from ranvier.train.optimisers import by_field as by_field
+from ranvier.train.optimisers import by_path as by_path
 from ranvier.train.optimisers import cosine as cosine
-from ranvier.train.optimisers import fields as fields
+from ranvier.train.optimisers import learning_paths as learning_paths
 from ranvier.train.optimisers import learning_rates as learning_rates
 from ranvier.train.optimisers import step_decay as step_decay
 from ranvier.train.progress import AbstractProgress as AbstractProgress

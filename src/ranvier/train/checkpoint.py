@@ -29,7 +29,7 @@ class BrokenFileError(ValueError):
     """A file is not what it should be: truncated, changed, or of another kind."""
 
 
-def save_arrays(path: Path, tree: Any, **facts: Any) -> None:
+def save_arrays(path: Path | str, tree: Any, **facts: Any) -> None:
     """Write the arrays of a pytree, and facts about them, to one file, all or nothing.
 
     Args:
@@ -66,7 +66,7 @@ def save_arrays(path: Path, tree: Any, **facts: Any) -> None:
     write_atomically(path, content.getvalue())
 
 
-def read_arrays(path: Path, like: Tree) -> tuple[Tree, dict[str, Any]]:
+def read_arrays(path: Path | str, like: Tree) -> tuple[Tree, dict[str, Any]]:
     """Read what `save_arrays` wrote into a pytree of known structure.
 
     Args:
@@ -91,7 +91,7 @@ def read_arrays(path: Path, like: Tree) -> tuple[Tree, dict[str, Any]]:
     return jax.tree.unflatten(jax.tree.structure(like), [jnp.asarray(leaf) for leaf in leaves]), header["facts"]
 
 
-def read_facts(path: Path) -> dict[str, Any]:
+def read_facts(path: Path | str) -> dict[str, Any]:
     """Facts of a file that `save_arrays` wrote; raises as `read_arrays` does.
 
     Example:
@@ -106,8 +106,9 @@ def read_facts(path: Path) -> dict[str, Any]:
     return _read(path)[0]["facts"]
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path | str, content: bytes) -> None:
     """Write a file such that after a crash there is the old one or the new one, whole and on the disk."""
+    path = Path(path)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
@@ -131,8 +132,8 @@ def sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[np.ndarray]]:
-    with path.open("rb") as file:
+def _read(path: Path | str) -> tuple[dict[str, Any], list[np.ndarray]]:
+    with Path(path).open("rb") as file:
         try:
             with np.load(file, allow_pickle=False) as archive:
                 header = json.loads(archive["header"].tobytes())

@@ -1,4 +1,4 @@
-"""What a network learns from: input spikes and the class of each sample."""
+"""What a network learns from: input spikes, and what should come of each sample."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Float, PyTree, Shaped
 
 from ranvier.events import Spikes
 from ranvier.network import Network
@@ -15,54 +15,57 @@ from ranvier.train.checkpoint import digest
 
 
 class Dataset(eqx.Module):
-    """Input spikes and labels, one of each per sample.
+    """Input spikes and targets, one of each per sample.
+
+    Integer targets are classes, 0, 1, ..., and accuracy is measured; targets of floats are numbers to be met.
 
     Args:
         spikes: Input spikes of shape (samples, n), or one for each input population by name.
-        label: Class of each sample, integers >= 0, shape (samples,).
-        classes: Number of classes, where known: labels are then checked against it.
+        target: What the loss compares with: an array whose first axis is the samples, such as the class of each,
+            shape (samples,), or any pytree of them.
+        classes: Number of classes, where the targets are classes; default one more than the largest.
 
     Raises:
-        ValueError: there is no sample, spikes and labels differ in number, or a label is out of range.
+        ValueError: there is no sample, spikes and targets differ in number, or a class is out of range.
 
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
         >>> from ranvier.train import Dataset
-        >>> Dataset(rv.Spikes(jnp.array([[1.0, 2.0]]), jnp.array([[0, 1]])), jnp.array([2]), classes=3).size
+        >>> spikes = rv.Spikes(jnp.array([[1.0, 2.0]]), jnp.array([[0, 1]]))
+        >>> Dataset(spikes, jnp.array([2]), classes=3).size
         1
+        >>> Dataset(spikes, jnp.array([[0.1, 0.7]])).classes is None  # two numbers per sample to be met
+        True
     """
 
     spikes: Spikes | dict[str, Spikes]
-    label: Int[Array, " samples"]
+    target: PyTree[Shaped[Array, "samples ..."]]
+    classes: int | None = eqx.field(static=True)
 
-    def __init__(self, spikes: Spikes | Mapping[str, Spikes], label: ArrayLike, *, classes: int | None = None):
+    def __init__(self, spikes: Spikes | Mapping[str, Spikes], target: PyTree[ArrayLike], *, classes: int | None = None):
         self.spikes = spikes if isinstance(spikes, Spikes) else dict(spikes)
-        given = np.asarray(label)
-        if given.ndim != 1 or given.size == 0 or not np.issubdtype(given.dtype, np.integer):
-            msg = (
-                "Dataset: `label` must hold one integer class per sample, shape (samples,), at least one; "
-                f"got {given.dtype} of shape {given.shape}."
-            )
+        given = jax.tree.map(np.asarray, target)
+        self.classes = _classes(given, classes)
+        samples = {leaf.shape[:1] for leaf in jax.tree.leaves(given)}
+        if len(samples) != 1 or samples & {(), (0,)}:
+            shapes = [leaf.shape for leaf in jax.tree.leaves(given)]
+            msg = f"Dataset: `target` must have one entry per sample, shape (samples, ...), at least one; got {shapes}."
             raise ValueError(msg)
-        wrong = (given < 0) | (given >= (np.inf if classes is None else classes))
-        if wrong.any():
-            at = int(np.argmax(wrong))
-            bound = ">= 0" if classes is None else f"in 0..{classes - 1}"
-            msg = f"Dataset: labels must be {bound}; got {given[at]} for sample {at}."
-            raise ValueError(msg)
+        size = samples.pop()[0]
         shapes = {leaf.shape for leaf in jax.tree.leaves(self.spikes)}
-        if not shapes or any(len(shape) != 2 or shape[0] != given.size for shape in shapes):
+        if not shapes or any(len(shape) != 2 or shape[0] != size for shape in shapes):
             msg = (
-                f"Dataset: `spikes` must have shape (samples, n) with one row for each of the {given.size} labels; "
+                f"Dataset: `spikes` must have shape (samples, n) with one row for each of the {size} targets; "
                 f"got {sorted(shapes)}."
             )
             raise ValueError(msg)
-        self.label = jnp.asarray(given, jnp.int32)
+        whole = lambda leaf: np.issubdtype(leaf.dtype, np.integer)
+        self.target = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.int32 if whole(leaf) else None), given)
 
     @property
     def size(self) -> int:
         """Number of samples."""
-        return self.label.shape[0]
+        return jax.tree.leaves(self.target)[0].shape[0]
 
     def check(self, network: Network, t_end: float) -> None:
         """Refuse input spikes that the network cannot be simulated with, as `ranvier.simulate` does."""
@@ -71,6 +74,27 @@ class Dataset(eqx.Module):
     def digest(self) -> str:
         """A short fingerprint of all numbers, by which a resumed run knows its data again."""
         return digest(jax.tree.leaves(self))[:16]
+
+
+def _classes(target: PyTree[Shaped[np.ndarray, "..."]], classes: int | None) -> int | None:
+    """Number of classes, checked; None where the targets are no classes."""
+    whole = isinstance(target, np.ndarray) and target.size > 0 and np.issubdtype(target.dtype, np.integer)
+    if not whole:
+        if classes is not None:
+            kind = f"{target.dtype} of shape {target.shape}" if isinstance(target, np.ndarray) else "a pytree"
+            msg = f"Dataset: with `classes`, `target` must hold integer classes, one or more per sample; got {kind}."
+            raise ValueError(msg)
+        return None
+    wrong = (target < 0) | (target >= (np.inf if classes is None else classes))
+    if wrong.any():
+        at = tuple(int(place) for place in np.argwhere(wrong)[0])
+        bound = ">= 0" if classes is None else f"in 0..{classes - 1}"
+        msg = (
+            f"Dataset: integer targets are classes and must be {bound}; got {target[at]} for sample {at[0]}. "
+            "Pass floats for numbers that are no classes."
+        )
+        raise ValueError(msg)
+    return int(target.max()) + 1 if classes is None else classes
 
 
 class _Nothing(AbstractSimulator):

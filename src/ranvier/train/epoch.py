@@ -14,10 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
 
 from ranvier.events import Spikes, spike_count
 from ranvier.network import Network, project
+from ranvier.readouts import Decide, as_readout
 from ranvier.selection import partition
 from ranvier.simulation import AbstractNoisySimulator, Solution, simulate
 from ranvier.train.dataset import Dataset
@@ -36,14 +37,14 @@ class State(eqx.Module):
 
 
 class Totals(eqx.Module):
-    """Sums over an epoch, still apart by place in the batch (per population where they are dicts).
+    """Sums over an epoch, still apart by place in the batch: the loss, metrics by name, the rest by population.
 
     `status` is the first one that was not 0, `broken` says for each learned array whether its gradient was not finite
     at the first step where any was not. Once either has happened neither is recorded any more: the rest follows.
     """
 
     loss: Float[Array, " batch"]
-    correct: Float[Array, " batch"]
+    metrics: dict[str, Float[Array, " batch"]]
     spikes: dict[str, Float[Array, " batch"]]
     silent: dict[str, Float[Array, " batch"]]
     guarded: dict[str, Float[Array, " batch"]]
@@ -82,7 +83,7 @@ def training_epoch(
         chosen = jax.tree.map(lambda leaf: leaf[batch[0]], data)
         return _step(recipe, *carry, chosen, batch[1], jax.random.fold_in(key, batch[2])), None
 
-    start = (state, _no_totals(recipe, state.network, recipe.batch))
+    start = (state, _no_totals(recipe, state.network, data, recipe.batch))
     (state, totals), _ = jax.lax.scan(step, start, (index, weight, jnp.arange(len(index))))
     return state, totals
 
@@ -93,7 +94,7 @@ def evaluation_epoch(
     """Go through the data once without learning. Not compiled, so that it can be mapped.
 
     Args:
-        recipe: Simulator, loss and prediction.
+        recipe: Simulator, readout and loss.
         network: The network.
         data: Samples.
         key: Decides the noise, if the simulator has any.
@@ -105,10 +106,10 @@ def evaluation_epoch(
     def step(totals: Totals, batch: tuple[Array, Array, Array]) -> tuple[Totals, None]:
         chosen = jax.tree.map(lambda leaf: leaf[batch[0]], data)
         solution = _simulate(recipe, network, chosen.spikes, jax.random.fold_in(key, batch[2]))
-        loss = _per_sample(recipe.loss, solution, chosen.label)
-        return _add(recipe, totals, solution, chosen.label, loss, batch[1]), None
+        value, loss, penalty = _judge(recipe, solution, chosen.target)
+        return _add(recipe, totals, solution, chosen, (value, loss, penalty), batch[1]), None
 
-    return jax.lax.scan(step, _no_totals(recipe, network, size), (index, weight, jnp.arange(len(index))))[0]
+    return jax.lax.scan(step, _no_totals(recipe, network, data, size), (index, weight, jnp.arange(len(index))))[0]
 
 
 train_epoch = jax.jit(training_epoch, static_argnums=0, donate_argnums=1)
@@ -127,12 +128,13 @@ def _step(
     share = weight / jnp.sum(weight)
     spikes = _augmented(recipe, batch.spikes, jax.random.fold_in(key, 1))
 
-    def objective(learn: Network) -> tuple[Float[Array, ""], tuple[Solution, Float[Array, " batch"]]]:
+    def objective(learn: Network) -> tuple[Float[Array, ""], tuple[Solution, _Judged]]:
         solution = _simulate(recipe, eqx.combine(learn, fixed), spikes, key)
-        loss = _per_sample(recipe.loss, solution, batch.label)
-        return jnp.sum(loss * share), (solution, loss)
+        value, loss, penalty = _judge(recipe, solution, batch.target)
+        total = loss if penalty is None else loss + penalty
+        return jnp.sum(total * share), (solution, (value, loss, penalty))
 
-    (_, (solution, loss)), gradient = jax.value_and_grad(objective, has_aux=True)(learn)
+    (_, (solution, judged)), gradient = jax.value_and_grad(objective, has_aux=True)(learn)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes types, also where its user forbids that
         updates, optimiser = recipe.optimiser.update(gradient, state.optimiser, learn)
         stepped: Any = optax.apply_updates(learn, updates)
@@ -143,7 +145,7 @@ def _step(
     fine = (totals.status == 0) & ~totals.broken.any()
     broken = jnp.stack([~jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient)])
     broken = totals.broken | (broken & fine & (solution.stats.status == 0))
-    totals = _add(recipe, totals, solution, batch.label, loss, weight)
+    totals = _add(recipe, totals, solution, batch, judged, weight)
     totals = eqx.tree_at(lambda t: (t.bumped, t.broken), totals, (totals.bumped + bumped.astype(jnp.int32), broken))
     return State(network, optimiser, recovery), totals
 
@@ -161,14 +163,52 @@ def _simulate(recipe: Recipe, network: Network, spikes: Spikes | dict[str, Spike
     simulator = recipe.simulator
     if isinstance(simulator, AbstractNoisySimulator):
         simulator = simulator.with_key(key)
-    return simulate(network, spikes, simulator, t_end=recipe.t_end, record=recipe.record, throw=False)
+    record = {name: np.asarray(times, network.dtype) for name, times in as_readout(recipe.readout).record.items()}
+    return simulate(network, spikes, simulator, t_end=recipe.t_end, record=record, throw=False)
 
 
-def _per_sample(function: Any, solution: Solution, *rest: Array) -> Array:
-    """Apply a function of one sample to a batch; `stats.status`, one for the call, has no batch axis."""
+_Judged = tuple[Any, Float[Array, " batch"], Float[Array, " batch"] | None]
+"""What the readout gives for each sample, the loss, and what the regularizers add, if there are any."""
+
+
+def _judge(recipe: Recipe, solution: Solution, target: PyTree) -> _Judged:
+    """Apply readout, loss and regularizers to each sample; `stats.status`, one for the call, has no batch axis."""
     axes = jax.tree.map(lambda _: 0, solution)
     axes = eqx.tree_at(lambda tree: tree.stats.status, axes, None)
-    return jax.vmap(function, in_axes=(axes, *(0 for _ in rest)))(solution, *rest)
+
+    def one(solution: Solution, target: PyTree) -> Any:
+        value = as_readout(recipe.readout)(solution)
+        added = [term(solution) for term in recipe.regularizers]
+        return value, recipe.loss(value, target), sum(added[1:], added[0]) if added else None
+
+    return jax.vmap(one, in_axes=(axes, 0))(solution, target)
+
+
+def _metrics(recipe: Recipe, data: Dataset, judged: _Judged) -> dict[str, Float[Array, " batch"]]:
+    """What is followed beside the loss: of each sample."""
+    value, _, penalty = jax.lax.stop_gradient(judged)
+    found = {} if penalty is None else {"regularization": penalty}
+    if data.classes is not None:
+        answer = jax.vmap(decide(recipe))(value)
+        right = (answer.astype(data.target.dtype) == data.target).reshape(answer.shape[0], -1)
+        found["accuracy"] = jnp.mean(right, axis=1, dtype=float)
+    return found | {name: jax.vmap(metric)(value, data.target) for name, metric in recipe.metrics.items()}
+
+
+def decide(recipe: Recipe) -> Decide:
+    """What makes a class of what the readout gives.
+
+    Raises:
+        ValueError: neither the recipe nor its readout says.
+    """
+    chosen = recipe.predict or as_readout(recipe.readout).decide
+    if chosen is None:
+        msg = (
+            "Recipe: targets are classes, and nothing says which class the network answers with; pass `predict`, for "
+            "example ranvier.readouts.highest, or float targets if they are no classes."
+        )
+        raise ValueError(msg)
+    return chosen
 
 
 def _silent(network: Network, solution: Solution, share: Float[Array, " batch"]) -> dict[str, Float[Array, " _"]]:
@@ -186,33 +226,28 @@ def _batches(order: Int[Array, " samples"], batch: int, dtype: Any) -> tuple[Arr
     return index.reshape(steps, batch), weight.reshape(steps, batch)
 
 
-def _no_totals(recipe: Recipe, network: Network, batch: int) -> Totals:
-    names = list(network.neurons)
+def _no_totals(recipe: Recipe, network: Network, data: Dataset, batch: int) -> Totals:
     arrays = len(jax.tree.leaves(partition(network, *recipe.learn)[0]))
     zeros, none = jnp.zeros(batch, network.dtype), jnp.zeros((), jnp.int32)
-    each = dict.fromkeys(names, zeros)
-    return Totals(zeros, zeros, each, each, each, each, none, none, jnp.zeros(arrays, bool))
+    each = dict.fromkeys(network.neurons, zeros)
+    names = ["regularization"] * bool(recipe.regularizers) + ["accuracy"] * (data.classes is not None)
+    metrics = dict.fromkeys([*names, *recipe.metrics], zeros)
+    return Totals(zeros, metrics, each, each, each, each, none, none, jnp.zeros(arrays, bool))
 
 
 def _add(
-    recipe: Recipe,
-    totals: Totals,
-    solution: Solution,
-    label: Int[Array, " batch"],
-    loss: Float[Array, " batch"],
-    weight: Float[Array, " batch"],
+    recipe: Recipe, totals: Totals, solution: Solution, data: Dataset, judged: _Judged, weight: Float[Array, " batch"]
 ) -> Totals:
     """Add a batch up; padding has weight zero."""
-    right = _per_sample(recipe.predict, solution).astype(label.dtype) == label
     stats = solution.stats
 
-    def add(sums: dict[str, Array], counts: dict[str, Int[Array, " batch"]]) -> dict[str, Array]:
+    def add(sums: dict[str, Array], counts: dict[str, Any]) -> dict[str, Array]:
         return {name: sums[name] + weight * counts[name].astype(weight.dtype) for name in sums}
 
     fine = (totals.status == 0) & ~totals.broken.any()
     return Totals(
-        loss=totals.loss + weight * jax.lax.stop_gradient(loss),
-        correct=totals.correct + weight * right.astype(weight.dtype),
+        loss=totals.loss + weight * jax.lax.stop_gradient(judged[1]),
+        metrics=add(totals.metrics, _metrics(recipe, data, judged)),
         spikes=add(totals.spikes, stats.spikes),
         silent=add(totals.silent, stats.silent),
         guarded=add(totals.guarded, stats.guarded),

@@ -8,11 +8,14 @@ from types import FrameType
 
 
 @contextlib.contextmanager
-def deferred_interrupt() -> Iterator[Callable[[], bool]]:
+def deferred_interrupt(tell: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
     """Within this block the first Ctrl-C is only noted; a second one interrupts at once.
 
     A callback that is interrupted inside a compiled program would end it with an error about that callback, so
     training asks between epochs whether there was an interrupt. Outside the main thread this does nothing.
+
+    Args:
+        tell: Called at the first Ctrl-C, to say that the end of the epoch is waited for.
 
     Example:
         >>> from ranvier.train.interrupt import deferred_interrupt
@@ -30,6 +33,7 @@ def deferred_interrupt() -> Iterator[Callable[[], bool]]:
         del number, frame
         noted.set()
         signal.signal(signal.SIGINT, before)
+        tell()
 
     signal.signal(signal.SIGINT, note)
     try:

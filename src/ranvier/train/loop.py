@@ -1,7 +1,8 @@
 """`fit`: train a network, choose by validation, and survive being killed.
 
-After each epoch the validation data decide. The best network is the one with the highest validation accuracy; among
-equals the one with the lower validation loss; among those the earlier. Nothing else takes part in that choice.
+After each epoch the validation data decide. Where targets are classes the best network is the one with the highest
+validation accuracy, among equals the one with the lower validation loss; else the one with the lowest validation loss;
+among equals the earlier. Nothing else takes part in that choice.
 """
 
 import contextlib
@@ -22,8 +23,9 @@ from ranvier.simulation import STATUS
 from ranvier.train.checkpoint import read_arrays, save_arrays
 from ranvier.train.dataset import Dataset
 from ranvier.train.epoch import Totals, initial_state, plain_epoch, train_epoch
+from ranvier.train.fingerprint import fingerprint
 from ranvier.train.interrupt import deferred_interrupt
-from ranvier.train.optimisers import describe_path, learning_rates
+from ranvier.train.optimisers import learning_paths, learning_rates
 from ranvier.train.progress import AbstractProgress, NoProgress
 from ranvier.train.recipe import Recipe
 from ranvier.train.run_folder import RunFolder
@@ -36,6 +38,19 @@ CHECKPOINT_SECONDS = 1.0
 
 class TrainingError(RuntimeError):
     """Training cannot go on: something did not fit or is not finite. The last checkpoint is whole."""
+
+
+class TrainingInterrupted(KeyboardInterrupt):
+    """Ctrl-C stopped `fit`; the message says how to go on.
+
+    Args:
+        message: How to go on.
+        fitted: What training has come to, as `fit` would have given it; None if no epoch was done.
+    """
+
+    def __init__(self, message: str, fitted: "Fitted | None"):
+        super().__init__(message)
+        self.fitted = fitted
 
 
 class Fitted(NamedTuple):
@@ -76,8 +91,9 @@ def fit(
         validation: Samples that choose the best epoch and end training early.
         recipe: How to train.
         out: Run folder for checkpoints and metrics; default none.
-        resume: Go on with the run in `out`, if any. It ends with the numbers it would have had undisturbed.
-        options: What else decides the result, such as learning rates: a resumed run must have the same.
+        resume: Go on with the run in `out`, if there is one. It ends with the numbers it would have had undisturbed.
+            Network, data, recipe and key must be those it was started with, but for `epochs`, which may be more.
+        options: What else decides the result: a resumed run must have the same.
         facts: What else to keep in `config.json`.
         on_epoch_end: Called as `on_epoch_end(metrics, network)` after each epoch.
         progress: How to show progress; default not at all. See `progress_for`.
@@ -87,6 +103,7 @@ def fit(
         ValueError: the data do not fit the network.
         RunError: the run folder is in use, holds another run, or is broken.
         TrainingError: spikes did not fit, or the loss or a gradient is not finite.
+        TrainingInterrupted: Ctrl-C; it is a `KeyboardInterrupt`. The first one waits for the end of the epoch.
     """
     run = _Run(network, train, validation, recipe, key, None if out is None else RunFolder(out), on_epoch_end)
     shown = NoProgress() if progress is None else progress
@@ -95,24 +112,27 @@ def fit(
         shown.start(recipe.epochs, len(run.epochs))
         with contextlib.ExitStack() as stack:
             stack.callback(shown.stop)
-            interrupted = stack.enter_context(deferred_interrupt())
-            while not run.finished:
-                shown.epoch(run.epoch(interrupted))
+            try:
+                interrupted = stack.enter_context(deferred_interrupt(shown.interrupted))
+                while not run.finished:
+                    shown.epoch(run.epoch(interrupted, shown))
+            except KeyboardInterrupt as error:
+                raise run.interrupted() from error
         return run.end()
 
 
 def evaluate(network: Network, data: Dataset, recipe: Recipe, *, key: PRNGKeyArray | None = None) -> Metrics:
-    """Loss and accuracy of a network on a data set, and how much it fires.
+    """Loss, accuracy and other metrics of a network on a data set, and how much it fires.
 
     Args:
         network: The network.
         data: Samples.
-        recipe: Simulator, loss and prediction.
+        recipe: Simulator, readout, loss and metrics.
         key: Decides the noise of simulators that have any; default `jax.random.key(0)`.
 
     Returns:
-        `loss`, `accuracy`, `spikes_per_neuron` and `silent` by population, and `guarded`, the number of spikes whose
-        gradient would be limited.
+        `loss`, `accuracy` where targets are classes, the recipe's own metrics, `spikes_per_neuron` and `silent` by
+        population, and `guarded`, the number of spikes whose gradient would be limited.
 
     Raises:
         ValueError: the data do not fit the network.
@@ -125,14 +145,14 @@ def evaluate(network: Network, data: Dataset, recipe: Recipe, *, key: PRNGKeyArr
 
 
 def best_epoch(epochs: Sequence[Mapping[str, Any]]) -> int:
-    """Number of the best epoch, from 1: highest validation accuracy, then lowest validation loss, then the earliest.
+    """Number of the best epoch, from 1: highest validation accuracy if there is one, lowest validation loss, earliest.
 
     Example:
         >>> from ranvier.train import best_epoch
         >>> best_epoch([{"validation_accuracy": a, "validation_loss": l} for a, l in [(0.9, 2), (0.9, 1), (0.9, 1)]])
         2
     """
-    ranks = [(-line["validation_accuracy"], line["validation_loss"]) for line in epochs]
+    ranks = [(-line.get("validation_accuracy", 0.0), line["validation_loss"]) for line in epochs]
     return 1 + ranks.index(min(ranks))
 
 
@@ -166,7 +186,9 @@ class _Run:
         """Open the folder, and go back to its checkpoint if there is one."""
         if self.folder is None:
             return
-        implied = self.recipe.describe() | {
+        implied = {
+            **self.recipe.describe(),
+            **fingerprint({"network": self.network}),
             "key": jax.random.key_data(self.key).tolist(),
             "training data": self.train.digest(),
             "validation data": self.validation.digest(),
@@ -176,6 +198,7 @@ class _Run:
             tree, stored = read_arrays(self.folder.checkpoint, {"state": self.state, "best": self.best})
             self.state, self.best = tree["state"], tree["best"]
             self.epochs = self.folder.keep_epochs(stored["epoch"])
+            self.saved_epoch = len(self.epochs)
         else:
             self.epochs = self.folder.keep_epochs(0)
 
@@ -187,40 +210,63 @@ class _Run:
             patience is not None and done > 0 and done - best_epoch(self.epochs) >= patience
         )
 
-    def epoch(self, interrupted: Callable[[], bool]) -> Metrics:
+    def epoch(self, interrupted: Callable[[], bool], shown: AbstractProgress) -> Metrics:
         """Train for one epoch, validate, and write down how it went."""
-        number = len(self.epochs) + 1
-        start = time.perf_counter()
+        number, start = len(self.epochs) + 1, time.perf_counter()
+        shown.phase("training")
         self.state, totals = train_epoch(self.recipe, self.state, self.train, self.key, jnp.asarray(number, jnp.int32))
         totals = _copy(totals)
         trained = time.perf_counter()
         _refuse(totals, self.network, self.recipe, f"epoch {number}")
-        noise = jax.random.fold_in(self.key, self.recipe.epochs + number)  # no epoch's own
+        shown.phase("validation")
+        noise = jax.random.fold_in(jax.random.fold_in(self.key, 0), number)  # no training epoch has the key of 0
         checked = _copy(plain_epoch(self.recipe, self.state.network, self.validation, noise))
         _refuse(checked, self.network, self.recipe, f"validation after epoch {number}")
         judged = _metrics(checked, self.network, self.validation.size)
         metrics = {
             "epoch": number,
             **_metrics(totals, self.network, self.train.size),
-            "validation_loss": judged["loss"],
-            "validation_accuracy": judged["accuracy"],
+            **{f"validation_{name}": judged[name] for name in ("loss", *checked.metrics)},
             "bumped": int(totals.bumped),
             "learning_rate": learning_rates(self.state.optimiser),
             "samples_per_second": self.train.size / (trained - start),
             "seconds": time.perf_counter() - start,
         }
-        self.epochs.append(metrics)
-        if best_epoch(self.epochs) == number:
-            self.best = _copy(self.state.network)
-        if self.folder is not None:
-            self.folder.append_epoch(metrics)
-        self._save(now=self.finished)
-        if self.on_epoch_end is not None:
-            self.on_epoch_end(metrics, jax.tree.map(jnp.array, self.state.network))
+        self._keep(metrics)
         if interrupted():
             self._save(now=True)
             raise KeyboardInterrupt
         return metrics
+
+    def _keep(self, metrics: Metrics) -> None:
+        """Take an epoch down, and tell whoever wants to know; if that fails no epoch is lost."""
+        self.epochs.append(metrics)
+        if best_epoch(self.epochs) == metrics["epoch"]:
+            self.best = _copy(self.state.network)
+        if self.folder is not None:
+            self.folder.append_epoch(metrics)
+        self._save(now=self.finished)
+        if self.on_epoch_end is None:
+            return
+        try:
+            self.on_epoch_end(metrics, jax.tree.map(jnp.array, self.state.network))
+        except BaseException:
+            self._save(now=True)
+            raise
+
+    def interrupted(self) -> TrainingInterrupted:
+        """What to raise after Ctrl-C: how to go on, and what there is."""
+        done = len(self.epochs) if self.folder is None else self.saved_epoch
+        where = f"stopped after epoch {done} of {self.recipe.epochs}"
+        if self.folder is None:
+            told = (
+                "nothing was written: pass `out`, a folder, to be able to go on; the error's `fitted` has the networks"
+            )
+        else:
+            told = f"to go on, call fit again with the same arguments and out={str(self.folder.path)!r}, resume=True"
+        ended = len(self.epochs) > 0 and not any(leaf.is_deleted() for leaf in jax.tree.leaves(self.state.network))
+        fitted = self._fitted() if ended else None
+        return TrainingInterrupted(f"{where}; {told}.", fitted)
 
     def _save(self, *, now: bool) -> None:
         """Write the checkpoint of the last epoch, now or if the one before is old; nothing if it is there already."""
@@ -232,11 +278,15 @@ class _Run:
 
     def end(self) -> Fitted:
         """Keep the best network."""
-        network = jax.tree.map(jnp.asarray, self.best)
-        number = best_epoch(self.epochs)
+        fitted = self._fitted()
         if self.folder is not None:
-            save_arrays(self.folder.network, network, epoch=number)
-        return Fitted(network, self.state.network, number, self.epochs)
+            save_arrays(self.folder.network, fitted.network, epoch=fitted.best_epoch)
+        return fitted
+
+    def _fitted(self) -> Fitted:
+        return Fitted(
+            jax.tree.map(jnp.asarray, self.best), self.state.network, best_epoch(self.epochs), list(self.epochs)
+        )
 
 
 def _copy(tree: Any) -> Any:
@@ -248,7 +298,7 @@ def _metrics(totals: Totals, network: Network, samples: int) -> Metrics:
     firing = {name: network.size(name) * samples for name, neuron in network.neurons.items() if neuron.spiking}
     return {
         "loss": _sum(totals.loss) / samples,
-        "accuracy": _sum(totals.correct) / samples,
+        **{name: _sum(values) / samples for name, values in totals.metrics.items()},
         "spikes_per_neuron": {name: _sum(totals.spikes[name]) / neurons for name, neurons in firing.items()},
         "silent": {name: _sum(totals.silent[name]) / neurons for name, neurons in firing.items()},
         "guarded": int(sum(map(_sum, totals.guarded.values()))),
@@ -263,8 +313,7 @@ def _refuse(totals: Totals, network: Network, recipe: Recipe, when: str) -> None
     """Raise what went wrong, with the numbers."""
     if totals.broken.any():
         learn, _ = partition(network, *recipe.learn)
-        paths = [path for path, _ in jax.tree_util.tree_flatten_with_path(learn)[0]]
-        names = [describe_path(network, path) for path, bad in zip(paths, totals.broken, strict=True) if bad]
+        names = [path for path, bad in zip(learning_paths(learn), totals.broken, strict=True) if bad]
         msg = (
             f"{when}: the gradient of {', '.join(names)} is not finite; lower its learning rate, or limit the gradient "
             "of grazing spikes with `max_inverse_slope` of EventDriven or FirstSpike."
@@ -276,5 +325,5 @@ def _refuse(totals: Totals, network: Network, recipe: Recipe, when: str) -> None
         msg = f"{when}: {STATUS[int(totals.status)]}.{told}"
         raise TrainingError(msg)
     if not np.isfinite(totals.loss).all():
-        msg = f"{when}: the loss is {_sum(totals.loss)}; is every label the number of an output, and the loss finite?"
+        msg = f"{when}: the loss is {_sum(totals.loss)}; is it finite for every sample, and every class an output?"
         raise TrainingError(msg)

@@ -1,11 +1,12 @@
 """Optimisers and schedules: one learning rate for weights, another for delays, each with a course of its own.
 
-    optimiser = by_field(weight=adam(step_decay(0.04, 0.95, 20, steps)), delay=adam(0.01))
+    optimiser = by_path({"weight": adam(step_decay(0.04, 0.95, 20, steps)), "hidden->hidden.delay": adam(0.01)})
 
 Anything that optax offers will do; `adam` here is Adam whose learning rate can be read from its state, which is how
 `fit` reports it.
 """
 
+from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -13,64 +14,75 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from ranvier.network import Network
+from ranvier.selection import labels, path_of_each
 
 STATIC = ("b1", "b2", "eps", "eps_root", "mu_dtype", "nesterov")
 """Options of Adam that are no learning rate: constants of the program rather than part of the state."""
 
 
-def by_field(**optimisers: optax.GradientTransformation) -> optax.GradientTransformation:
-    """One optimiser for each field of a network.
+def by_path(optimisers: Mapping[str, optax.GradientTransformation]) -> optax.GradientTransformation:
+    """An optimiser, and so a learning rate, for each part of a network, in the words of `ranvier.partition`.
+
+    `"weight"` is every weight, `"hidden->hidden.delay"` the delays of one connection, `"hidden.tau_mem"` a parameter of
+    one population. A longer path goes before a shorter one: with `"delay"` and `"hidden->hidden.delay"` the latter has
+    that connection, the former all others.
 
     Args:
-        **optimisers: An optimiser for each field that learns: `weight`, `delay`, `v_threshold` and so on.
+        optimisers: An optimiser for each path.
 
     Returns:
-        An optimiser for what `ranvier.partition(network, ...)` says learns. Its `init` raises a `ValueError` if a
-        field that learns has no optimiser, or an optimiser no field.
+        An optimiser for what `ranvier.partition(network, ...)` says learns. Its `init` raises a `ValueError` if
+        something that learns has no optimiser, or an optimiser nothing that learns.
 
     Example:
         >>> import jax, optax, ranvier as rv
-        >>> from ranvier.train import by_field
-        >>> net = rv.feedforward([4, 3], neuron=rv.LIF(), delay=rv.synaptic(0.0, 1.0), key=jax.random.key(0))
-        >>> optimiser = by_field(weight=optax.adam(0.02), delay=optax.adam(0.01))
+        >>> from ranvier.train import by_path
+        >>> net = rv.feedforward([4, 5, 3], neuron=rv.LIF(), delay=rv.synaptic(0.0, 1.0), key=jax.random.key(0))
+        >>> rates = {"weight": 0.02, "delay": 0.01, "input->hidden.delay": 0.001}
+        >>> optimiser = by_path({path: optax.adam(rate) for path, rate in rates.items()})
         >>> learn, fixed = rv.partition(net)
         >>> state = optimiser.init(learn)
     """
+    transforms: dict[Hashable, optax.GradientTransformation] = {**optimisers}
 
-    def labels(tree: Network) -> PyTree[str]:
-        found = fields(tree)
-        learning = set(jax.tree.leaves(found))
-        if learning != set(optimisers):
-            msg = f"by_field: {sorted(learning)} learn, but there are optimisers for {sorted(optimisers)}."
+    def param_labels(tree: Network) -> PyTree[str]:
+        chosen = labels(tree, optimisers)
+        orphan = jax.tree.map(lambda path, name: path if name is None else None, path_of_each(tree), chosen)
+        missing, idle = jax.tree.leaves(orphan), set(optimisers) - set(jax.tree.leaves(chosen))
+        if missing or idle:
+            wrong = f"{_told(missing)} without an optimiser" if missing else f"{_told(idle)} with nothing that learns"
+            told = f"{_told(learning_paths(tree))} learn, optimisers are given for {_told(transforms)}"
+            msg = f"by_path: {wrong}; {told}."
             raise ValueError(msg)
-        return found
+        return chosen
 
-    return optax.multi_transform({**optimisers}, labels)
+    return optax.multi_transform(transforms, param_labels)
 
 
-def fields(tree: Network) -> PyTree[str]:
-    """For each array of a network the field it belongs to, in the words of `ranvier.partition`.
+def learning_paths(tree: Network) -> list[str]:
+    """For each array of what learns its path, in the words of `ranvier.partition`.
+
+    Args:
+        tree: The half of a partition that learns.
 
     Example:
         >>> import jax, ranvier as rv
-        >>> from ranvier.train import fields
+        >>> from ranvier.train import learning_paths
         >>> net = rv.feedforward([4, 3], neuron=rv.LIF(), delay=rv.synaptic(0.0, 1.0), key=jax.random.key(0))
-        >>> jax.tree.leaves(fields(rv.partition(net)[0]))
-        ['weight', 'delay']
+        >>> learning_paths(rv.partition(net)[0])
+        ['input->output.weight', 'input->output.delay']
     """
-    return jax.tree_util.tree_map_with_path(lambda path, _: _field(path), tree)
+    return [_short(path) for path in jax.tree.leaves(path_of_each(tree))]
 
 
-def _field(path: tuple[Any, ...]) -> str:
-    """`.connections[0].delay.raw` belongs to `delay`, `.neurons['output'].v_threshold` to `v_threshold`."""
-    return next(entry.name for entry in path[1:] if isinstance(entry, jax.tree_util.GetAttrKey))
+def _short(path: str) -> str:
+    """Without what holds the numbers inside a delay."""
+    owner, dot, _ = path.partition(".delay.")
+    return f"{owner}.delay" if dot else path
 
 
-def describe_path(network: Network, path: tuple[Any, ...]) -> str:
-    """Where an array of a network belongs, in words: `weight of input->hidden`."""
-    group, entry = path[0].name, path[1]
-    owner = network.connections[entry.idx].name if group == "connections" else entry.key
-    return f"{_field(path)} of {owner}"
+def _told(paths: Iterable[Any]) -> str:
+    return ", ".join(map(repr, sorted({_short(path) for path in paths})))
 
 
 def adam(rate: float | Float[Array, ""] | optax.Schedule, **options: float) -> optax.GradientTransformation:
@@ -110,7 +122,7 @@ def cosine(rate: float | Float[Array, ""], epochs: int, steps_per_epoch: int, fl
 
 
 def learning_rates(state: PyTree) -> dict[str, float]:
-    """Learning rates that stand in an optimiser's state, by field where there are several.
+    """Learning rates that stand in an optimiser's state, by path where there are several.
 
     Example:
         >>> import jax.numpy as jnp
@@ -123,6 +135,6 @@ def learning_rates(state: PyTree) -> dict[str, float]:
 
 
 def _group(path: tuple[Any, ...]) -> str:
-    """The name that `by_field` gave an optimiser stands first on the way to its state."""
+    """The path that an optimiser of `by_path` serves stands first on the way to its state."""
     names = [str(entry.key) for entry in path if isinstance(entry, jax.tree_util.DictKey)]
     return names[0] if len(names) > 1 else "all"

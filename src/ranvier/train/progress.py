@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+STOPPING = "stopping after this epoch; Ctrl-C again to stop at once"
+"""What is said when Ctrl-C is pressed."""
+
 WIDE, NARROW = 140, 96
 """Columns of a terminal from which on a line has room for all words, or for a bar."""
 
@@ -19,6 +22,14 @@ class AbstractProgress(abc.ABC):
     @abc.abstractmethod
     def start(self, epochs: int, done: int) -> None:
         """Training begins; `done` of `epochs` are already there."""
+
+    @abc.abstractmethod
+    def phase(self, name: str) -> None:
+        """An epoch's `training` or `validation` begins; the first time its program is compiled."""
+
+    @abc.abstractmethod
+    def interrupted(self) -> None:
+        """Ctrl-C was pressed; training stops after this epoch."""
 
     @abc.abstractmethod
     def epoch(self, metrics: Mapping[str, Any]) -> None:
@@ -33,6 +44,12 @@ class NoProgress(AbstractProgress):
     """Shows nothing."""
 
     def start(self, epochs: int, done: int) -> None:
+        """Nothing."""
+
+    def phase(self, name: str) -> None:
+        """Nothing."""
+
+    def interrupted(self) -> None:
         """Nothing."""
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:
@@ -72,8 +89,19 @@ class LiveProgress(AbstractProgress):
 
     def start(self, epochs: int, done: int) -> None:
         """Draw the bar."""
-        self.task = self.bar.add_task(self.name, total=epochs, completed=done, numbers="compiling")
+        self.task = self.bar.add_task(self.name, total=epochs, completed=done, numbers="")
+        self.compiled: set[str] = set()
         self.bar.start()
+
+    def phase(self, name: str) -> None:
+        """Say what is compiled."""
+        if name not in self.compiled:
+            self.compiled.add(name)
+            self.bar.update(self.task, numbers=f"compiling {name}, then running it")
+
+    def interrupted(self) -> None:
+        """Say what happens now."""
+        self.bar.update(self.task, numbers=STOPPING)
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:
         """Move the bar."""
@@ -102,11 +130,23 @@ class PlainProgress(AbstractProgress):
     def __init__(self, console: Console, name: str = "", every: float = 10.0):
         self.console, self.name, self.every = console, name, every
         self.epochs, self.next = 0, 0.0
+        self.compiled: set[str] = set()
 
     def start(self, epochs: int, done: int) -> None:
-        """Say where training starts. Until the first epoch is done the program is compiled."""
+        """Say where training starts."""
         self.epochs = epochs
+        self.compiled.clear()
         self._say(f"epochs {done + 1} to {epochs}")
+
+    def phase(self, name: str) -> None:
+        """Say what is compiled."""
+        if name not in self.compiled:
+            self.compiled.add(name)
+            self._say(f"compiling {name}, then running it")
+
+    def interrupted(self) -> None:
+        """Say what happens now."""
+        self._say(STOPPING)
 
     def epoch(self, metrics: Mapping[str, Any]) -> None:
         """Say how it goes, if it is time."""
@@ -136,7 +176,7 @@ def progress_for(console: Console, name: str = "") -> AbstractProgress:
 
 
 def summary(metrics: Mapping[str, Any]) -> str:
-    """The numbers of an epoch that are worth a glance: accuracy in training and validation, spikes by population.
+    """The numbers of an epoch that are worth a glance: loss or accuracy in training/validation, spikes by population.
 
     Example:
         >>> from ranvier.train.progress import summary
@@ -144,9 +184,10 @@ def summary(metrics: Mapping[str, Any]) -> str:
         ...          "spikes_per_neuron": {"hidden": 0.75}, "samples_per_second": 50000.0})
         'loss 0.5  accuracy 80.0/90.0 %  spikes/neuron 0.75  silent 25.0 %  50,000 samples/s'
     """
-    accuracy, spikes, silent = _shares(metrics, 1)
+    spikes, silent = _shares(metrics, 1)
+    accuracy = f"  accuracy {_accuracy(metrics)} %" if "accuracy" in metrics else ""
     return (
-        f"loss {metrics['loss']:.4g}  accuracy {accuracy} %  spikes/neuron {spikes}  silent {silent} %  "
+        f"loss {_loss(metrics, 4)}{accuracy}  spikes/neuron {spikes}  silent {silent} %  "
         f"{metrics['samples_per_second']:,.0f} samples/s"
     )
 
@@ -160,13 +201,23 @@ def short_summary(metrics: Mapping[str, Any]) -> str:
         ...                "spikes_per_neuron": {"hidden": 0.75}, "samples_per_second": 50000.0})
         'loss 0.5 acc 80.0/90.0 % spikes 0.75 silent 25 % 50k/s'
     """
-    accuracy, spikes, silent = _shares(metrics, 0)
+    spikes, silent = _shares(metrics, 0)
+    accuracy = f" acc {_accuracy(metrics)} %" if "accuracy" in metrics else ""
     speed = f"{metrics['samples_per_second'] / 1000:.3g}k/s"
-    return f"loss {metrics['loss']:.2g} acc {accuracy} % spikes {spikes} silent {silent} % {speed}"
+    return f"loss {_loss(metrics, 2)}{accuracy} spikes {spikes} silent {silent} % {speed}"
 
 
-def _shares(metrics: Mapping[str, Any], digits: int) -> tuple[str, str, str]:
-    """Accuracies (%), spikes per neuron, and shares of silent neurons (%, so many digits) of all populations."""
-    accuracy = f"{100 * metrics['accuracy']:.1f}/{100 * metrics['validation_accuracy']:.1f}"
+def _loss(metrics: Mapping[str, Any], digits: int) -> str:
+    """The loss; where there is no accuracy also that of validation, by which the best epoch is chosen."""
+    known = [metrics["loss"]] if "accuracy" in metrics else [metrics["loss"], metrics["validation_loss"]]
+    return "/".join(f"{value:.{digits}g}" for value in known)
+
+
+def _accuracy(metrics: Mapping[str, Any]) -> str:
+    return f"{100 * metrics['accuracy']:.1f}/{100 * metrics['validation_accuracy']:.1f}"
+
+
+def _shares(metrics: Mapping[str, Any], digits: int) -> tuple[str, str]:
+    """Spikes per neuron, and shares of silent neurons (%, so many digits) of all populations that can spike."""
     spikes = "/".join(f"{value:.2f}" for value in metrics["spikes_per_neuron"].values())
-    return accuracy, spikes, "/".join(f"{100 * value:.{digits}f}" for value in metrics["silent"].values())
+    return spikes, "/".join(f"{100 * value:.{digits}f}" for value in metrics["silent"].values())

@@ -1,56 +1,69 @@
 """How a network is trained: everything but the network, the data and the random key."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import optax
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, Float, PyTree
 
 from ranvier.events import Spikes
+from ranvier.readouts import AbstractReadout, Decide, as_readout
 from ranvier.regularizers import SilentRecovery
 from ranvier.simulation import AbstractSimulator, Solution
+from ranvier.train.fingerprint import fingerprint
 
-Loss = Callable[[Solution, Int[Array, ""]], Float[Array, ""]]
-Predict = Callable[[Solution], Int[Array, ""]]
+Loss = Callable[[Any, PyTree], Float[Array, ""]]
+Regularizer = Callable[[Solution], Float[Array, ""]]
 Augment = Callable[..., Spikes]
 
-NOT_PART_OF_THE_RESULT = ("threads", "key")
-"""Fields of a simulator that results do not depend on: a run may be resumed with other values. The key of a simulator
-with noise is replaced for every batch."""
+NOT_PART_OF_THE_RESULT = ("simulator.threads", "simulator.key", "epochs")
+"""What a run may be resumed with other values of: results do not depend on threads, the key of a simulator with noise
+is replaced for every batch, and more epochs only go further."""
+
+TAKEN = ("epoch", "loss", "accuracy", "regularization", "bumped", "guarded", "silent", "spikes_per_neuron", "seconds")
+"""Names that a metric cannot have."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Recipe:
     """How a network is trained.
 
-    `loss` and `predict` are written for one sample and see a `Solution` without batch axis.
+    A sample is simulated, `readout(solution)` reads numbers off it, and `loss(value, target)` says how far they are
+    from the sample's target. All functions see one sample, without batch axis.
 
     Args:
         simulator: How the network is simulated, for example `ranvier.EventDriven(max_spikes=1)`.
         t_end: End of each simulation (ms).
-        loss: `loss(solution, label)`, a scalar; training minimises its mean over samples.
-        predict: `predict(solution)`, the class the network answers with.
-        optimiser: An optax optimiser. It sees only what learns; see `ranvier.train.by_field`.
+        readout: What is read off a simulation, such as `ranvier.readouts.FirstSpike("output")`. It knows what has to
+            be recorded. Any `function(solution)` will do where nothing has to be; else `ranvier.readouts.Custom`.
+        loss: `loss(value, target)`, a scalar; training minimises its mean over samples. All of `ranvier.losses` are
+            such functions; `functools.partial` binds their numbers.
+        predict: `predict(value)`, the class the network answers with, where targets are classes; -1 is no answer.
+            Default the rule of the readout: first spike, or highest number.
+        metrics: More numbers to follow, by name: `metric(value, target)`, a scalar, averaged over samples.
+        regularizers: Functions of a solution that are added to the loss, such as
+            `ranvier.regularizers.CountUpperBound("hidden", 10, strength=0.1)`.
+        optimiser: An optax optimiser. It sees only what learns; see `ranvier.train.by_path`.
         epochs: Times that training goes through the data, >= 1.
         batch: Samples per step, >= 1. A last batch that is not full counts with the samples it has.
-        learn: Fields to learn, as for `ranvier.partition`; default weights and delays.
-        record: Times (ms) at which to record the potentials of a population, for losses on `solution.voltages`, as for
-            `ranvier.simulate`: {population: (times,)}; default nothing.
+        learn: What learns, in the words of `ranvier.partition`: `"weight"`, `"hidden->hidden.delay"`,
+            `"hidden.tau_mem"`; default all weights and delays.
         augment: What training does to the input spikes of each batch and population, `augment(spikes, key=key)`, with a
             new key each time, for example `ranvier.augmentations.Jitter(0.3)`; default nothing.
         recovery: What wakes silent neurons after each step, for example `SilentRecovery()`; default nothing.
         patience: Stop when validation has not improved for so many epochs; default never.
 
     Raises:
-        ValueError: `t_end`, `epochs`, `batch` or `patience` is not above 0.
+        ValueError: `t_end`, `epochs`, `batch` or `patience` is not above 0, a metric has a name that is taken, or
+            `readout` is no function.
 
     Example:
+        >>> from functools import partial
         >>> import optax, ranvier as rv
         >>> from ranvier.train import Recipe
-        >>> recipe = Recipe(rv.EventDriven(), t_end=10.0, loss=lambda solution, label: 0.0,
-        ...                 predict=lambda solution: 0, optimiser=optax.adam(0.01), epochs=5)
+        >>> recipe = Recipe(rv.EventDriven(), t_end=10.0, readout=rv.readouts.FirstSpike("output"),
+        ...                 loss=partial(rv.losses.relative_time_mse, margin=0.2), optimiser=optax.adam(0.01), epochs=5)
         >>> recipe.batch
         150
     """
@@ -58,40 +71,35 @@ class Recipe:
     simulator: AbstractSimulator
     _: dataclasses.KW_ONLY
     t_end: float
+    readout: AbstractReadout | Callable[[Solution], Any]
     loss: Loss
-    predict: Predict
     optimiser: optax.GradientTransformation
     epochs: int
+    predict: Decide | None = None
+    metrics: Mapping[str, Loss] = dataclasses.field(default_factory=dict)
+    regularizers: Sequence[Regularizer] = ()
     batch: int = 150
     learn: tuple[str, ...] = ()
-    record: Mapping[str, ArrayLike] = dataclasses.field(default_factory=dict)
     augment: Augment | None = None
     recovery: SilentRecovery | None = None
     patience: int | None = None
 
     def __post_init__(self):
+        as_readout(self.readout)
         for name in ("t_end", "epochs", "batch", "patience"):
             value = getattr(self, name)
             if value is not None and not value > 0:
                 msg = f"Recipe: `{name}` must be above 0; got {value}."
                 raise ValueError(msg)
+        wrong = [name for name in self.metrics if name in TAKEN or name.startswith("validation_")]
+        if wrong:
+            msg = f"Recipe: `metrics` cannot be named {', '.join(wrong)}, which is followed anyway; choose other names."
+            raise ValueError(msg)
 
     def describe(self) -> dict[str, Any]:
-        """The recipe's numbers as JSON knows them: what a resumed run is compared by."""
-        fields = {
-            field.name: getattr(self.simulator, field.name)
-            for field in dataclasses.fields(self.simulator)
-            if field.name not in NOT_PART_OF_THE_RESULT
-        }
-        simulator = ", ".join(f"{name}={value!r}" for name, value in fields.items())
-        return {
-            "simulator": f"{type(self.simulator).__name__}({simulator})",
-            "t_end": float(self.t_end),
-            "epochs": self.epochs,
-            "batch": self.batch,
-            "learn": list(self.learn),
-            "record": {name: np.asarray(times).tolist() for name, times in self.record.items()} or None,
-            "augment": None if self.augment is None else repr(self.augment),
-            "recovery": None if self.recovery is None else repr(self.recovery),
-            "patience": self.patience,
-        }
+        """All that decides the result, as JSON knows it: what a resumed run is compared by.
+
+        The numbers bound in the loss, and those of the optimiser, are among it.
+        """
+        found = fingerprint({field.name: getattr(self, field.name) for field in dataclasses.fields(self)})
+        return {name: value for name, value in found.items() if name not in NOT_PART_OF_THE_RESULT}

@@ -24,6 +24,10 @@ from ranvier.train.checkpoint import plain, write_atomically
 FILES = ("config.json", "metrics.jsonl", "checkpoint.npz", "network.npz", "metrics.json")
 
 
+TOLD = 4
+"""Differences from the run that is there that an error spells out."""
+
+
 class RunError(RuntimeError):
     """A run cannot start, go on or be read; the message says why and what to do."""
 
@@ -200,6 +204,7 @@ def _is_file_at(handle: int, path: Path) -> bool:
 def _compare(path: Path, asked: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
     names = [name for name in {**stored, **asked} if asked.get(name) != stored.get(name)]
     if names:
-        told = ", ".join(f"{name} was {stored.get(name)!r}, now {asked.get(name)!r}" for name in names)
-        msg = f"{path} was started with other options: {told}. Resume with the same ones, or choose another folder."
+        told = ", ".join(f"{name} was {stored.get(name)!r}, now {asked.get(name)!r}" for name in names[:TOLD])
+        more = f", and {len(names) - TOLD} more" if len(names) > TOLD else ""
+        msg = f"{path} was started with other settings: {told}{more}. Resume with the same, or choose another folder."
         raise RunError(msg)
