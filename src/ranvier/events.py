@@ -17,6 +17,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from ranvier._concrete import concrete
 from ranvier._spike_arrays import as_units, binned, check_bin, check_units, refuse, sorted_row, zeros_and_ones
+from ranvier._uncounted import counted_only
 
 
 class Spikes(eqx.Module):
@@ -313,7 +314,7 @@ def first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
     return jnp.concatenate([spikes.time, never])[place]
 
 
-def spike_count(spikes: Spikes) -> Int[Array, "*batch size"]:
+def spike_count(spikes: Spikes) -> Float[Array, "*batch size"]:
     """Number of spikes of each neuron.
 
     Args:
@@ -328,13 +329,14 @@ def spike_count(spikes: Spikes) -> Int[Array, "*batch size"]:
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
         >>> rv.spike_count(rv.Spikes(jnp.array([1.0, 2.0, jnp.inf]), jnp.array([1, 1, -1]), size=3)).tolist()
-        [0, 2, 0]
+        [0.0, 2.0, 0.0]
     """
     size = known_size(spikes, "spike_count")
     if spikes.time.ndim > 1:
         return jax.vmap(spike_count)(spikes)
     unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size)
-    return jnp.zeros(size, jnp.int32).at[unit].add(1, mode="drop")
+    present = counted_only(spikes.time)
+    return jnp.zeros(size, present.dtype).at[unit].add(present, mode="drop")
 
 
 def known_size(spikes: Spikes, owner: str) -> int:
