@@ -1,5 +1,7 @@
 """Augmentations: what they do to spikes, and that training sees it and evaluation does not."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 import ranvier as rv
 from ranvier.augmentations import Jitter
-from ranvier.train import Dataset, Recipe, adam, by_field, evaluate, fit
+from ranvier.train import Dataset, Recipe, adam, by_path, evaluate, fit
 
 
 def trains(batch: int = 200, count: int = 30) -> rv.Spikes:
@@ -54,11 +56,9 @@ def test_training_sees_what_is_augmented_and_evaluation_does_not():
     net = rv.feedforward([30, 2], neuron=rv.LIF(refractory=jnp.inf), key=jax.random.key(0))
     data = Dataset(trains(20), np.arange(20) % 2)
     recipe = Recipe(
-        rv.EventDriven(max_spikes=1), t_end=30.0, batch=10, epochs=1, optimiser=by_field(weight=adam(0.01)),
-        loss=lambda solution, label: rv.losses.relative_time_mse(
-            rv.first_spike(solution.spikes["output"]), label, margin=0.5
-        ),
-        predict=lambda solution: solution.spikes["output"].unit[0], learn=("weight",), augment=silenced,
+        rv.EventDriven(max_spikes=1), t_end=30.0, batch=10, epochs=1, optimiser=by_path({"weight": adam(0.01)}),
+        readout=rv.readouts.FirstSpike("output"), loss=partial(rv.losses.relative_time_mse, margin=0.5),
+        learn=("weight",), augment=silenced,
     )  # fmt: skip
     line = fit(net, data, data, recipe, key=jax.random.key(0)).epochs[0]
     assert line["spikes_per_neuron"]["output"] == 0.0

@@ -24,7 +24,9 @@ import pytest
 
 import ranvier as rv
 from conftest import COMPILE_FAST
+from ranvier import losses
 from ranvier.losses import relative_time_mse
+from ranvier.regularizers import CountTarget
 from ranvier.train import (
     BrokenFileError,
     Dataset,
@@ -32,8 +34,10 @@ from ranvier.train import (
     Recipe,
     RunError,
     RunFolder,
+    TrainingInterrupted,
     adam,
     by_path,
+    cosine,
     fit,
     loop,
     read_arrays,
@@ -65,16 +69,19 @@ RECIPE = Recipe(
 )
 
 
+def changed(**changes: Any) -> Recipe:
+    return dataclasses.replace(RECIPE, **changes)
+
+
+def network(weight: float = 3.0, high: float = 1.0) -> rv.Network:
+    neuron, delay = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf), rv.synaptic(0.0, high)
+    start = rv.normal(weight, 0.3)
+    return rv.feedforward([2, 3, 2], neuron=neuron, delay=delay, weight=start, key=jax.random.key(0))
+
+
 def run(out: Path | None, *, resume: bool = False, recipe: Recipe = RECIPE, **changes: Any) -> Fitted:
-    neuron = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf)
-    start = {
-        "neuron": neuron,
-        "delay": rv.synaptic(0.0, 1.0),
-        "weight": rv.initializers.normal(3.0, 0.3),
-        "key": jax.random.key(0),
-    }
-    given = {"train": dataset(30, 0), "validation": dataset(16, 1), "key": jax.random.key(1)} | changes
-    return fit(rv.feedforward([2, 3, 2], **start), recipe=recipe, out=out, resume=resume, **given)
+    given = {"network": network(), "train": dataset(30, 0), "validation": dataset(16, 1), "key": jax.random.key(1)}
+    return fit(recipe=recipe, out=out, resume=resume, **given | changes)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -119,6 +126,9 @@ def test_arrays_come_back_as_they_were(tmp_path: Path):
     assert equal(tree, TREE)
     assert [leaf.dtype for leaf in jax.tree.leaves(tree)] == [leaf.dtype for leaf in jax.tree.leaves(TREE)]
     assert facts == read_facts(tmp_path / "x.npz") == {"epoch": 3, "note": "ü"}
+    assert read_facts(str(tmp_path / "x.npz")) == facts
+    save_arrays(str(tmp_path / "x.npz"), TREE, epoch=3)
+    assert equal(read_arrays(str(tmp_path / "x.npz"), TREE)[0], TREE)
     assert [path.name for path in tmp_path.iterdir()] == ["x.npz"]
 
 
@@ -256,14 +266,34 @@ def test_resuming_nothing_starts(tmp_path: Path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"recipe": dataclasses.replace(RECIPE, epochs=5)}, r"epochs was 4, now 5\. Resume with the same"),
+        ({"recipe": changed(loss=partial(relative_time_mse, margin=0.4))}, r"loss\.margin was 0\.3, now 0\.4\. Resume"),
+        (
+            {"recipe": changed(loss=lambda value, label: losses.relative_time_mse(value, label, margin=0.3))},
+            "loss was ",
+        ),
+        (
+            {"recipe": changed(optimiser=by_path({"weight": adam(0.02), "delay": adam(0.01)}))},
+            r"other settings: optimiser\.weight\.learning_rate was 0\.01, now 0\.02\. Resume",
+        ),
+        (
+            {"recipe": changed(optimiser=by_path({"weight": adam(0.01, b1=0.8), "delay": adam(0.01)}))},
+            r"optimiser\.weight\.b1 was 0\.9, now 0\.8",
+        ),
+        ({"recipe": changed(learn=("weight", "delay"))}, r"learn was '\[\]', now \\?\"\['weight', 'delay'\]"),
+        (
+            {"recipe": changed(readout=rv.readouts.SpikeCount("output"))},
+            "readout was 'ranvier.readouts.FirstSpike', now",
+        ),
+        ({"recipe": changed(regularizers=(CountTarget("hidden", 2.0, 0.1),))}, "regularizers was '.*now '1 parts'"),
+        ({"network": network(high=2.0)}, r"network\.connections\.0\.delay\.high was 1\.0, now 2\.0"),
+        ({"network": network(weight=2.0)}, r"network\.connections\.0\.weight was .*, now "),
         (
             {"recipe": dataclasses.replace(RECIPE, batch=8, t_end=9.0)},
             r"t_end was 12\.0, now 9\.0, batch was 16, now 8",
         ),
         (
             {"recipe": dataclasses.replace(RECIPE, simulator=rv.EventDriven(max_spikes=2))},
-            "simulator was 'EventDriven",
+            r"simulator\.max_spikes was 1, now 2\.",
         ),
         ({"train": dataset(30, 5)}, "training data was "),
         ({"validation": dataset(16, 5)}, "validation data was "),
@@ -337,7 +367,7 @@ def test_config_says_what_was_asked_for(tmp_path: Path):
     config = RunFolder(tmp_path).config()
     assert config["options"] == {"rate": 0.1}
     assert config["host"] == "here"
-    assert config["implied"]["epochs"] == 4
+    assert config["implied"]["batch"] == 16
 
 
 # Killed --------------------------------------------------------------------------------------------------------------
@@ -387,11 +417,84 @@ def test_interrupted_a_run_stops_after_its_epoch_and_can_go_on(tmp_path: Path):
     wait_for_lines(process, tmp_path, 3)
     process.send_signal(signal.SIGINT)
     _, complaint = process.communicate(timeout=600)
-    assert re.search("KeyboardInterrupt", complaint.decode())
+    assert re.search(r"TrainingInterrupted: stopped after epoch \d+ of \d+; to go on, call fit", complaint.decode())
     assert "callback" not in complaint.decode()
     done = lines(tmp_path)
     assert 3 <= len(done) < EPOCHS
     assert read_facts(tmp_path / "checkpoint.npz")["epoch"] == len(done)
+
+
+def test_more_epochs_go_on_where_fewer_ended(tmp_path: Path):
+    short = run(tmp_path / "run", recipe=changed(epochs=2))
+    assert len(short.epochs) == 2
+    assert same(run(tmp_path / "run", resume=True), run(None))
+    assert len(lines(tmp_path / "run")) == 4
+    assert len(run(tmp_path / "run", resume=True, recipe=changed(epochs=3)).epochs) == 4  # what is done is done
+
+
+def test_a_schedule_over_other_epochs_is_another_one(tmp_path: Path):
+    """More epochs would have had other learning rates from the start."""
+    course = lambda epochs: changed(epochs=epochs, optimiser=adam(cosine(0.01, epochs, steps_per_epoch=2)))
+    run(tmp_path, recipe=course(2))
+    with pytest.raises(RunError, match=r"optimiser\.learning_rate\.decay_steps was 4\.0, now 8\.0"):
+        run(tmp_path, resume=True, recipe=course(4))
+
+
+MARGIN = 0.3
+
+
+def test_what_a_loss_of_ones_own_refers_to_is_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A number outside the function, which it only mentions."""
+    mine = lambda value, label: losses.relative_time_mse(value, label, margin=MARGIN)
+    run(tmp_path, recipe=changed(loss=mine))
+    run(tmp_path, resume=True, recipe=changed(loss=mine))
+    monkeypatch.setitem(globals(), "MARGIN", 0.4)
+    with pytest.raises(RunError, match=r"loss\.MARGIN was 0\.3, now 0\.4"):
+        run(tmp_path, resume=True, recipe=changed(loss=mine))
+
+
+def test_what_is_compared_is_the_same_in_another_process(tmp_path: Path):
+    """No address, no order of a set: else nothing could be resumed."""
+    script = "import json, test_checkpoint as t; print(json.dumps(t.RECIPE.describe()))"
+    found = []
+    for seed in ("1", "2"):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "JAX_ENABLE_X64": "1"}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent, env=environment)
+        assert done.returncode == 0, done.stderr
+        found.append(done.stdout)
+    assert found[0] == found[1]
+    assert json.loads(found[0])["loss.margin"] == 0.3
+
+
+def test_ctrl_c_says_how_to_go_on_and_is_a_keyboard_interrupt(tmp_path: Path):
+    def interrupt(metrics: dict[str, Any], network: rv.Network) -> None:
+        if metrics["epoch"] == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    way = rf"stopped after epoch 2 of 4; to go on, call fit again with the same .* out='{tmp_path}/run', resume=True\."
+    with pytest.raises(KeyboardInterrupt, match=way):
+        run(tmp_path / "run", on_epoch_end=interrupt)
+    assert same(run(tmp_path / "run", resume=True), run(None))
+    with pytest.raises(TrainingInterrupted, match="after epoch 2 of 4; nothing was written: pass `out`") as caught:
+        run(None, on_epoch_end=interrupt)
+    assert caught.value.fitted is not None
+    assert len(caught.value.fitted.epochs) == 2
+    shorter = run(None, recipe=changed(epochs=2))
+    assert same(caught.value.fitted, shorter)
+
+
+def test_a_second_ctrl_c_stops_at_once_and_says_so_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """In the middle of an epoch, whose program has the memory of the network already."""
+
+    def interrupted_epoch(*_: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    run(tmp_path, recipe=changed(epochs=2))
+    monkeypatch.setattr(loop, "train_epoch", interrupted_epoch)
+    with pytest.raises(TrainingInterrupted, match="stopped after epoch 2 of 4; to go on"):
+        run(tmp_path, resume=True)
 
 
 @pytest.mark.parametrize("moment", [1, 2])

@@ -1,7 +1,8 @@
-"""Recovery of silent neurons: the rule by hand over several batches, in any graph, and that it works."""
+"""Regularizers: bounds and targets of spike counts, and the recovery of silent neurons, by hand and at work."""
 
 import dataclasses
 import io
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,7 +12,14 @@ import pytest
 
 import build
 import ranvier as rv
-from ranvier.regularizers import RecoveryState, SilentRecovery, silent_share
+from ranvier.regularizers import (
+    CountLowerBound,
+    CountTarget,
+    CountUpperBound,
+    RecoveryState,
+    SilentRecovery,
+    silent_share,
+)
 
 
 def two_layers(weight: float = 1.0, dtype: jnp.dtype = jnp.float64) -> rv.Network:
@@ -228,3 +236,89 @@ def test_shares_and_states_that_do_not_fit(wrong: dict[str, jax.Array]):
         recovery(network, wrong, recovery.init(network))
     with pytest.raises(ValueError, match=r"`state` must hold one number per neuron .*'hidden': \(3,\)"):
         recovery(network, FINE, RecoveryState(wrong))
+
+
+# Spike counts --------------------------------------------------------------------------------------------------------
+
+COUNTS = np.array([[3, 0, 6], [1, 1, 1]])
+"""Spikes of three neurons in two samples."""
+
+
+def counted(counts: np.ndarray = COUNTS) -> rv.Solution:
+    """A solution with so many spikes of `hidden`."""
+    rows = [np.repeat(np.arange(3), row) for row in counts]
+    times = [np.linspace(1.0, 2.0, len(row)) for row in rows]
+    train = rv.Spikes.from_ragged(times, rows).with_size(3)
+    whole = rv.simulate(two_layers(), rv.Spikes([[1.0], [1.0]], [[0], [0]]), rv.EventDriven(), t_end=9.0)
+    return dataclasses.replace(whole, spikes={"hidden": train})
+
+
+def test_bounds_of_spike_counts_by_hand():
+    """Means 3 and 1 of the samples above 1.5: 1.5^2 and 0; below 2: 0, 2, 0 and 1, 1, 1."""
+    assert float(CountUpperBound("hidden", 1.5, strength=2.0)(counted())) == pytest.approx(2.0 * 1.5**2 / 2)
+    assert float(CountUpperBound("hidden", 1.5, strength=2.0, power=1.0)(counted())) == pytest.approx(2.0 * 1.5 / 2)
+    assert float(CountLowerBound("hidden", 2.0, strength=3.0)(counted())) == pytest.approx(3.0 * (4 + 3) / 6)
+    assert float(CountLowerBound("hidden", 2.0, strength=3.0, power=1.0)(counted())) == pytest.approx(3.0 * (2 + 3) / 6)
+    one = counted(COUNTS[:1])
+    one = dataclasses.replace(one, spikes={"hidden": jax.tree.map(lambda leaf: leaf[0], one.spikes["hidden"])})
+    assert float(CountUpperBound("hidden", 1.5, strength=2.0)(one)) == pytest.approx(2.0 * 1.5**2)
+    assert float(CountLowerBound("hidden", 2.0, strength=3.0)(one)) == pytest.approx(3.0 * 4 / 3)
+
+
+def test_the_target_of_spike_counts_by_hand():
+    """Half the mean square of 1, -2, 4 and -1, -1, -1; each spike is pulled by what its neuron has too many, over 3."""
+    target = CountTarget("hidden", 2.0, strength=0.5)
+    assert float(target(counted())) == pytest.approx(0.5 * ((1 + 4 + 16) / 3 + 1) / 4)
+
+    def value(time: jax.Array) -> jax.Array:
+        solution = counted()
+        moved = rv.Spikes(time, solution.spikes["hidden"].unit, 3)
+        return target(dataclasses.replace(solution, spikes={"hidden": moved}))
+
+    time, unit = counted().spikes["hidden"].time, np.asarray(counted().spikes["hidden"].unit)
+    excess = np.where(unit < 0, 0, np.take_along_axis(COUNTS - 2.0, np.maximum(unit, 0), axis=1))
+    np.testing.assert_allclose(jax.grad(value)(time), -0.5 * excess / 3 / 2, rtol=1e-12)
+
+
+@pytest.mark.parametrize("weight", [0.25, 2.0])
+def test_the_target_draws_spike_counts_to_it_from_both_sides(weight: float):
+    """Nothing but the target teaches: weights grow or shrink until each neuron fires about five times."""
+    start = rv.feedforward([10, 5], neuron=rv.LIF(), weight=rv.uniform(0.8 * weight, weight), key=jax.random.key(1))
+    spikes = rv.Spikes(np.linspace(0.0, 30.0, 40), np.arange(40) % 10)
+    learn, fixed = rv.partition(start, "weight")
+    solve = lambda learn: rv.simulate(rv.combine(learn, fixed), spikes, rv.EventDriven(), t_end=40.0)
+    slope = jax.jit(jax.grad(lambda learn: CountTarget("output", 5.0, strength=1.0)(solve(learn))))
+    before = np.asarray(rv.spike_count(solve(learn).spikes["output"]))
+    assert (before < 4).all() if weight < 1 else (before > 6).all()
+    for _ in range(150):
+        step = lambda value, gradient: value - 0.02 * jnp.sign(gradient)
+        learn = jax.tree.map(step, learn, slope(learn))
+    after = np.asarray(rv.spike_count(solve(learn).spikes["output"]))
+    assert np.abs(after - 5).max() <= 1
+
+
+@pytest.mark.parametrize("term", [CountUpperBound("output", 0.5, 1.0), CountLowerBound("output", 9.0, 1.0)])
+def test_bounds_refuse_an_exact_derivative_and_name_alternatives(term: CountUpperBound | CountLowerBound):
+    net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(9.0), key=jax.random.key(0))
+    spikes = rv.Spikes([1.0, 2.0], [0, 1])
+    learn, fixed = rv.partition(net)
+    value = lambda learn: term(rv.simulate(rv.combine(learn, fixed), spikes, rv.EventDriven(), t_end=20.0))
+    assert float(value(learn)) > 0
+    with pytest.raises(ValueError, match="spike_count: the gradient of a spike count is not available"):
+        jax.grad(value)(learn)
+    watched = lambda learn: (jax.tree.leaves(learn)[0].sum(), value(learn))
+    jax.grad(watched, has_aux=True)(learn)  # only looked at
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: CountUpperBound("hidden", -1.0, 1.0), "CountUpperBound: `limit` must be a finite number >= 0; got -1"),
+        (lambda: CountLowerBound("hidden", 1.0, float("inf")), "CountLowerBound: `strength` must be .*; got inf"),
+        (lambda: CountUpperBound("hidden", 1.0, 1.0, power=0.5), "`power` must be a finite number >= 1; got 0.5"),
+        (lambda: CountTarget("hidden", float("nan"), 1.0), "CountTarget: `target` must be .*; got nan"),
+    ],
+)
+def test_bounds_out_of_range_are_refused(make: Any, message: str):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -18,8 +18,8 @@ Silent outputs, the same in every loss on first spikes:
   can cost, so that curves and the choice of the best epoch see it. To bring the neuron back is the task of
   `ranvier.regularizers.SilentRecovery`.
 
-Values and gradients are finite for all times and potentials that a simulation can give, with one exception: a label
-out of range that JAX has traced cannot be refused, so its loss is NaN. Concrete labels are checked.
+Values and gradients are finite for times up to 1e12 ms, also in float32, with one exception: a label out of range that
+JAX has traced cannot be refused, so its loss is NaN. Concrete labels are checked.
 """
 
 import math
