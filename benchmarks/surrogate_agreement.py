@@ -12,7 +12,6 @@ import sys
 from pathlib import Path
 
 import jax
-import jax.numpy as jnp
 
 import ranvier as rv
 from ranvier.checks import gradient_agreement
@@ -28,11 +27,10 @@ def cosines(folder: Path, beta: float, detach_time: bool, trained: bool) -> dict
     network = network if trained else experiment.network()
     data = experiment.data().validation
     recipe = experiment.recipe(SAMPLES)
-    label = jnp.asarray(data.label[:SAMPLES])
+    label = data.target[:SAMPLES]
 
     def loss(solution: rv.Solution) -> jax.Array:
-        one = lambda spikes, voltages, label: recipe.loss(rv.Solution(spikes, voltages, solution.stats), label)
-        return jnp.mean(jax.vmap(one)(solution.spikes, solution.voltages, label))
+        return recipe.loss(recipe.readout(solution), label)
 
     spike = rv.clock_driven.SurrogateSpikes(rv.surrogates.superspike(beta), detach_time=detach_time)
     found = gradient_agreement(
@@ -42,7 +40,7 @@ def cosines(folder: Path, beta: float, detach_time: bool, trained: bool) -> dict
         rv.ClockDriven(experiment.dt, spike=spike, max_spikes=1),
         t_end=recipe.t_end,
         loss=loss,
-        record=recipe.record,
+        record=recipe.readout.record,
     )
     return {name: agreement.cosine for name, agreement in found.items()}
 

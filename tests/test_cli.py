@@ -22,7 +22,6 @@ from ranvier.cli.output import quartiles
 from ranvier.cli.seeds import PARENT, parse_seeds
 from ranvier.experiments import (
     YinYang,
-    earliest,
     load_run,
     run,
     yin_yang,
@@ -365,11 +364,6 @@ def test_the_seed_decides_the_network_and_nothing_else_is_compiled_for_it():
     assert np.array_equal(one.connections[0].weight, same.connections[0].weight)
     assert not np.array_equal(one.connections[0].weight, other.connections[0].weight)
     assert yin_yang(seed=1).recipe(5000) is yin_yang(seed=2).recipe(5000)
-
-
-def test_the_answer_is_the_output_that_fires_alone_first():
-    firsts = jnp.array([[2.0, 1.0, 3.0], [jnp.inf, jnp.inf, 3.0], [jnp.inf] * 3, [1.0, 1.0, 2.0], [2.0, 1.0, 2.0]])
-    assert [int(earliest(first)) for first in firsts] == [1, 2, -1, -1, 1]
 
 
 def test_delays_may_learn_alone():

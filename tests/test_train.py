@@ -320,6 +320,114 @@ def test_losses_on_recorded_potentials():
     assert rule.describe()["readout.population"] == "output"
 
 
+def test_one_connection_may_be_frozen_and_another_have_its_own_rate():
+    """`learn` and `by_path` speak of connections and populations in the same words."""
+    train = dataset(40)
+    paths = ("weight", "input->hidden.delay", "output.v_threshold")
+    rates = {"weight": optax.sgd(0.1), "hidden->output.weight": optax.sgd(0.2), "input->hidden.delay": optax.sgd(0.3),
+             "output.v_threshold": optax.sgd(0.4)}  # fmt: skip
+    one = recipe(learn=paths, optimiser=by_path(rates), batch=64, epochs=1)
+    start, end = network(), fit(network(), train, train, one, key=KEY).last
+    learn, fixed = rv.partition(start, *paths)
+
+    def mean(learn: rv.Network) -> Array:
+        solution = rv.simulate(rv.combine(learn, fixed), train.spikes, BASE.simulator, t_end=BASE.t_end)
+        return loss(rv.first_spike(solution.spikes["output"]), train.target)
+
+    slope = jax.grad(mean)(learn)
+    hidden, output = zip(start.connections, slope.connections, end.connections, strict=True)
+    np.testing.assert_allclose(hidden[2].weight, hidden[0].weight - 0.1 * hidden[1].weight, rtol=1e-9)
+    np.testing.assert_allclose(output[2].weight, output[0].weight - 0.2 * output[1].weight, rtol=1e-9)
+    np.testing.assert_allclose(hidden[2].delay.raw, hidden[0].delay.raw - 0.3 * hidden[1].delay.raw, rtol=1e-9)
+    assert equal(output[2].delay, output[0].delay)
+    assert equal(end.neurons["hidden"], start.neurons["hidden"])
+    assert not equal(end.neurons["output"].v_threshold, start.neurons["output"].v_threshold)
+
+
+def integrators() -> rv.Network:
+    return rv.feedforward([2, 3], neuron=rv.LI(10.0, 5.0), weight=rv.constant(1.0), key=jax.random.key(0))
+
+
+def test_regression_on_potentials_needs_no_classes_and_chooses_by_loss():
+    """Targets of floats, along a sequence of times: what a network with other weights does."""
+    times, close = np.arange(2.0, 30.0, 2.0), dataset(40).spikes
+    spikes = rv.Spikes(10.0 * close.time, close.unit)
+    readout = readouts.Potential("output", times)
+    wanted = rv.feedforward([2, 3], neuron=rv.LI(10.0, 5.0), weight=rv.normal(2.0, 1.0), key=jax.random.key(3))
+    aim = readout(rv.simulate(wanted, spikes, BASE.simulator, t_end=30.0, record=readout.record))
+    data = Dataset(spikes, aim)
+    assert data.classes is None
+    rule = recipe(
+        t_end=30.0,
+        readout=readout,
+        loss=rv.losses.squared_error,
+        metrics={"largest": lambda value, target: jnp.abs(value - target).max()},
+        optimiser=by_path({"weight": adam(0.1)}),
+        learn=("weight",),
+        epochs=60,
+    )
+    fitted = fit(integrators(), data, data, rule, key=KEY)
+    first, best = fitted.epochs[0], fitted.epochs[fitted.best_epoch - 1]
+    assert "accuracy" not in first
+    assert best["validation_loss"] == min(line["validation_loss"] for line in fitted.epochs) < 1e-3 * first["loss"]
+    np.testing.assert_allclose(fitted.network.connections[0].weight, wanted.connections[0].weight, atol=0.05)
+    value = readout(rv.simulate(fitted.network, data.spikes, BASE.simulator, t_end=30.0, record=readout.record))
+    found = evaluate(fitted.network, data, rule)
+    assert found["loss"] == pytest.approx(float(np.mean((value - aim) ** 2)), rel=1e-9)
+    assert found["largest"] == pytest.approx(float(np.abs(value - aim).max(axis=(1, 2)).mean()), rel=1e-9)
+    assert best["validation_largest"] == pytest.approx(found["largest"], rel=1e-9)
+
+
+def test_a_class_at_each_of_several_times_is_counted_at_each():
+    times, train = np.array([5.0, 20.0]), dataset(30)
+    data = Dataset(train.spikes, np.stack([train.target, 1 - train.target], axis=1))
+    net = rv.feedforward([2, 2], neuron=rv.LI(10.0, 5.0), weight=rv.normal(1.0, 1.0), key=jax.random.key(2))
+    readout = readouts.Potential("output", times)
+    found = evaluate(net, data, recipe(t_end=30.0, readout=readout, loss=cross_entropy))
+    voltage = rv.simulate(net, data.spikes, BASE.simulator, t_end=30.0, record=readout.record).voltages["output"]
+    assert found["accuracy"] == pytest.approx(np.mean(np.asarray(voltage).argmax(axis=-1) == np.asarray(data.target)))
+    assert 0 < found["accuracy"] < 1
+
+
+def test_targets_may_be_a_tree():
+    train = dataset(20)
+    data = Dataset(train.spikes, {"label": train.target, "weight": jnp.linspace(0.0, 1.0, 20)})
+    weighted = lambda first, target: target["weight"] * loss(first, target["label"])
+    found = evaluate(network(), data, recipe(loss=weighted))
+    solution = rv.simulate(network(), train.spikes, BASE.simulator, t_end=BASE.t_end)
+    each = jax.vmap(weighted)(rv.first_spike(solution.spikes["output"]), data.target)
+    assert found["loss"] == pytest.approx(float(each.mean()), rel=1e-12)
+    assert "accuracy" not in found
+
+
+def test_classes_without_a_rule_for_the_answer_are_refused():
+    mine = recipe(readout=lambda solution: rv.first_spike(solution.spikes["output"]))
+    with pytest.raises(ValueError, match="nothing says which class the network answers with; pass `predict`"):
+        fit(network(), dataset(20), dataset(20), mine, key=KEY)
+    told = dataclasses.replace(mine, predict=readouts.earliest)
+    assert evaluate(network(), dataset(20), told) == evaluate(network(), dataset(20), BASE)
+
+
+def test_regularizers_are_added_to_what_is_minimised_and_told_apart():
+    train = dataset(40)
+    late = lambda solution: 0.1 * jnp.minimum(solution.spikes["hidden"].time[0], 9.0)
+    plain, added = (recipe(optimiser=optax.sgd(0.1), batch=64, epochs=1, regularizers=it) for it in ((), (late, late)))
+    one, other = (fit(network(), train, train, it, key=KEY) for it in (plain, added))
+    assert one.epochs[0]["loss"] == other.epochs[0]["loss"]
+    assert "regularization" not in one.epochs[0]
+    solution = rv.simulate(network(), train.spikes, BASE.simulator, t_end=BASE.t_end)
+    mean = float(0.2 * jnp.minimum(solution.spikes["hidden"].time[:, 0], 9.0).mean())
+    assert other.epochs[0]["regularization"] == pytest.approx(mean, rel=1e-12)
+    assert other.epochs[0]["validation_regularization"] < mean
+    assert not equal(one.last, other.last)
+
+
+@pytest.mark.parametrize("name", ["loss", "accuracy", "validation_mine", "epoch"])
+def test_a_metric_cannot_take_the_name_of_another(name: str):
+    with pytest.raises(ValueError, match=f"`metrics` cannot be named {name}"):
+        recipe(metrics={name: loss})
+
+
 def test_a_loss_that_is_not_finite_stops_training():
     def bad(first: Array, label: Array) -> Array:
         return loss(first, label) + jnp.inf
