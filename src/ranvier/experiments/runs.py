@@ -12,8 +12,9 @@ from ranvier.experiments.mnist_experiment import Mnist
 from ranvier.experiments.temporal_order_experiment import TemporalOrder
 from ranvier.experiments.yin_yang_experiment import YinYang
 from ranvier.network import Network
+from ranvier.saving import load
 from ranvier.selection import partition
-from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit, read_arrays
+from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit
 from ranvier.train.provenance import provenance
 
 EXPERIMENTS: dict[str, type[AbstractExperiment]] = {kind.name: kind for kind in (YinYang, Mnist, TemporalOrder)}
@@ -80,7 +81,6 @@ def draw_report(folder: Path | str) -> Path:
 
     Raises:
         RunError: the folder does not hold a finished run.
-        BrokenFileError: its network is truncated or changed.
     """
     experiment, network = load_run(folder)
     return experiment.draw(RunFolder(folder), network)
@@ -118,7 +118,6 @@ def load_run(folder: Path | str) -> tuple[AbstractExperiment, Network]:
 
     Raises:
         RunError: it is no run folder, or one of an unknown experiment, or has no network yet.
-        BrokenFileError: its network is truncated or changed.
     """
     files = RunFolder(folder)
     stored: dict[str, Any] = files.config()["options"]
@@ -129,8 +128,10 @@ def load_run(folder: Path | str) -> tuple[AbstractExperiment, Network]:
         msg = f"{files.path} holds a run that this version of ranvier cannot read: {error}"
         raise RunError(msg) from error
     try:
-        network, _ = read_arrays(files.network, experiment.network())
+        network = load(files.network)
     except FileNotFoundError as error:
         msg = f"{files.path} holds a run that is not finished; finish it first, with --resume."
         raise RunError(msg) from error
+    except ValueError as error:
+        raise RunError(str(error)) from error
     return experiment, network

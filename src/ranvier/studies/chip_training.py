@@ -65,7 +65,7 @@ def accuracy_on(
 ) -> Float[Array, ""]:
     """Share of right answers of one network, in runs of the protocol's batch; to be mapped."""
     recipe = build_recipe(protocol, InTheLoop(substrate))
-    return shares(evaluation_epoch(recipe, network, data, key, protocol.batch), data)[0]
+    return shares(evaluation_epoch(recipe, network, data, key, protocol.batch)[0], data)[0]
 
 
 def _recipe(protocol: Protocol, make: MakeSubstrate, seed: Int[Array, ""]) -> Recipe:

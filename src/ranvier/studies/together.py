@@ -131,7 +131,7 @@ def train_together(
         mine, state = recipe(setting), State(eqx.combine(state.network, fixed), state.optimiser, state.recovery)
         state, trained = training_epoch(mine, state, train, key, epoch)
         noise = jax.random.fold_in(key, plan.epochs + epoch)
-        checked = evaluation_epoch(mine, state.network, validation, noise, evaluation_batch)
+        checked, _ = evaluation_epoch(mine, state.network, validation, noise, evaluation_batch)
         return _without_fixed(state), (shares(trained, train), shares(checked, validation))
 
     @jax.jit
@@ -194,7 +194,7 @@ def accuracy_of(
     """
 
     def one(own: Network) -> tuple[Array, Array]:
-        totals = evaluation_epoch(recipe, eqx.combine(own, trained.fixed), data, jax.random.key(0), batch)
+        totals, _ = evaluation_epoch(recipe, eqx.combine(own, trained.fixed), data, jax.random.key(0), batch)
         return shares(totals, data)
 
     accuracy, loss = jax.jit(lambda own: in_groups(one, own))(trained.own)

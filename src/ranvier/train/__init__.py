@@ -34,6 +34,7 @@ from ranvier.train.dataset import Dataset as Dataset
 from ranvier.train.loop import Fitted as Fitted
 from ranvier.train.loop import TrainingError as TrainingError
 from ranvier.train.loop import TrainingInterrupted as TrainingInterrupted
+from ranvier.train.loop import answers as answers
 from ranvier.train.loop import best_epoch as best_epoch
 from ranvier.train.loop import evaluate as evaluate
 from ranvier.train.loop import fit as fit

@@ -106,6 +106,30 @@ def read_facts(path: Path | str) -> dict[str, Any]:
     return _read(path)[0]["facts"]
 
 
+def read_named(path: Path | str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read what `save_arrays` wrote of a dictionary of arrays, whatever is in it.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The dictionary, and the facts; raises as `read_arrays` does.
+
+    Example:
+        >>> import tempfile, jax.numpy as jnp
+        >>> from pathlib import Path
+        >>> from ranvier.train import save_arrays
+        >>> from ranvier.train.checkpoint import read_named
+        >>> path = Path(tempfile.mkdtemp()) / "numbers.npz"
+        >>> save_arrays(path, {"a": jnp.zeros(2)})
+        >>> list(read_named(path)[0])
+        ['a']
+    """
+    header, leaves = _read(path)
+    names = [entry["name"].removeprefix("['").removesuffix("']") for entry in header["arrays"]]
+    return dict(zip(names, leaves, strict=True)), header["facts"]
+
+
 def write_atomically(path: Path | str, content: bytes) -> None:
     """Write a file such that after a crash there is the old one or the new one, whole and on the disk."""
     path = Path(path)

@@ -90,7 +90,7 @@ def training_epoch(
 
 def evaluation_epoch(
     recipe: Recipe, network: Network, data: Dataset, key: PRNGKeyArray, batch: int = EVALUATION_BATCH
-) -> Totals:
+) -> tuple[Totals, Int[Array, "samples ..."] | None]:
     """Go through the data once without learning. Not compiled, so that it can be mapped.
 
     Args:
@@ -99,17 +99,23 @@ def evaluation_epoch(
         data: Samples.
         key: Decides the noise, if the simulator has any.
         batch: Samples at once.
+
+    Returns:
+        The sums, and what the network answers to each sample, where targets are classes.
     """
     size = min(data.size, batch)
     index, weight = _batches(jnp.arange(data.size), size, network.dtype)
 
-    def step(totals: Totals, batch: tuple[Array, Array, Array]) -> tuple[Totals, None]:
+    def step(totals: Totals, batch: tuple[Array, Array, Array]) -> tuple[Totals, Array | None]:
         chosen = jax.tree.map(lambda leaf: leaf[batch[0]], data)
         solution = _simulate(recipe, network, chosen.spikes, jax.random.fold_in(key, batch[2]))
-        value, loss, penalty = _judge(recipe, solution, chosen.target)
-        return _add(recipe, totals, solution, chosen, (value, loss, penalty), batch[1]), None
+        judged = _judge(recipe, solution, chosen.target)
+        answer = None if data.classes is None else jax.vmap(decide(recipe))(judged[0])
+        return _add(recipe, totals, solution, chosen, judged, batch[1]), answer
 
-    return jax.lax.scan(step, _no_totals(recipe, network, data, size), (index, weight, jnp.arange(len(index))))[0]
+    start = _no_totals(recipe, network, data, size)
+    totals, answer = jax.lax.scan(step, start, (index, weight, jnp.arange(len(index))))
+    return totals, None if answer is None else answer.reshape(-1, *answer.shape[2:])[: data.size]
 
 
 train_epoch = jax.jit(training_epoch, static_argnums=0, donate_argnums=1)

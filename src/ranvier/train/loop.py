@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, PRNGKeyArray, Shaped
+from jaxtyping import ArrayLike, Int, PRNGKeyArray, Shaped
 
 from ranvier.network import Network
+from ranvier.saving import save
 from ranvier.selection import partition
 from ranvier.simulation import STATUS
 from ranvier.train.checkpoint import read_arrays, save_arrays
@@ -29,6 +30,7 @@ from ranvier.train.optimisers import learning_paths, learning_rates
 from ranvier.train.progress import AbstractProgress, NoProgress
 from ranvier.train.recipe import Recipe
 from ranvier.train.run_folder import RunFolder
+from ranvier.train.samples import keep_samples
 
 Metrics = dict[str, Any]
 
@@ -139,9 +141,39 @@ def evaluate(network: Network, data: Dataset, recipe: Recipe, *, key: PRNGKeyArr
         TrainingError: spikes did not fit, or the loss is not finite.
     """
     data.check(network, recipe.t_end)
-    totals = _copy(plain_epoch(recipe, network, data, jax.random.key(0) if key is None else key))
+    return _metrics(_look(network, data, recipe, key)[0], network, data.size)
+
+
+def answers(
+    network: Network, data: Dataset, recipe: Recipe, *, key: PRNGKeyArray | None = None
+) -> Int[np.ndarray, "samples ..."]:
+    """The class that a network answers with to each sample of a data set, -1 for none.
+
+    Args:
+        network: The network.
+        data: Samples with classes as targets.
+        recipe: Simulator, readout and loss.
+        key: As for `evaluate`, of which this is the same program.
+
+    Returns:
+        Classes, of the shape of `data.target`.
+
+    Raises:
+        ValueError: the data do not fit the network, or their targets are no classes.
+        TrainingError: spikes did not fit, or the loss is not finite.
+    """
+    if data.classes is None:
+        msg = "answers: the targets of `data` are no classes; apply recipe.readout to a simulation for its values."
+        raise ValueError(msg)
+    return _look(network, data, recipe, key)[1]
+
+
+def _look(network: Network, data: Dataset, recipe: Recipe, key: PRNGKeyArray | None) -> tuple[Totals, Any]:
+    """Go through data once, without learning."""
+    data.check(network, recipe.t_end)
+    totals, answer = _copy(plain_epoch(recipe, network, data, jax.random.key(0) if key is None else key))
     _refuse(totals, network, recipe, "evaluation")
-    return _metrics(totals, network, data.size)
+    return totals, answer
 
 
 def best_epoch(epochs: Sequence[Mapping[str, Any]]) -> int:
@@ -180,7 +212,8 @@ class _Run:
         )
         self.folder, self.on_epoch_end = folder, on_epoch_end
         self.state, self.best, self.epochs = initial_state(network, recipe), _copy(network), []
-        self.saved_epoch, self.saved_at = 0, -math.inf
+        self.answer = np.full(np.shape(validation.target) if validation.classes is not None else (0,), -1, np.int32)
+        self.saved_epoch, self.saved_at, self.advanced = 0, -math.inf, False
 
     def begin(self, options: dict[str, Any], facts: dict[str, Any], resume: bool) -> None:
         """Open the folder, and go back to its checkpoint if there is one."""
@@ -195,12 +228,17 @@ class _Run:
         }
         self.folder.start(options, implied, facts, resume=resume)
         if self.folder.checkpoint.exists():
-            tree, stored = read_arrays(self.folder.checkpoint, {"state": self.state, "best": self.best})
-            self.state, self.best = tree["state"], tree["best"]
+            tree, stored = read_arrays(self.folder.checkpoint, self._kept())
+            self.state, self.best, self.answer = tree["state"], tree["best"], tree["answer"]
             self.epochs = self.folder.keep_epochs(stored["epoch"])
             self.saved_epoch = len(self.epochs)
         else:
             self.epochs = self.folder.keep_epochs(0)
+            save(self.folder.initial, self.network)
+
+    def _kept(self) -> dict[str, Any]:
+        """What a checkpoint holds."""
+        return {"state": self.state, "best": self.best, "answer": self.answer}
 
     @property
     def finished(self) -> bool:
@@ -212,7 +250,7 @@ class _Run:
 
     def epoch(self, interrupted: Callable[[], bool], shown: AbstractProgress) -> Metrics:
         """Train for one epoch, validate, and write down how it went."""
-        number, start = len(self.epochs) + 1, time.perf_counter()
+        number, start, self.advanced = len(self.epochs) + 1, time.perf_counter(), True
         shown.phase("training")
         self.state, totals = train_epoch(self.recipe, self.state, self.train, self.key, jnp.asarray(number, jnp.int32))
         totals = _copy(totals)
@@ -220,7 +258,7 @@ class _Run:
         _refuse(totals, self.network, self.recipe, f"epoch {number}")
         shown.phase("validation")
         noise = jax.random.fold_in(jax.random.fold_in(self.key, 0), number)  # no training epoch has the key of 0
-        checked = _copy(plain_epoch(self.recipe, self.state.network, self.validation, noise))
+        checked, answer = _copy(plain_epoch(self.recipe, self.state.network, self.validation, noise))
         _refuse(checked, self.network, self.recipe, f"validation after epoch {number}")
         judged = _metrics(checked, self.network, self.validation.size)
         metrics = {
@@ -232,17 +270,18 @@ class _Run:
             "samples_per_second": self.train.size / (trained - start),
             "seconds": time.perf_counter() - start,
         }
-        self._keep(metrics)
+        self._keep(metrics, answer)
         if interrupted():
             self._save(now=True)
             raise KeyboardInterrupt
         return metrics
 
-    def _keep(self, metrics: Metrics) -> None:
+    def _keep(self, metrics: Metrics, answer: Int[np.ndarray, "samples ..."] | None) -> None:
         """Take an epoch down, and tell whoever wants to know; if that fails no epoch is lost."""
         self.epochs.append(metrics)
         if best_epoch(self.epochs) == metrics["epoch"]:
             self.best = _copy(self.state.network)
+            self.answer = self.answer if answer is None else answer
         if self.folder is not None:
             self.folder.append_epoch(metrics)
         self._save(now=self.finished)
@@ -273,14 +312,15 @@ class _Run:
         due = now or time.monotonic() - self.saved_at >= CHECKPOINT_SECONDS
         if self.folder is None or self.saved_epoch == len(self.epochs) or not due:
             return
-        save_arrays(self.folder.checkpoint, {"state": self.state, "best": self.best}, epoch=len(self.epochs))
+        save_arrays(self.folder.checkpoint, self._kept(), epoch=len(self.epochs))
         self.saved_epoch, self.saved_at = len(self.epochs), time.monotonic()
 
     def end(self) -> Fitted:
         """Keep the best network."""
         fitted = self._fitted()
-        if self.folder is not None:
-            save_arrays(self.folder.network, fitted.network, epoch=fitted.best_epoch)
+        if self.folder is not None and (self.advanced or not self.folder.samples.exists()):
+            save(self.folder.network, fitted.network)
+            keep_samples(self.folder, fitted.network, self.validation, self.recipe, self.answer)
         return fitted
 
     def _fitted(self) -> Fitted:

@@ -3,7 +3,9 @@
     config.json       what was asked for, where it runs, and with which versions
     metrics.jsonl     one line per epoch
     checkpoint.npz    everything needed to go on exactly where it stands
-    network.npz       the network that did best on the validation data
+    initial.npz       the network before training, as ranvier.load reads it
+    network.npz       the network that did best on the validation data, as ranvier.load reads it
+    samples.npz       some validation samples, and the answers to all; see ranvier.train.samples
     metrics.json      the result, when the run is finished
     .lock             held (flock) by the process that is at work; a dead process holds nothing
 
@@ -21,7 +23,7 @@ from typing import Any
 
 from ranvier.train.checkpoint import plain, write_atomically
 
-FILES = ("config.json", "metrics.jsonl", "checkpoint.npz", "network.npz", "metrics.json")
+FILES = ("config.json", "metrics.jsonl", "checkpoint.npz", "initial.npz", "network.npz", "samples.npz", "metrics.json")
 
 
 TOLD = 4
@@ -51,7 +53,9 @@ class RunFolder:
     def __init__(self, path: Path | str):
         self.path = Path(path)
         self.checkpoint = self.path / "checkpoint.npz"
+        self.initial = self.path / "initial.npz"
         self.network = self.path / "network.npz"
+        self.samples = self.path / "samples.npz"
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
