@@ -65,6 +65,7 @@ if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_H
     from ranvier import patterns as patterns
     from ranvier import plots as plots
     from ranvier import queues as queues
+    from ranvier import readouts as readouts
     from ranvier import regularizers as regularizers
     from ranvier import simulation as simulation
     from ranvier import surrogates as surrogates
