@@ -30,6 +30,8 @@ from ranvier.delays import synaptic as synaptic
 from ranvier.events import Spikes as Spikes
 from ranvier.events import first_spike as first_spike
 from ranvier.events import spike_count as spike_count
+from ranvier.gradients import ExactDerivative as ExactDerivative
+from ranvier.gradients import SpikeValue as SpikeValue
 from ranvier.network import Network as Network
 from ranvier.network import project as project
 from ranvier.neurons import LI as LI
@@ -102,6 +104,7 @@ __all__ = [
     "Dataset",
     "DendriticDelay",
     "EventDriven",
+    "ExactDerivative",
     "FirstSpike",
     "FixedDelay",
     "HodgkinHuxley",
@@ -112,6 +115,7 @@ __all__ = [
     "Population",
     "Recipe",
     "Solution",
+    "SpikeValue",
     "Spikes",
     "Stats",
     "SynapticDelay",

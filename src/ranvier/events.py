@@ -29,6 +29,8 @@ class Spikes(eqx.Module):
         time: Spike times in ms, ascending, `inf` where there is no spike; shape (n,) or (batch, n).
         unit: Index of the neuron of each spike, -1 where there is none; same shape; kept as 32-bit integers.
         size: Number of units of the population, where known; `simulate` and the encoders say it.
+        presence: 1 for each spike and 0 for each free place; same shape. Simulators give it where their gradient sees
+            spikes appear and vanish (`ranvier.SpikeValue`): its gradient is what each spike is worth.
 
     Raises:
         ValueError: the shapes differ, `time` is not floating or `unit` not integer, a unit is beyond 32 bits or does
@@ -43,11 +45,20 @@ class Spikes(eqx.Module):
     time: Float[Array, "*batch n"]
     unit: Int[Array, "*batch n"]
     size: int | None = eqx.field(static=True)
+    presence: Float[Array, "*batch n"] | None = None
 
-    def __init__(self, time: ArrayLike | Sequence, unit: ArrayLike | Sequence, size: int | None = None):
+    def __init__(
+        self,
+        time: ArrayLike | Sequence,
+        unit: ArrayLike | Sequence,
+        size: int | None = None,
+        *,
+        presence: Float[Array, "*batch n"] | None = None,
+    ):
         self.time = jnp.asarray(time)
         self.unit = as_units(unit)
         self.size = size if size is None else int(size)
+        self.presence = presence
         if not jnp.issubdtype(self.time.dtype, jnp.floating):
             msg = f"Spikes: `time` must be floating-point (ms); got {self.time.dtype}. Pass floats such as 2.0."
             raise ValueError(msg)
@@ -182,7 +193,7 @@ class Spikes(eqx.Module):
             >>> rv.first_spike(rv.Spikes([1.0], [2]).with_size(3)).tolist()
             [inf, inf, 1.0]
         """
-        return Spikes(self.time, self.unit, size)
+        return Spikes(self.time, self.unit, size, presence=self.presence)
 
     def crop(self, start: Float[ArrayLike, ""], end: Float[ArrayLike, ""]) -> "Spikes":
         """The spikes with `start <= t < end`. Times stay as they are; `shift(-start)` counts them from `start`.
@@ -210,7 +221,8 @@ class Spikes(eqx.Module):
         order = jnp.argsort(out, axis=-1, stable=True)
         time, unit = jnp.where(out, jnp.inf, self.time), jnp.where(out, -1, self.unit)
         along = lambda values: jnp.take_along_axis(values, order, axis=-1)
-        return Spikes(along(time), along(unit), self.size)
+        presence = None if self.presence is None else along(jnp.where(out, 0.0, self.presence))
+        return Spikes(along(time), along(unit), self.size, presence=presence)
 
     def shift(self, by: Float[ArrayLike, ""]) -> "Spikes":
         """The same spikes `by` ms later, or earlier if `by` is below 0.
@@ -223,7 +235,7 @@ class Spikes(eqx.Module):
             >>> rv.Spikes([1.0, 2.0], [0, 1]).shift(0.5).time.tolist()
             [1.5, 2.5]
         """
-        return Spikes(self.time + by, self.unit, self.size)
+        return Spikes(self.time + by, self.unit, self.size, presence=self.presence)
 
     @staticmethod
     def concatenate(trains: Sequence["Spikes"]) -> "Spikes":
@@ -251,8 +263,11 @@ class Spikes(eqx.Module):
             batch = jnp.atleast_2d(values)
             return jnp.pad(batch, ((0, 0), (0, width - batch.shape[-1])), constant_values=free)
 
-        time = jnp.concatenate([rows(train.time, math.inf) for train in trains])
-        return Spikes(time, jnp.concatenate([rows(train.unit, -1) for train in trains]), size)
+        time, unit, *presence = (
+            jnp.concatenate([rows(part, free) for part in parts])
+            for parts, free in zip(_parts(trains), (math.inf, -1, 0.0), strict=False)
+        )
+        return Spikes(time, unit, size, presence=presence[0] if presence else None)
 
     @staticmethod
     def merge(trains: Sequence["Spikes"]) -> "Spikes":
@@ -278,11 +293,10 @@ class Spikes(eqx.Module):
         if len(set(batches)) > 1:
             msg = f"merge: all spikes must have the same batch; got {batches}. `concatenate` joins batches."
             raise ValueError(msg)
-        time = jnp.concatenate([train.time for train in trains], axis=-1)
-        unit = jnp.concatenate([train.unit for train in trains], axis=-1)
-        order = jnp.argsort(time, axis=-1, stable=True)
-        along = lambda values: jnp.take_along_axis(values, order, axis=-1)
-        return Spikes(along(time), along(unit), size)
+        joined = [jnp.concatenate(parts, axis=-1) for parts in _parts(trains)]
+        order = jnp.argsort(joined[0], axis=-1, stable=True)
+        time, unit, *presence = (jnp.take_along_axis(values, order, axis=-1) for values in joined)
+        return Spikes(time, unit, size, presence=presence[0] if presence else None)
 
 
 def first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
@@ -315,16 +329,20 @@ def first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
 
 
 def spike_count(spikes: Spikes) -> Float[Array, "*batch size"]:
-    """Number of spikes of each neuron.
+    """Number of spikes of each neuron, as a float: the sum of their `presence`.
+
+    Differentiable where the simulator's gradient sees spikes appear and vanish: `EventDriven(gradient=SpikeValue())`.
+    With exact derivatives it would be 0 everywhere, and to differentiate it raises.
 
     Args:
         spikes: Spikes of one population; shape (n,) or (batch, n).
 
     Returns:
-        Counts, shape (size,) or (batch, size). They have no gradient.
+        Counts, shape (size,) or (batch, size), of the dtype of the times.
 
     Raises:
-        ValueError: `spikes.size` is not known.
+        ValueError: `spikes.size` is not known; or it is differentiated and the spikes have no `presence`. In forward
+            mode its derivative is NaN then.
 
     Example:
         >>> import jax.numpy as jnp, ranvier as rv
@@ -335,7 +353,7 @@ def spike_count(spikes: Spikes) -> Float[Array, "*batch size"]:
     if spikes.time.ndim > 1:
         return jax.vmap(spike_count)(spikes)
     unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size)
-    present = counted_only(spikes.time)
+    present = counted_only(spikes.time) if spikes.presence is None else spikes.presence
     return jnp.zeros(size, present.dtype).at[unit].add(present, mode="drop")
 
 
@@ -360,3 +378,12 @@ def _common_size(owner: str, trains: Sequence[Spikes]) -> int | None:
         msg = f"{owner}: all spikes must be of one population; got sizes {sorted(sizes)}. Is `with_size` needed?"
         raise ValueError(msg)
     return sizes.pop() if sizes else None
+
+
+def _parts(trains: Sequence[Spikes]) -> list[list[Array]]:
+    """Times, units and, if any of them has one, presences of several trains."""
+    parts = [[train.time for train in trains], [train.unit for train in trains]]
+    if all(train.presence is None for train in trains):
+        return parts
+    filled = [counted_only(train.time) if train.presence is None else train.presence for train in trains]
+    return [*parts, filled]

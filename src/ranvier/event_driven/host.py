@@ -79,13 +79,16 @@ def forward_call(plan: Plan, call: Call, trains: arrays.Trains) -> tuple[arrays.
     ready = prepare(plan, call)
     inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
     taken = np.zeros(1, np.intp)
-    _share(plan, batch, lambda: entry.forward(*ready, record, inputs, trains, output, plan.cap, taken))
+    _share(
+        plan, batch, lambda: entry.forward(*ready, record, inputs, trains, output, plan.parts.max_inverse_slope, taken)
+    )
     return output, 1 if output.dropped.any() else 9 if output.broken.any() else 0
 
 
 def backward_call(
-    plan: Plan, call: Call, trains: arrays.Trains, direct: np.ndarray, seed: np.ndarray, timed: bool = True
-) -> tuple[tuple[np.ndarray, ...], ...]:
+    plan: Plan, call: Call, trains: arrays.Trains, direct: np.ndarray, seed: np.ndarray, presence: np.ndarray,
+    timed: bool = True,
+) -> tuple[tuple[np.ndarray, ...], ...]:  # fmt: skip
     """Gradient of one batch: per connection (weights, delays), per population (theta, rho, refractory), per input.
 
     Args:
@@ -94,6 +97,7 @@ def backward_call(
         trains: Spikes of neurons, from the forward pass.
         direct: dL/d(spike time) by place, (batch, places).
         seed: dL/d(recorded potential), (batch, values).
+        presence: dL/d(presence of a spike) by place; without places if the derivative is exact.
         timed: Whether the gradient of input times is wanted; if not, there is none.
     """
     if call.status[0][0] != 0:
@@ -103,7 +107,9 @@ def backward_call(
     chunks, taken = min(CHUNKS, direct.shape[0]), np.zeros(1, np.intp)
     sums = tables.gradient_sums(plan, ready, chunks)
     early = np.empty(inputs.time.shape if timed else (0, 0), plan.dtype)
-    rest = record, inputs, trains, direct, seed, plan.cap, early, sums, taken
+    timing, scale, cap, reset, refractory = plan.parts
+    parts = timing, scale, reset, refractory
+    rest = record, inputs, trains, direct, seed, presence, parts, cap, early, sums, taken
     _share(plan, chunks, lambda: entry.backward(*ready, *rest))
     weight, delay = tables.empty_synapses(plan)
     entry.settle(ready.wiring, ready.synapses, ready.membranes, sums, weight, delay)

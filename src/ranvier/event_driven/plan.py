@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from ranvier.gradients import Parts
 from ranvier.graph import cycle_limit
 from ranvier.network import Network
 
@@ -35,8 +36,13 @@ class Plan:
     dtype: str
     t_end: float
     longest_window: float
-    cap: float
+    parts: Parts
     threads: int | None
+
+    @property
+    def valued(self) -> bool:
+        """Whether the gradient has the value of a spike in it."""
+        return self.parts.scale > 0
 
     def starts(self, counts: Iterable[int]) -> np.ndarray:
         """Where each of several stretches begins when they are laid end to end; the last entry is the total."""

@@ -1,8 +1,8 @@
 """The JAX-facing primitive: one function with a hand-written adjoint, computed on the host.
 
 `event_driven(plan, call)` takes the numbers of a call and gives spike times, units, potentials and counters. Its
-gradient is exact for weights, delays, theta, rho, refractory times and input times. A perturbed number whose
-derivative it cannot give raises: a derivative is never silently zero.
+gradient with respect to weights, delays, theta, rho, refractory times and input times is what `ranvier.gradients` says.
+A perturbed number whose derivative it cannot give raises: a derivative is never silently zero.
 """
 
 import math
@@ -25,11 +25,13 @@ DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "times")
 class Result(NamedTuple):
     """What one call gives, as JAX arrays here and as NumPy arrays on the host.
 
-    `times`, `units` (batch, places) per population of neurons, `voltages` (batch, times, size) per recorded one;
-    counters (batch, populations), `exact` (batch,) and one `status`.
+    `times`, `units` (batch, places) per population of neurons, and `presence` if the gradient has the value of spikes
+    in it; `voltages` (batch, times, size) per recorded one; counters (batch, populations), `exact` (batch,) and one
+    `status`.
     """
 
     times: tuple[Any, ...]
+    presence: tuple[Any, ...]
     units: tuple[Any, ...]
     voltages: tuple[Any, ...]
     silent: Any
@@ -54,6 +56,12 @@ def event_driven(plan: Plan, call: Call) -> Result:
     return _forward(plan, call)[0]
 
 
+def _with_presence(plan: Plan, result: Result) -> Result:
+    """1 for each spike, 0 for each free place, where their gradient is wanted."""
+    times = result.times if plan.valued else ()
+    return result._replace(presence=tuple(jnp.isfinite(time).astype(time.dtype) for time in times))
+
+
 def _forward(plan: Plan, call: Call) -> tuple[Result, Packed, Packed]:
     """The result, and what the backward pass needs: the call and the spikes."""
     batch, count = call.times[0].shape[0], len(plan.populations)
@@ -67,6 +75,7 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, Packed, Packed]:
     counts: Any = shaped((count,), whole)
     result = Result(
         tuple(shaped((room,), real) for room in rooms),
+        (),
         tuple(shaped((room,), whole) for room in rooms),
         tuple(shaped((plan.records[p], plan.sizes[p + plan.inputs]), real) for p, _ in recorded),
         silent=counts, guarded=counts, dropped=counts, in_flight=counts, spikes=counts,
@@ -79,7 +88,8 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, Packed, Packed]:
     def host(*arrays: Any) -> tuple[Result, Packed]:
         return _over_vmap(lambda one: _host_forward(plan, packing.unpack(numbers, *one)), arrays)
 
-    return *jax.pure_callback(host, (result, trains), *given, vmap_method="expand_dims"), given
+    result, trains = jax.pure_callback(host, (result, trains), *given, vmap_method="expand_dims")
+    return _with_presence(plan, result), trains, given
 
 
 def _cuts(plan: Plan) -> tuple[list[tuple[int, slice]], list[tuple[int, slice]]]:
@@ -97,6 +107,7 @@ def _host_forward(plan: Plan, call: Call) -> tuple[Result, Packed]:
     cut, recorded = _cuts(plan)
     result = Result(
         tuple(output.time[:, part] for _, part in cut),
+        (),
         tuple(output.unit[:, part] for _, part in cut),
         tuple(
             output.voltage[:, part].reshape(-1, plan.records[p], plan.sizes[p + plan.inputs]) for p, part in recorded
@@ -159,19 +170,21 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
     call, timed = kept.call, bool(kept.timed)
     zero = jax.custom_derivatives.SymbolicZero
     batch, real = call.times[0].shape[0], jnp.dtype(plan.dtype)
-    owed = [jnp.zeros(part.shape, real) if isinstance(part, zero) else part for part in cotangent.times]
-    direct = jnp.concatenate(owed, axis=1)
-    seeds = [jnp.zeros(part.shape, real) if isinstance(part, zero) else part for part in cotangent.voltages]
-    seed = jnp.concatenate([jnp.zeros((batch, 0), real), *(part.reshape(batch, -1) for part in seeds)], axis=1)
+
+    def joined(parts: tuple[Any, ...]) -> Array:
+        filled = (jnp.zeros(part.shape, real) if isinstance(part, zero) else part for part in parts)
+        return jnp.concatenate([jnp.zeros((batch, 0), real), *(part.reshape(batch, -1) for part in filled)], axis=1)
+
+    seeds = joined(cotangent.times), joined(cotangent.voltages), joined(cotangent.presence)
     fields = DIFFERENTIABLE if timed else DIFFERENTIABLE[:-1]
     groups = tuple(getattr(call, field) for field in fields)
     found_shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, real), groups)
-    layouts = (packing.layout(call), trains_layout(plan, batch), packing.layout((direct, seed)))
+    layouts = (packing.layout(call), trains_layout(plan, batch), packing.layout(seeds))
 
     def host(*given: Any) -> Any:
         return _over_vmap(lambda one: _host_backward(plan, layouts, timed, one), given)
 
-    packed = (*kept.given, *kept.trains, packing.pack((direct, seed), real)[0])
+    packed = (*kept.given, *kept.trains, packing.pack(seeds, real)[0])
     found = jax.pure_callback(host, found_shapes, *packed, vmap_method="expand_dims")
     gradients = dict(zip(fields, found, strict=True))
     nothing = {field: tuple(_no_gradient(leaf) for leaf in getattr(call, field)) for field in Call._fields}
@@ -180,8 +193,7 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
 
 def _host_backward(plan: Plan, layouts: tuple[packing.Layout, ...], timed: bool, given: list[np.ndarray]) -> Any:
     call, trains = packing.unpack(layouts[0], *given[:2]), packing.unpack(layouts[1], *given[2:4])
-    direct, seed = packing.unpack(layouts[2], given[4], given[4])
-    return backward_call(plan, call, trains, direct, seed, timed)
+    return backward_call(plan, call, trains, *packing.unpack(layouts[2], given[4], given[4]), timed)
 
 
 def _no_gradient(leaf: Array) -> Array | np.ndarray:

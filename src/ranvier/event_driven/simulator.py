@@ -13,6 +13,7 @@ from ranvier.event_driven.plan import Plan, longest_window
 from ranvier.event_driven.primitive import Result, event_driven
 from ranvier.event_driven.tables import Call
 from ranvier.events import Spikes
+from ranvier.gradients import AbstractGradient, ExactDerivative
 from ranvier.graph import running_order
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
@@ -20,7 +21,10 @@ from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_stat
 
 
 class EventDriven(AbstractSimulator):
-    """Exact event-driven simulation of LIF and LI populations, with the exact gradient (EventProp with delays).
+    """Exact event-driven simulation of LIF and LI populations, with a gradient by hand-written adjoint.
+
+    By default the gradient is the exact derivative (EventProp with delays); for networks of many spikes
+    `gradient=SpikeValue()` is what trains, at the same cost.
 
     Time is cut into windows. Neurons that cannot reach threshold in a window are advanced by the closed-form flow of
     all that arrives in it; the others event by event, every threshold crossing found to rounding. Results do not
@@ -40,6 +44,7 @@ class EventDriven(AbstractSimulator):
             (ms) used in the gradient, for weights, delays and everything upstream alike. Default none.
             `Stats.guarded` counts the spikes it acts on.
         threads: Number of threads; default all cores. Results do not depend on it.
+        gradient: How a spike is differentiated: `ExactDerivative()` or `SpikeValue(...)`.
 
     Raises:
         ValueError: an argument is out of range; or, when run, a cycle of connections has no sufficient delay.
@@ -62,6 +67,7 @@ class EventDriven(AbstractSimulator):
     window: float | None = eqx.field(static=True, default=None)
     max_inverse_slope: float = eqx.field(static=True, default=math.inf)
     threads: int | None = eqx.field(static=True, default=None)
+    gradient: AbstractGradient = eqx.field(static=True, default=ExactDerivative())
 
     def __check_init__(self):
         limits = {"max_spikes": self.max_spikes, "min_delay": self.min_delay, "window": self.window,
@@ -98,6 +104,7 @@ class EventDriven(AbstractSimulator):
         order = running_order(network, longest)
         inputs = network.inputs
         places = {name: p for p, name in enumerate([*inputs, *order])}
+        parts = self.gradient.parts()
         return Plan(
             populations=tuple(places),
             inputs=len(inputs),
@@ -116,7 +123,7 @@ class EventDriven(AbstractSimulator):
             dtype=str(jnp.dtype(network.dtype)),
             t_end=t_end,
             longest_window=longest,
-            cap=self.max_inverse_slope,
+            parts=parts._replace(max_inverse_slope=min(parts.max_inverse_slope, self.max_inverse_slope)),
             threads=self.threads,
         )
 
@@ -168,7 +175,8 @@ def _solution(
     plan: Plan, network: Network, links: tuple[Link, ...], inputs: dict[str, Spikes], result: Result
 ) -> Solution:
     order = plan.populations[plan.inputs :]
-    result = Result(*(part if name in ("times", "voltages") else jax.lax.stop_gradient(part) for name, part in
+    learns = ("times", "presence", "voltages")
+    result = Result(*(part if name in learns else jax.lax.stop_gradient(part) for name, part in
                       zip(Result._fields, result, strict=True)))  # fmt: skip
 
     def per_population(counts: Int[Array, "batch populations"]) -> dict[str, Int[Array, " batch"]]:
@@ -179,9 +187,12 @@ def _solution(
     for name, potential in zip(recorded, result.voltages, strict=True):
         leak = jnp.broadcast_to(_linear(network, name).v_leak.astype(plan.dtype), (network.size(name),))
         voltages[name] = potential + leak[None, None, :]
-    trains = zip(order, result.times, result.units, strict=True)
-    spikes = {name: Spikes(time, unit, network.size(name)) for name, time, unit in trains
-              if network.neurons[name].spiking}  # fmt: skip
+    presence = result.presence or (None,) * len(order)
+    spikes = {
+        name: Spikes(time, unit, network.size(name), presence=present)
+        for name, time, unit, present in zip(order, result.times, result.units, presence, strict=True)
+        if network.neurons[name].spiking
+    }
     events, late = _events(plan, links, inputs | spikes, result)
     stats = Stats(
         status=result.status,

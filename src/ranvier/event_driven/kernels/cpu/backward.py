@@ -7,7 +7,8 @@ before it, V'_r where integration resumes (after the refractory time, in which p
     p_u- = (p_u(r) V'_r - G)/V'        G = dL/dt* + sum over its events of dL/dt_arrival
     dL/dtheta -= p_u-        dL/drho += p_u(r)        dL/drefractory -= p_u(r) V'_r
 
-and p_I is continuous. (The (I, M) form of this is in Mészáros, Knight and Nowotny, Nat. Commun. 2025.)
+and p_I is continuous. (The (I, M) form of this is in Mészáros, Knight and Nowotny, Nat. Commun. 2025.) Where the value
+of a spike is wanted (`ranvier.gradients`), p_u- is another, and the rest is the same.
 """
 
 from typing import NamedTuple, no_type_check
@@ -37,6 +38,21 @@ from ranvier.event_driven.kernels.cpu.trains import new_train, recall
 from ranvier.event_driven.kernels.cpu.walk import after
 
 SPIKE, RESTART, RECORDED = range(3)
+
+
+class Value(NamedTuple):
+    """What a spike is worth: see `ranvier.gradients`, also for the numbers.
+
+    `presence`: dL/d(presence), as far as the loss depends on it directly, (batch, places); without places if the
+    derivative is exact. `worth`: place for W of each spike of a sample.
+    """
+
+    presence: np.ndarray
+    worth: np.ndarray
+    timing: float
+    scale: float
+    reset: float
+    refractory: float
 
 
 class Adjoint(NamedTuple):
@@ -69,8 +85,8 @@ class Boundaries(NamedTuple):
 @no_type_check
 @njit(nogil=True)
 def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, inputs: Inputs,
-                 trains: Trains, direct: np.ndarray, seed: np.ndarray, cap: float, early: np.ndarray, sums: Gradient,
-                 taken: np.ndarray) -> None:  # fmt: skip
+                 trains: Trains, direct: np.ndarray, seed: np.ndarray, presence: np.ndarray, parts: tuple, cap: float,
+                 early: np.ndarray, sums: Gradient, taken: np.ndarray) -> None:  # fmt: skip
     """Sum the gradient of chunks of samples until all are taken.
 
     Args:
@@ -83,6 +99,8 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
         trains: Spikes of neurons, as the forward pass left them.
         direct: dL/d(spike time) of neurons, (batch, places), as far as the loss depends on it directly.
         seed: dL/d(recorded potential), (batch, values).
+        presence: dL/d(presence of a spike), like `direct`; without places if the derivative is exact.
+        parts: timing, scale, reset, refractory of `ranvier.gradients.Parts`.
         cap: Largest 1/V' to use at a spike (inf: no guard).
         early: Place for dL/d(input time), (batch, places); of no length if it is not wanted.
         sums: Room for the sums of every chunk, (chunks, ...).
@@ -94,13 +112,14 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
     ring, room = np.zeros(clock.span * neurons * 2, synapses.weight.dtype), new_room(wiring, synapses)
     train, chunks = new_train(wiring, synapses), sums.theta.shape[0]
     owed = np.zeros(train.slope.shape[0])
+    value = Value(presence, np.zeros(owed.shape[0]), parts[0], parts[1], parts[2], parts[3])
     chunk = take(taken)
     while chunk < chunks:
         gradient = Gradient(sums.current[chunk], sums.u[chunk], sums.delay[chunk],
                             sums.theta[chunk], sums.rho[chunk], sums.refractory[chunk])  # fmt: skip
         clear(gradient)
-        _differentiate(wiring, synapses, membranes, clock, record, inputs, train, trains, owed, direct, seed, cap,
-                       early, gradient, bounds(chunk, chunks, direct.shape[0]), adjoint, boundaries, pieces, ring,
+        _differentiate(wiring, synapses, membranes, clock, record, inputs, train, trains, owed, direct, seed, value,
+                       cap, early, gradient, bounds(chunk, chunks, direct.shape[0]), adjoint, boundaries, pieces, ring,
                        room)  # fmt: skip
         chunk = take(taken)
 
@@ -109,13 +128,14 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
 @njit(nogil=True)
 def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
                    inputs: Inputs, train: Train, trains: Trains, owed: np.ndarray, direct: np.ndarray, seed: np.ndarray,
-                   cap: float, early: np.ndarray, gradient: Gradient, samples: tuple[int, int], adjoint: Adjoint,
-                   boundaries: Boundaries, pieces: Pieces, ring: np.ndarray, room: Room) -> None:  # fmt: skip
+                   value: Value, cap: float, early: np.ndarray, gradient: Gradient, samples: tuple[int, int],
+                   adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces, ring: np.ndarray,
+                   room: Room) -> None:  # fmt: skip
     """The same with room to work in, and without counting references."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, gradient = borrow(record), borrow(train), borrow(gradient)
     adjoint, boundaries, pieces, room = borrow(adjoint), borrow(boundaries), borrow(pieces), borrow(room)
-    inputs, trains = borrow(inputs), borrow(trains)
+    inputs, trains, value = borrow(inputs), borrow(trains), borrow(value)
     owed, direct, seed, early, ring = borrow((owed, direct, seed, early, ring))
     first, timed = wiring.spike_start[wiring.inputs], early.shape[0] > 0
     for b in range(samples[0], samples[1]):
@@ -127,15 +147,17 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
         forget(pieces)
         recall(wiring, clock, inputs, trains, b, train)
         owed[:first], owed[first:] = 0.0, direct[b]
+        if value.presence.shape[1] > 0:
+            value.worth[first:] = value.presence[b]
         _replay(wiring, membranes, clock, train, adjoint, boundaries)
         for k in range(clock.windows - 1, -1, -1):
             for p in range(wiring.size.shape[0] - 1, -1, -1):
                 if p >= wiring.inputs:
-                    _retreat(wiring, synapses, membranes, clock, record, train, owed, seed, cap, gradient, b, k, p,
-                             adjoint, boundaries, pieces, ring, room)  # fmt: skip
+                    _retreat(wiring, synapses, membranes, clock, record, train, owed, seed, value, cap, gradient, b, k,
+                             p, adjoint, boundaries, pieces, ring, room)  # fmt: skip
                     continue
                 pull(wiring, synapses, membranes, clock, train, boundaries.first[p, k], boundaries.first[p, k + 1], p,
-                     k % clock.span, timed, ring, pieces, room, gradient, owed)  # fmt: skip
+                     k % clock.span, timed, 1.0, False, ring, pieces, room, gradient, owed, value.worth)  # fmt: skip
         if timed:
             early[b] = owed[:first]
 
@@ -182,7 +204,7 @@ def _replay(wiring: Wiring, membranes: Membranes, clock: Clock, train: Train, ad
 @no_type_check
 @uncounted(inline="always")
 def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, train: Train,
-             owed: np.ndarray, seed: np.ndarray, cap: float, gradient: Gradient, b: int, k: int, p: int,
+             owed: np.ndarray, seed: np.ndarray, value: Value, cap: float, gradient: Gradient, b: int, k: int, p: int,
              adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces, ring: np.ndarray,
              room: Room) -> None:  # fmt: skip
     """Take every neuron of population p back through window k."""
@@ -204,8 +226,8 @@ def _retreat(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cl
         ring[2 * (cell + j)], ring[2 * (cell + j) + 1] = MARK, 0.0
         piece = np.int64(pieces.latest[cell + j])
         adjoint.current[start + j], adjoint.u[start + j] = pieces.current[piece], pieces.u[piece]
-        _exact(wiring, synapses, membranes, clock, train, owed, seed, cap, gradient, b, turn, p, j, piece, end, adjoint,
-               boundaries, pieces, ring, room)  # fmt: skip
+        _exact(wiring, synapses, membranes, clock, train, owed, seed, value, cap, gradient, b, turn, p, j, piece, end,
+               adjoint, boundaries, pieces, ring, room)  # fmt: skip
 
 
 @no_type_check
@@ -279,8 +301,9 @@ def _insert(boundaries: Boundaries, count: tuple[int, int], j: int, offset: floa
 @no_type_check
 @uncounted(inline="always")
 def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, owed: np.ndarray,
-           seed: np.ndarray, cap: float, gradient: Gradient, b: int, turn: int, p: int, j: int, piece: int, t: float,
-           adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces, ring: np.ndarray, room: Room) -> None:  # fmt: skip
+           seed: np.ndarray, value: Value, cap: float, gradient: Gradient, b: int, turn: int, p: int, j: int,
+           piece: int, t: float, adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces, ring: np.ndarray,
+           room: Room) -> None:  # fmt: skip
     """Take one neuron back through one window, whose latest piece ends at t, from boundary to boundary."""
     n, at = wiring.neuron_start[p] + j, boundaries.head[j]
     rates = rates_of(membranes, n)
@@ -296,9 +319,10 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
             return
         kind, index = boundaries.kind[at], boundaries.place[at]
         if kind == SPIKE:
-            pull(wiring, synapses, membranes, clock, train, index, index + 1, p, turn, True, ring, pieces, room,
-                 gradient, owed)  # fmt: skip
-            _spike(membranes, train, owed, cap, gradient, index, n, adjoint)
+            valued = value.presence.shape[1] > 0
+            pull(wiring, synapses, membranes, clock, train, index, index + 1, p, turn, True, value.timing, valued, ring,
+                 pieces, room, gradient, owed, value.worth)  # fmt: skip
+            _spike(membranes, train, owed, value, cap, gradient, index, n, adjoint)
         elif kind == RESTART:
             adjoint.restart[n], adjoint.u[n], adjoint.held[n] = adjoint.u[n], 0.0, True
         elif adjoint.held[n]:
@@ -312,16 +336,35 @@ def _exact(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Cloc
 
 @no_type_check
 @uncounted(inline="always")
-def _spike(membranes: Membranes, train: Train, owed: np.ndarray, cap: float, gradient: Gradient, q: int, n: int,
-           adjoint: Adjoint) -> None:  # fmt: skip
-    """Cross a spike backward; see the module's formula."""
+def _spike(membranes: Membranes, train: Train, owed: np.ndarray, value: Value, cap: float, gradient: Gradient, q: int,
+           n: int, adjoint: Adjoint) -> None:  # fmt: skip
+    """Cross a spike backward; see the module's formula, and that of `ranvier.gradients`."""
     resumed = adjoint.restart[n] if membranes.refractory[n] > 0.0 else adjoint.u[n]
     flowing = resumed * train.restart[q]
     slope = train.slope[q]
     inverse = min(1.0 / slope if slope > 0.0 else np.inf, cap)
-    adjoint.u[n] = (flowing - owed[q]) * inverse
+    if value.presence.shape[1] > 0:
+        moved = value.timing * flowing - owed[q]
+        worth = value.worth[q]
+        if resumed != 0.0:
+            worth += resumed * _interrupted(membranes, n, membranes.theta[n] + slope / membranes.rate_mem[n], value)
+        adjoint.u[n] = value.scale / membranes.theta[n] * worth
+        if moved != 0.0:
+            adjoint.u[n] += moved * inverse
+    else:
+        adjoint.u[n] = (flowing - owed[q]) * inverse
     adjoint.restart[n] = 0.0
     adjoint.held[n] = False
     gradient.theta[n] -= adjoint.u[n]
     gradient.rho[n] += resumed
     gradient.refractory[n] -= flowing
+
+
+@no_type_check
+@uncounted(inline="always")
+def _interrupted(membranes: Membranes, n: int, current: float, value: Value) -> float:
+    """What reset and refractory time do to the potential at the restart, as far as they count; I = `current` at t*."""
+    rho = membranes.rho[n]
+    _, mem, kernel = flow(membranes.refractory[n], rates_of(membranes, n))
+    reset, hold = (rho - membranes.theta[n]) * mem, rho * (1.0 - mem) - current * kernel
+    return value.reset * reset + value.refractory * hold

@@ -57,8 +57,8 @@ class _Gather(Octets):
             bit = builder.shl(builder.zext(builder.extract_element(met, NARROW(0)), BYTE), place)
             builder.store(builder.or_(builder.load(byte), bit), byte)
 
-    def add_up(self, j: Any, width: int, total: Any) -> None:
-        """All of it for `width` events; what their sender is owed is added to `total`, if there is one."""
+    def add_up(self, j: Any, width: int, totals: list[Any]) -> None:
+        """All of it for `width` events; what their sender is owed, and what it is worth, as far as there are totals."""
         builder, numbers = self.builder, self.vector(width)
         decay_syn, kappa = (self.load(array, j, numbers) for array in self.synapse[:2])
         p_i, p_u = self.pairs(j, width)
@@ -71,27 +71,31 @@ class _Gather(Octets):
         x_u = self.multiply(builder.fsub(decay_syn, skewed, flags=REASSOCIATE), held)
         self.add_to(self.sums[0], j, x_i)
         self.add_to(self.sums[1], j, x_u)
-        if total is not None:
+        if totals:
             weight, (rate_syn, rate_mem) = self.load(self.gains[0], j, numbers), self.gains[1]
             slope = builder.fsub(
                 self.multiply(x_i, self.spread(rate_syn, width)), self.multiply(x_u, self.spread(rate_mem, width)),
                 flags=REASSOCIATE,
             )  # fmt: skip
-            builder.store(self.add(builder.load(total), self.multiply(weight, slope)), total)
+            for total, factor in zip(totals, (slope, x_i), strict=False):
+                builder.store(self.add(builder.load(total), self.multiply(weight, factor)), total)
 
-    def run(self) -> Any:
-        """Over all events; what their sender is owed, if that is wanted."""
-        if not self.gains:
-            self.for_all(self.count, lambda j, width: self.add_up(j, width, None))
-            return None
+    def run(self, sums: int) -> list[Any]:
+        """Over all events; what their sender is owed, and what it is worth: as many of these `sums` as are wanted."""
         nothing = {width: ir.Constant(self.vector(width), [0.0] * width) for width in (WIDTH, 1)}
-        totals = {width: cgutils.alloca_once_value(self.builder, zeros) for width, zeros in nothing.items()}
+        totals = {
+            width: [cgutils.alloca_once_value(self.builder, zeros) for _ in range(sums)]
+            for width, zeros in nothing.items()
+        }
         self.for_all(self.count, lambda j, width: self.add_up(j, width, totals[width]))
-        owed = self.element(0.0)
-        for place in [(width, place) for width in totals for place in range(width)]:
-            part = self.builder.extract_element(self.builder.load(totals[place[0]]), NARROW(place[1]))
-            owed = self.builder.fadd(owed, part, flags=REASSOCIATE)
-        return owed
+        found = []
+        for n in range(sums):
+            total = self.element(0.0)
+            for size, place in [(width, place) for width in totals for place in range(width)]:
+                part = self.builder.extract_element(self.builder.load(totals[size][n]), NARROW(place))
+                total = self.builder.fadd(total, part, flags=REASSOCIATE)
+            found.append(total)
+        return found
 
 
 @no_type_check
@@ -106,7 +110,7 @@ def gather(
     """
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        _Gather(context, builder, signature.args, arguments).run()
+        _Gather(context, builder, signature.args, arguments).run(0)
         return context.get_dummy_value()
 
     return types.void(ring, events, synapse, sums, factors, count, noted), build
@@ -121,6 +125,22 @@ def gather_and_weigh(
     """`gather`, and the sum of weight (x_I rates[0] - x_u rates[1])."""
 
     def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _Gather(context, builder, signature.args, arguments).run()
+        return _Gather(context, builder, signature.args, arguments).run(1)[0]
 
     return ring.dtype(ring, events, synapse, sums, factors, count, noted, weight, rates), build
+
+
+@no_type_check
+@intrinsic
+def gather_and_value(
+    typing_context: Any, ring: Any, events: Any, synapse: Any, sums: Any, factors: Any, count: Any, noted: Any,
+    weight: Any, rates: Any,
+) -> Any:  # fmt: skip
+    """`gather_and_weigh`, and the sum of weight x_I."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        found = _Gather(context, builder, signature.args, arguments).run(2)
+        return context.make_tuple(builder, signature.return_type, found)
+
+    both = types.UniTuple(ring.dtype, 2)
+    return both(ring, events, synapse, sums, factors, count, noted, weight, rates), build

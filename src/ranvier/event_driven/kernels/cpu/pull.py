@@ -3,7 +3,7 @@
 With (p_I, p_u) the adjoint at the end of the window in which an event of weight w arrived s earlier,
 
     x_I = p_I e^{-s/tau_syn} + p_u kappa(s)        x_u = p_u e^{-s/tau_mem}
-    dL/dw = x_I        dL/dt_arrival = dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)
+    dL/dw = x_I        dL/dt_arrival = dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)        dL/dpresence = w x_I
 
 A SCATTER connection does this eight events at a time (`gather.py`). A neuron that was interrupted in that window
 (`pieces.py`) holds MARK in the ring; its events are looked up one by one, with the adjoint of their piece.
@@ -29,7 +29,7 @@ from ranvier.event_driven.kernels.cpu.borrow import part, uncounted
 from ranvier.event_driven.kernels.cpu.deposit import FAST
 from ranvier.event_driven.kernels.cpu.fan_out import Room, locate, set_factors
 from ranvier.event_driven.kernels.cpu.flow import Rates, flow
-from ranvier.event_driven.kernels.cpu.gather import gather, gather_and_weigh
+from ranvier.event_driven.kernels.cpu.gather import gather, gather_and_value, gather_and_weigh
 from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.kernels.cpu.marks import BITS, list_bits
 from ranvier.event_driven.kernels.cpu.pieces import Pieces, piece_at
@@ -65,11 +65,12 @@ def clear(gradient: Gradient) -> None:
 @no_type_check
 @uncounted(inline="always")
 def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, first: int, last: int,
-         p: int, turn: int, timed: bool, ring: np.ndarray, pieces: Pieces, room: Room, gradient: Gradient,
-         owed: np.ndarray) -> None:  # fmt: skip
+         p: int, turn: int, timed: bool, share: float, valued: bool, ring: np.ndarray, pieces: Pieces, room: Room,
+         gradient: Gradient, owed: np.ndarray, worth: np.ndarray) -> None:  # fmt: skip
     """Add up what spikes `first` to `last - 1` of population p receive, in whose window the ring is at `turn`.
 
-    Their parts of dL/dt_q are added to `owed`, if they are wanted (`timed`).
+    Their parts of dL/dt_q, times `share`, are added to `owed`, if they are wanted (`timed`); those of dL/dpresence to
+    `worth`, if they are (`valued`).
     """
     for at in range(wiring.out_first[p], wiring.out_first[p + 1]):
         c = wiring.out_list[at]
@@ -77,10 +78,16 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
         weights, delays, stride = wiring.weight_start[c], wiring.delay_start[c], wiring.row_stride[c]
         if wiring.mode[c] == GENERAL:
             for q in range(first, last):
-                owed[q] += _general(wiring, synapses, membranes, clock, train, q, c, ring, pieces, gradient)
+                timing, value = _general(wiring, synapses, membranes, clock, train, q, c, ring, pieces, gradient)
+                owed[q] += share * timing
+                if valued:
+                    worth[q] += value
         elif wiring.mode[c] == ROW:
             for q in range(first, last):
-                owed[q] += _shared(wiring, synapses, membranes, clock, train, q, c, ring, pieces, gradient)
+                timing, value = _shared(wiring, synapses, membranes, clock, train, q, c, valued, ring, pieces, gradient)
+                owed[q] += share * timing
+                if valued:
+                    worth[q] += value
         else:
             rates = rates_of(membranes, to)
             more = membranes.decay_syn[to], membranes.decay_mem[to], membranes.kernel[to]
@@ -90,19 +97,22 @@ def pull(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock,
                 set_factors(clock.window - offset, rates, more, room.factors)
                 locate(part(synapses.cell, start, size), part(synapses.frac, start, size), offset, clock.window,
                        turn * membranes.theta.shape[0], membranes.theta.shape[0], clock.span, room.events)  # fmt: skip
-                owed[q] += _scattered(
+                timing, value = _scattered(
                     size, room.events, part(synapses.frac, start, size), part(synapses.decay_syn, start, size),
                     part(synapses.kernel, start, size), part(synapses.weight, row, size),
                     part(gradient.current, row, size), part(gradient.u, row, size), rates, offset, clock.window, timed,
-                    ring, room.factors, room.noted, room.places, pieces.latest, pieces.before, pieces.start,
+                    valued, ring, room.factors, room.noted, room.places, pieces.latest, pieces.before, pieces.start,
                     pieces.current, pieces.u,
                 )  # fmt: skip
+                owed[q] += share * timing
+                if valued:
+                    worth[q] += value
 
 
 @no_type_check
 @uncounted(inline="always")
 def _shared(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, q: int, c: int,
-            ring: np.ndarray, pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
+            valued: bool, ring: np.ndarray, pieces: Pieces, gradient: Gradient) -> tuple[float, float]:  # fmt: skip
     """A ROW connection."""
     i, post = train.unit[q], wiring.post[c]
     size, to, start = wiring.size[post], wiring.neuron_start[post], wiring.delay_start[c] + i * wiring.row_stride[c]
@@ -110,30 +120,41 @@ def _shared(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clo
     k, offset = place(clock, synapses, train, q, start)
     turn = k % clock.span
     cell = turn * membranes.theta.shape[0] + to
-    total = _row(synapses.weight[row : row + size], gradient.current[row : row + size],
-                 ring[2 * cell : 2 * (cell + size)], flow(clock.window - offset, rates), rates)  # fmt: skip
+    weight, current = synapses.weight[row : row + size], gradient.current[row : row + size]
+    cells, passed = ring[2 * cell : 2 * (cell + size)], flow(clock.window - offset, rates)
+    if valued:
+        total, value = _valued_row(weight, current, cells, passed, rates)
+    else:
+        total, value = _row(weight, current, cells, passed, rates), 0.0
     gradient.delay[start] += total
     piece = pieces.head[turn * wiring.size.shape[0] + post]
     while piece >= 0:
-        total += _event(wiring, synapses, membranes, clock, c, i, pieces.unit[piece], piece, offset, pieces,
-                        gradient)  # fmt: skip
+        timing, worth = _event(wiring, synapses, membranes, clock, c, i, pieces.unit[piece], piece, offset, pieces,
+                               gradient)  # fmt: skip
+        total += timing
+        value += worth
         piece = pieces.other[piece]
-    return total
+    return total, value
 
 
 @no_type_check
 @uncounted(forceinline=True)
 def _scattered(
     size: int, events: np.ndarray, frac: np.ndarray, decay_syn: np.ndarray, kappa: np.ndarray, weight: np.ndarray,
-    sums_current: np.ndarray, sums_u: np.ndarray, rates: Rates, offset: float, length: float, timed: bool, ring:
-    np.ndarray, factors: np.ndarray, noted: np.ndarray, places: np.ndarray, latest: np.ndarray, before: np.ndarray,
-    start: np.ndarray, current: np.ndarray, u: np.ndarray,
-) -> float:  # fmt: skip
+    sums_current: np.ndarray, sums_u: np.ndarray, rates: Rates, offset: float, length: float, timed: bool,
+    valued: bool, ring: np.ndarray, factors: np.ndarray, noted: np.ndarray, places: np.ndarray, latest: np.ndarray,
+    before: np.ndarray, start: np.ndarray, current: np.ndarray, u: np.ndarray,
+) -> tuple[float, float]:  # fmt: skip
     """A SCATTER connection. The last five arrays are the `pieces`."""
-    real, total, skew = ring.dtype.type, 0.0, 1.0 - rates.syn / rates.mem
+    real, total, value, skew = ring.dtype.type, 0.0, 0.0, 1.0 - rates.syn / rates.mem
     synapse, sums = (decay_syn, kappa, real(skew)), (sums_current, sums_u)
     noted[size // BITS] = 0
-    if timed:
+    if valued:
+        sum_timing, sum_value = gather_and_value(ring, events, synapse, sums, factors, size, noted, weight,
+                                                 (real(rates.syn), real(rates.mem)))  # fmt: skip
+        total += sum_timing
+        value += sum_value
+    elif timed:
         total += gather_and_weigh(ring, events, synapse, sums, factors, size, noted, weight,
                                   (real(rates.syn), real(rates.mem)))  # fmt: skip
     else:
@@ -151,13 +172,14 @@ def _scattered(
             sums_current[j] += x_i
             sums_u[j] += x_u
             total += weight[j] * (x_i * rates.syn - x_u * rates.mem)
-    return total
+            value += weight[j] * x_i
+    return total, value
 
 
 @no_type_check
 @uncounted(inline="always")
 def _event(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, c: int, i: int, j: int, piece: int,
-           offset: float, pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
+           offset: float, pieces: Pieces, gradient: Gradient) -> tuple[float, float]:  # fmt: skip
     """An event that arrived at `offset` of a window in which its neuron was interrupted; `piece` is the latest."""
     piece = piece_at(pieces.start, pieces.before, piece, offset)
     rates = rates_of(membranes, wiring.neuron_start[wiring.post[c]] + j)
@@ -184,32 +206,54 @@ def _row(
 
 
 @no_type_check
+@uncounted(fastmath=FAST)
+def _valued_row(
+    weight: np.ndarray, current: np.ndarray, cells: np.ndarray, passed: tuple, rates: Rates,
+) -> tuple[float, float]:  # fmt: skip
+    """The same, and what the row is worth."""
+    real = weight.dtype.type
+    syn, mem, kernel = real(passed[0]), real(passed[1]), real(passed[2])
+    rate_syn, rate_mem = real(rates.syn), real(rates.mem)
+    total, value = real(0), real(0)
+    for j in range(weight.shape[0]):
+        x_i = cells[2 * j] * syn + cells[2 * j + 1] * kernel
+        current[j] += x_i
+        total += weight[j] * (x_i * rate_syn - cells[2 * j + 1] * mem * rate_mem)
+        value += weight[j] * x_i
+    return float(total), float(value)
+
+
+@no_type_check
 @uncounted(inline="always")
 def _general(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, train: Train, q: int,
-             c: int, ring: np.ndarray, pieces: Pieces, gradient: Gradient) -> float:  # fmt: skip
+             c: int, ring: np.ndarray, pieces: Pieces, gradient: Gradient) -> tuple[float, float]:  # fmt: skip
     """For neurons with time constants of their own: exponentials for every event."""
     post, i, neurons = wiring.post[c], train.unit[q], membranes.theta.shape[0]
-    total = 0.0
+    total, value = 0.0, 0.0
     for j in range(wiring.size[post]):
         n = wiring.neuron_start[post] + j
         entry = wiring.delay_start[c] + i * wiring.row_stride[c] + j * wiring.column_stride[c]
         k, offset = place(clock, synapses, train, q, entry)
         piece = pieces.latest[(k % clock.span) * neurons + n]
         if piece >= 0:
-            total += _event(wiring, synapses, membranes, clock, c, i, j, piece, offset, pieces, gradient)
+            timing, worth = _event(wiring, synapses, membranes, clock, c, i, j, piece, offset, pieces, gradient)
+            total += timing
+            value += worth
             continue
         at = 2 * ((k % clock.span) * neurons + n)
         p_i, p_u, rates = float(ring[at]), float(ring[at + 1]), rates_of(membranes, n)
         syn, mem, kernel = flow(clock.window - offset, rates)
-        total += _owe(wiring, synapses, c, i, j, p_i * syn + p_u * kernel, p_u * mem, rates, gradient)
-    return total
+        timing, worth = _owe(wiring, synapses, c, i, j, p_i * syn + p_u * kernel, p_u * mem, rates, gradient)
+        total += timing
+        value += worth
+    return total, value
 
 
 @no_type_check
 @uncounted(inline="always")
 def _owe(wiring: Wiring, synapses: Synapses, c: int, i: int, j: int, x_i: float, x_u: float, rates: Rates,
-         gradient: Gradient) -> float:  # fmt: skip
-    """Book one event's adjoint (x_I, x_u at its arrival) and return dL/dt of its arrival."""
+         gradient: Gradient) -> tuple[float, float]:  # fmt: skip
+    """Book one event's adjoint (x_I, x_u at its arrival); return dL/dt of its arrival, and what it is worth."""
     at = wiring.weight_start[c] + i * wiring.size[wiring.post[c]] + j
     owed = synapses.weight[at] * (x_i * rates.syn - x_u * rates.mem)
     gradient.current[at] += x_i
@@ -217,4 +261,4 @@ def _owe(wiring: Wiring, synapses: Synapses, c: int, i: int, j: int, x_i: float,
         gradient.u[at] += x_u
     else:
         gradient.delay[wiring.delay_start[c] + i * wiring.row_stride[c]] += owed
-    return owed
+    return owed, synapses.weight[at] * x_i

@@ -1,0 +1,225 @@
+"""The value of a spike: against sums by hand, against the loss without the spike, and what may be asked of it."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import networks
+import ranvier as rv
+from ranvier.event_driven.primitive import DIFFERENTIABLE, event_driven
+from ranvier.event_driven.simulator import _call
+from value_reference import Parts, Reference
+
+GRADIENTS = {
+    "exact": (rv.ExactDerivative(), Parts()),
+    "value": (rv.SpikeValue(0.7), Parts(0.0, 0.7)),
+    "timing": (rv.SpikeValue(1.3, 0.4, 2.0), Parts(0.4, 1.3, 2.0)),
+    "reset": (rv.SpikeValue(reset=True), Parts(0.0, 1.0, reset=1.0)),
+    "everything": (rv.SpikeValue(0.5, 1.0, reset=True, refractory=True), Parts(1.0, 0.5, math.inf, 1.0, 1.0)),
+}
+
+
+def seeds(case: networks.Case, gradient: rv.ExactDerivative | rv.SpikeValue) -> tuple:
+    """A random linear loss: factors of spike times, of presences (none if exact) and of potentials, by population."""
+    found = networks.ask(case)
+    rng = np.random.default_rng([case.seed, 5])
+    times = {name: rng.normal(size=len(train)) for name, train in found.spikes.items()}
+    presence = {name: rng.normal(size=len(train)) for name, train in found.spikes.items()}
+    if isinstance(gradient, rv.ExactDerivative):
+        presence = {}
+    potentials = {name: rng.normal(size=np.shape(rows)) for name, rows in found.voltages.items()}
+    return found, times, presence, potentials
+
+
+def by_hand(case: networks.Case, gradient: object, parts: Parts) -> dict[str, list[np.ndarray]]:
+    """Gradient of the random loss by sums over events and spikes."""
+    found, times, presence, potentials = seeds(case, gradient)
+    inputs = {name: networks.listed(train) for name, train in case.spikes.items()}
+    reference = Reference(networks.translate(case.network), inputs, found, parts)
+    total = np.zeros(reference.length)
+    for factors, rows in ((times, reference.times), (presence, reference.presence)):
+        for name, factor in factors.items():
+            total += sum((one * row for one, row in zip(factor, rows[name], strict=True)), np.zeros(reference.length))
+    for name, factor in potentials.items():
+        for time, row in zip(case.record[name], factor, strict=True):
+            for unit, one in enumerate(row):
+                total += one * reference.potential((name, unit), float(time))
+    return {field: [total[part] for part in places] for field, places in reference.fields.items()}
+
+
+def by_library(case: networks.Case, gradient: object, window: float | None = None) -> dict[str, list[np.ndarray]]:
+    """The same by `EventDriven`."""
+    _, times, presence, potentials = seeds(case, gradient)
+    batch = lambda leaf: jnp.asarray(leaf)[None]
+    spikes = jax.tree.map(batch, case.spikes)
+    record = {name: batch(at) for name, at in case.record.items()}
+    simulator = rv.EventDriven(window=window, gradient=gradient)
+    plan = simulator._plan(case.network, spikes, case.t_end, record)
+    whole = _call(plan, case.network, spikes, record)
+    order = plan.populations[plan.inputs :]
+
+    def loss(part: dict) -> jnp.ndarray:
+        result = event_driven(plan, whole._replace(**part))
+        total = jnp.zeros(())
+        for factors, rows in ((times, result.times), (presence, result.presence)):
+            for name, row in zip(order, rows or (None,) * len(order), strict=True):
+                if name in factors and len(factors[name]):
+                    total += jnp.sum(row[0, : len(factors[name])] * factors[name])
+        recorded = [name for name in order if name in potentials]
+        for name, row in zip(recorded, result.voltages, strict=True):
+            total += jnp.sum(row[0] * potentials[name])
+        return total
+
+    return jax.grad(loss)({field: getattr(whole, field) for field in DIFFERENTIABLE})
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 8, 10, 13])
+def test_the_gradient_is_that_of_sums_by_hand(seed: int, name: str):
+    """Every kind of delay and of delivery, recurrent, many spikes; relative to the largest number of each field."""
+    case, (gradient, parts) = networks.draw(seed), GRADIENTS[name]
+    wanted, found = by_hand(case, gradient, parts), by_library(case, gradient, case.window)
+    assert any(np.any(part) for part in wanted["delays"])
+    order = [name for name, _ in case.network.neuron_sizes]
+    plan_order = by_plan(case)
+    for field in DIFFERENTIABLE:
+        rows = wanted[field]
+        if field in ("theta", "rho", "refractory"):
+            rows = [rows[order.index(one)] for one in plan_order]
+        for one, other in zip(found[field], rows, strict=True):
+            other = fitted(other, np.shape(one), field)
+            keep = np.isfinite(one) & (np.abs(other) < math.inf)
+            np.testing.assert_allclose(one[keep], other[keep], rtol=0, atol=1e-9 * (1e-3 + np.max(np.abs(other))),
+                                       err_msg=f"{case.kind}: {field}")  # fmt: skip
+
+
+def by_plan(case: networks.Case) -> list[str]:
+    """Populations of neurons in the order of the library's arrays."""
+    spikes = jax.tree.map(lambda leaf: leaf[None], case.spikes)
+    plan = rv.EventDriven(window=case.window)._plan(case.network, spikes, case.t_end, {})
+    return list(plan.populations[plan.inputs :])
+
+
+def fitted(value: np.ndarray, shape: tuple[int, ...], field: str) -> np.ndarray:
+    """In the library's shape: shared delays are summed, input trains are padded by zeros and have a batch axis."""
+    if field == "times":
+        return np.pad(value, (0, shape[1] - len(value)))[None]
+    if field == "delays":
+        axes = tuple(axis for axis in (0, 1) if shape[axis] == 1 and value.shape[axis] > 1)
+        return value.sum(axis=axes, keepdims=True)
+    return value
+
+
+def one_spike_each(refractory: float = math.inf) -> tuple[rv.Network, rv.Spikes]:
+    """Three inputs, four LIF neurons of their own time constants that fire once, a readout."""
+    rng = np.random.default_rng(3)
+    neuron = rv.LIF(tau_mem=8.0, tau_syn=5.0, v_reset=-0.2, refractory=refractory)
+    weight = jnp.asarray(rng.uniform(1.5, 2.5, (3, 4)))
+    delay = rv.SynapticDelay(jnp.asarray(rng.uniform(0.5, 4.0, (3, 4))), 0.0, 9.0, rv.Projection())
+    out = rv.AxonalDelay(jnp.asarray(rng.uniform(0.5, 4.0, (4, 1))), 0.0, 9.0, rv.Projection())
+    links = [
+        rv.Connection("input", "hidden", weight, delay),
+        rv.Connection("hidden", "readout", jnp.asarray(rng.normal(size=(4, 2))), out),
+    ]
+    models, sizes = {"hidden": neuron, "readout": rv.LI(9.0, 4.0)}, {"hidden": 4, "readout": 2}
+    return rv.Network({"input": 3}, models, sizes, links), rv.Spikes([1.0, 2.0, 2.5], [0, 1, 2])
+
+
+def test_a_value_is_the_loss_with_the_spike_less_that_without_it_to_first_order():
+    """Half the weights, a quarter of the error; what a spike is worth is read from the gradient of its threshold."""
+    network, spikes = one_spike_each()
+    record = {"readout": [8.0, 13.0, 21.0]}
+
+    def loss(weight: jnp.ndarray, theta: jnp.ndarray) -> jnp.ndarray:
+        links = [network.connections[0], rv.Connection("hidden", "readout", weight, network.connections[1].delay)]
+        model = rv.LIF(8.0, 5.0, v_threshold=theta, v_reset=-0.2, refractory=math.inf)
+        net = rv.Network(
+            {"input": 3}, {"hidden": model, "readout": rv.LI(9.0, 4.0)}, {"hidden": 4, "readout": 2}, links
+        )
+        simulator = rv.EventDriven(gradient=rv.SpikeValue(2.0))
+        solution = rv.simulate(net, spikes, simulator, t_end=30.0, record=record)
+        return jnp.sum(jnp.exp(solution.voltages["readout"]))
+
+    errors = []
+    for scale in (0.1, 0.05, 0.025):
+        weight, theta = scale * network.connections[1].weight, jnp.ones(4)
+        value = -np.asarray(jax.grad(loss, argnums=1)(weight, theta)) / 2.0
+        without = [loss(weight.at[n].set(0.0), theta) for n in range(4)]
+        change = np.asarray([loss(weight, theta) - one for one in without])
+        assert np.all(np.abs(change) > 0.1 * scale)
+        errors.append(np.max(np.abs(value - change)))
+    assert errors[0] / errors[1] == pytest.approx(4.0, rel=0.1)
+    assert errors[1] / errors[2] == pytest.approx(4.0, rel=0.05)
+
+
+@pytest.mark.parametrize("refractory", [0.0, 1.7])
+def test_reset_and_refractory_time_are_worth_what_they_do_to_the_potential(refractory: float):
+    """Exactly, for a loss that is linear in the potential: the neuron that cannot fire is the one without its spike."""
+    network, _ = one_spike_each(refractory)
+
+    def potential(theta: jnp.ndarray, gradient: rv.SpikeValue) -> jnp.ndarray:
+        model = rv.LIF(8.0, 5.0, v_threshold=theta, v_reset=-0.2, refractory=refractory)
+        net = rv.Network({"input": 3}, {"hidden": model}, {"hidden": 4}, [network.connections[0]])
+        simulator, record = rv.EventDriven(gradient=gradient), {"hidden": [19.0]}
+        solution = rv.simulate(net, rv.Spikes([1.0], [0]), simulator, t_end=20.0, record=record)
+        return solution.voltages["hidden"][0]
+
+    theta = jnp.asarray([0.42, 0.4, 0.55, 0.45])  # so that each fires once
+    worth = lambda **parts: -theta * jax.grad(lambda theta: jnp.sum(potential(theta, rv.SpikeValue(**parts))))(theta)
+    change = potential(theta, rv.SpikeValue()) - potential(theta + 9.0, rv.SpikeValue())
+    assert np.all(np.abs(change) > 0.01)
+    np.testing.assert_allclose(worth(reset=True, refractory=True), change, rtol=1e-11)
+    np.testing.assert_array_equal(worth(), 0.0)
+    np.testing.assert_allclose(worth(reset=True) + worth(refractory=True), change, rtol=1e-11)
+    assert (refractory == 0.0) == np.all(np.asarray(worth(refractory=True)) == 0.0)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_loss_of_counts_has_the_gradient_of_its_definition(seed: int):
+    """`(count - 3)^2`, through `spike_count`: each spike of neuron j is present with weight `2 (count_j - 3)`."""
+    case, parts = networks.draw(seed), Parts(0.0, 0.8)
+    inputs = {name: networks.listed(train) for name, train in case.spikes.items()}
+    reference = Reference(networks.translate(case.network), inputs, networks.ask(case), parts)
+    wanted, counts = np.zeros(reference.length), np.zeros(6)
+    units = [unit for _, unit in networks.ask(case).spikes["hidden"]]
+    np.add.at(counts, units, 1.0)
+    for unit, row in zip(units, reference.presence["hidden"], strict=True):
+        wanted += 2.0 * (counts[unit] - 3.0) * row
+    learn, fixed = rv.partition(case.network, "weight")
+
+    def loss(learn: rv.Network) -> jnp.ndarray:
+        simulator = rv.EventDriven(gradient=rv.SpikeValue(0.8))
+        solution = rv.simulate(rv.combine(learn, fixed), case.spikes, simulator, t_end=case.t_end)
+        return jnp.sum((rv.spike_count(solution.spikes["hidden"], 6) - 3.0) ** 2)
+
+    for link, place in zip(jax.grad(loss)(learn).connections, reference.fields["weights"], strict=True):
+        np.testing.assert_allclose(link.weight, wanted[place], rtol=0, atol=1e-9 * np.max(np.abs(wanted)))
+
+
+def test_counts_have_no_exact_derivative_and_say_so():
+    case = networks.draw(1)
+    learn, fixed = rv.partition(case.network, "weight")
+
+    def run(learn: rv.Network) -> tuple[jnp.ndarray, jnp.ndarray]:
+        solution = rv.simulate(rv.combine(learn, fixed), case.spikes, rv.EventDriven(), t_end=case.t_end)
+        first = solution.spikes["hidden"].time[0]
+        return first, jnp.sum(rv.spike_count(solution.spikes["hidden"], 6))
+
+    counts = lambda learn: run(learn)[1]
+    for take in (jax.grad(counts), jax.jit(jax.grad(counts)), jax.grad(jax.jit(counts))):
+        with pytest.raises(ValueError, match=r"spike_count: .*SpikeValue\(\).*surrogate.*stop_gradient"):
+            take(learn)
+    _, count = jax.grad(run, has_aux=True)(learn)  # only looked at
+    assert float(count) == len(networks.ask(case).spikes["hidden"])
+    assert math.isnan(float(jax.jvp(lambda time: jnp.sum(rv.spike_count(rv.Spikes(time, jnp.array([0])), 1)),
+                                    (jnp.ones(1),), (jnp.ones(1),))[1]))  # fmt: skip
+
+
+@pytest.mark.parametrize("wrong", [{"scale": 0.0}, {"scale": math.inf}, {"timing": -0.1}, {"max_inverse_slope": 0.0}])
+def test_a_wrong_number_is_refused(wrong: dict[str, float]):
+    ((name, _),) = wrong.items()
+    with pytest.raises(ValueError, match=f"SpikeValue: `{name}` must be"):
+        rv.SpikeValue(**wrong)
