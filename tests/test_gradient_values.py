@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import clocked
 import networks
 import ranvier as rv
 from ranvier.event_driven.primitive import DIFFERENTIABLE, event_driven
@@ -223,3 +224,50 @@ def test_a_wrong_number_is_refused(wrong: dict[str, float]):
     ((name, _),) = wrong.items()
     with pytest.raises(ValueError, match=f"SpikeValue: `{name}` must be"):
         rv.SpikeValue(**wrong)
+
+
+def agree_with_event_driven(network: rv.Network, spikes: rv.Spikes, clock: rv.ClockDriven, record: dict) -> None:
+    """The gradients of a loss of potentials, times and counts, for weights, delays, neurons and input times."""
+    learn, fixed = rv.partition(network, "weight", "delay", "v_threshold", "v_reset", "refractory")
+
+    def loss(learn: rv.Network, time: jnp.ndarray, simulator: object) -> jnp.ndarray:
+        inputs = rv.Spikes(time, spikes.unit)
+        solution = rv.simulate(rv.combine(learn, fixed), inputs, simulator, t_end=clocked.T_END, record=record)
+        train = solution.spikes["hidden"]
+        times = jnp.where(jnp.isfinite(train.time), train.time, 0.0)
+        potentials = [jnp.sum(jnp.sin(part)) for part in solution.voltages.values()]
+        counts = rv.spike_count(train, network.size("hidden"))
+        return jnp.sum(jnp.sin(times)) + sum(potentials) + jnp.sum((counts - 1.5) ** 2)
+
+    take = jax.grad(loss, argnums=(0, 1))
+    found = take(learn, spikes.time, clock)
+    wanted = take(learn, spikes.time, rv.EventDriven(gradient=clock.gradient))
+    for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
+        atol = 1e-9 * (1e-3 + float(np.max(np.abs(other), initial=0.0)))
+        np.testing.assert_allclose(one, other, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("name", ["timing", "everything"])
+def test_clock_driven_has_the_same_gradient(name: str):
+    """Every kind of delay, ratio of time constants and refractory time; recurrent, many spikes."""
+    clock = rv.ClockDriven(dt=1.0, layout=rv.Exact(16, 32), gradient=GRADIENTS[name][0])
+    agree_with_event_driven(clocked.network(1), clocked.spikes(1, 16), clock, clocked.RECORD)
+
+
+def test_clock_driven_has_the_same_gradient_with_merged_events():
+    """In steps so short that no two events of one sign meet in one."""
+    network, spikes = one_spike_each()
+    clock = rv.ClockDriven(dt=0.125, layout=rv.Merged(), gradient=GRADIENTS["timing"][0])
+    agree_with_event_driven(network, spikes, clock, {"readout": [8.0, 13.0, 21.0]})
+
+
+def test_what_cannot_have_a_value_is_refused():
+    spikes, value = rv.Spikes([1.0], [0]), rv.SpikeValue()
+    linear, ode = (rv.feedforward([1, 1], neuron=neuron, key=jax.random.key(0)) for neuron in (rv.LIF(), rv.AdEx()))
+    for network, message, more in (
+        (ode, "the value of a spike is known for LIF and LI", {}),
+        (linear, "cannot be `Queued`", {"layout": rv.Queued()}),
+        (linear, "Take one of them", {"spike": rv.surrogates.superspike()}),
+    ):
+        with pytest.raises(ValueError, match=message):
+            rv.simulate(network, spikes, rv.ClockDriven(gradient=value, **more), t_end=5.0)

@@ -39,7 +39,10 @@ def padded(arrivals: Arrivals, more: int) -> Arrivals:
 
 
 def earliest(
-    offset: Float[Array, "waiting batch pre #post"], weight: Float[Array, "pre post"], events: int
+    offset: Float[Array, "waiting batch pre #post"],
+    weight: Float[Array, "pre post"],
+    events: int,
+    presence: Float[Array, "waiting batch pre"] | None = None,
 ) -> Arrivals:
     """The events of this step with their weights, the earliest where more arrive than there is room for.
 
@@ -47,6 +50,7 @@ def earliest(
         offset: Offset (ms) at which each event that waits arrives in this step; `inf` if it does not.
         weight: Weights.
         events: Room.
+        presence: That of each spike that waits, if it has a derivative.
     """
     waiting, batch, pre, _ = offset.shape
     offset = jnp.moveaxis(offset, 0, 1).reshape(batch, waiting * pre, -1).swapaxes(1, 2)
@@ -55,6 +59,9 @@ def earliest(
     post = weight.shape[1]
     unit = jnp.broadcast_to(place % pre, (batch, post, width))
     weights = weight[unit, jnp.arange(post, dtype=jnp.int32)[None, :, None]]
+    if presence is not None:
+        here = jnp.moveaxis(presence, 0, 1).reshape(batch, 1, waiting * pre)
+        weights = weights * jnp.take_along_axis(here, place, axis=2)
     times = jnp.broadcast_to(-negative, (batch, post, width))
     here = jnp.isfinite(times)
     found = jnp.broadcast_to(jnp.sum(jnp.isfinite(offset), axis=2, dtype=jnp.int32), (batch, post))

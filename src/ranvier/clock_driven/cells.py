@@ -12,11 +12,12 @@ from ranvier.clock_driven.flow import Rates
 from ranvier.clock_driven.linear_step import LinearState, linear_step, silent_step
 from ranvier.clock_driven.ode_step import initial_state, ode_step
 from ranvier.clock_driven.spike_search import Membrane
-from ranvier.clock_driven.timing import Grid
+from ranvier.clock_driven.timing import Emitted, Grid
+from ranvier.gradients import Parts
 from ranvier.integrators import AbstractIntegrator
 from ranvier.neurons import AbstractLinearNeuron, AbstractNeuron, AbstractODENeuron
 
-Advanced = tuple[Any, Float[Array, "spikes batch size"], Int[Array, "batch size"]]
+Advanced = tuple[Any, Emitted, Int[Array, "batch size"]]
 
 
 class AbstractCells(eqx.Module):
@@ -35,7 +36,7 @@ class AbstractCells(eqx.Module):
         times: Float[Array, "events batch size"],
         weights: Float[Array, "events batch size"],
     ) -> Advanced:
-        """State h ms later, offsets of the spikes on the way, and how many did not fit."""
+        """State h ms later, the spikes on the way, and how many did not fit."""
 
     @abc.abstractmethod
     def voltage(self, state: Any) -> Float[Array, "batch size"]:
@@ -64,7 +65,7 @@ class SilentCells(AbstractCells):
         del step
         _, batch, size = times.shape
         nothing = jnp.zeros((0, batch, size), times.dtype), jnp.zeros((batch, size), jnp.int32)
-        return silent_step(self.rates, state, h, times, weights), *nothing
+        return silent_step(self.rates, state, h, times, weights), Emitted(nothing[0]), nothing[1]
 
     def voltage(self, state: LinearState) -> Float[Array, "batch size"]:
         """`v_leak + u`."""
@@ -78,6 +79,7 @@ class LinearCells(AbstractCells):
     leak: Float[Array, "1 size"]
     grid: Grid
     max_spikes: int = eqx.field(static=True)
+    parts: Parts = eqx.field(static=True)
 
     def initial(self, batch: int) -> LinearState:
         """At rest."""
@@ -92,10 +94,12 @@ class LinearCells(AbstractCells):
         weights: Float[Array, "events batch size"],
     ) -> Advanced:
         """By the closed form."""
-        return linear_step(self.membrane, state, step, self.grid.dt, h, times, weights, self.max_spikes)
+        return linear_step(self.membrane, state, step, self.grid.dt, h, times, weights, self.max_spikes, self.parts)
 
     def voltage(self, state: LinearState) -> Float[Array, "batch size"]:
-        """`v_leak + u`."""
+        """`v_leak + u`; in the refractory time what the spike is worth is not in it."""
+        if self.parts.reset or self.parts.refractory:
+            return self.leak + jnp.where(state.resting, self.membrane.rho, state.u)
         return self.leak + state.u
 
 
@@ -129,7 +133,7 @@ class ODECells(AbstractCells):
             return ode_step(self.neuron, self.integrator, state, now, h, times, weights, self.max_spikes)
 
         result = jax.vmap(one, in_axes=(0, 0, 1, 1))(state, h[:, 0], within, weights)
-        return result.state, jnp.moveaxis(result.spikes, 1, 0), result.lost
+        return result.state, Emitted(jnp.moveaxis(result.spikes, 1, 0)), result.lost
 
     def voltage(self, state: Any) -> Float[Array, "batch size"]:
         """The neuron's own."""
@@ -143,7 +147,7 @@ def at_rest(batch: int, leak: Float[Array, "1 size"]) -> LinearState:
 
 
 def make_cells(
-    neuron: AbstractNeuron, size: int, grid: Grid, integrator: AbstractIntegrator, max_spikes: int
+    neuron: AbstractNeuron, size: int, grid: Grid, integrator: AbstractIntegrator, max_spikes: int, parts: Parts
 ) -> AbstractCells:
     """Cells for any neuron.
 
@@ -153,9 +157,10 @@ def make_cells(
         grid: The steps.
         integrator: For a model without a closed form.
         max_spikes: Spikes of one neuron in one step.
+        parts: How a spike is differentiated.
 
     Raises:
-        ValueError: the neuron has neither a closed form nor a synapse.
+        ValueError: the neuron has neither a closed form nor a synapse, or no closed form where one is needed.
     """
     if isinstance(neuron, AbstractLinearNeuron):
         wide = lambda value: jnp.broadcast_to(value.astype(grid.dt.dtype), (1, size))
@@ -164,7 +169,13 @@ def make_cells(
         membrane = Membrane(
             rates, wide(neuron.v_threshold) - leak, wide(neuron.v_reset) - leak, wide(neuron.refractory)
         )
-        return LinearCells(membrane, leak, grid, max_spikes) if neuron.spiking else SilentCells(rates, leak)
+        return LinearCells(membrane, leak, grid, max_spikes, parts) if neuron.spiking else SilentCells(rates, leak)
+    if isinstance(neuron, AbstractODENeuron) and parts.scale > 0:
+        msg = (
+            f"ClockDriven: the value of a spike is known for LIF and LI populations only; got {type(neuron).__name__}. "
+            "Take gradient=ExactDerivative()."
+        )
+        raise ValueError(msg)
     if isinstance(neuron, AbstractODENeuron):
         return ODECells(neuron, integrator, grid, size, max_spikes)
     msg = (

@@ -6,6 +6,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
 from ranvier.clock_driven.network_step import Machine, Outcome, in_order
+from ranvier.clock_driven.timing import Emitted
 from ranvier.dense import Link
 from ranvier.events import Spikes
 from ranvier.simulation import Solution, Stats, delivered, in_flight
@@ -40,11 +41,11 @@ def collect(
     total: Counts = {}
     silent: Counts = {}
     none = jnp.zeros(batch, jnp.int32)
-    for name, offsets in outcome.spikes.items():
+    for name, emitted in outcome.spikes.items():
         size = network.size(name)
         total[name], silent[name] = none, jnp.full_like(none, size)
         if network.neurons[name].spiking:
-            found[name], total[name], silent[name] = _sorted(machine, offsets, t_end, size * max_spikes)
+            found[name], total[name], silent[name] = _sorted(machine, emitted, t_end, size * max_spikes)
     unfit = {name: jnp.maximum(total[name] - network.size(name) * max_spikes, 0) for name in total}
     every = {**inputs, **found}
     lost = {name: outcome.lost_spikes[name] + outcome.lost_events[name] for name in total}
@@ -68,26 +69,31 @@ def _in_order(machine: Machine, name: str) -> bool:
 
 
 def _sorted(
-    machine: Machine, offsets: Float[Array, "steps spikes batch size"], t_end: float, capacity: int
+    machine: Machine, emitted: Emitted, t_end: float, capacity: int
 ) -> tuple[Spikes, Int[Array, " batch"], Int[Array, " batch"]]:
     """The first spikes up to t_end, how many there were, and how many neurons had none."""
+    offsets = emitted.offset
     start = jnp.arange(len(offsets), dtype=offsets.dtype) * machine.grid.dt
     times = start[:, None, None, None] + offsets
     times = jnp.moveaxis(jnp.where(times <= t_end, times, jnp.inf), 2, 0)  # (batch, steps, spikes, size)
+    by_sample = lambda part: jnp.moveaxis(part, 2, 0).reshape(len(times), -1)
+    presence = None if emitted.presence is None else by_sample(emitted.presence)
     here = jnp.isfinite(times)
     size = times.shape[-1]
 
-    def one(times: Float[Array, " all"]) -> tuple[Float[Array, " capacity"], Int[Array, " capacity"]]:
+    def one(times: Float[Array, " all"], presence: Float[Array, " all"] | None) -> Spikes:
         place = jnp.nonzero(jnp.isfinite(times), size=capacity, fill_value=len(times))[0].astype(jnp.int32)
         filled = place < len(times)
-        time = jnp.where(filled, times[jnp.where(filled, place, 0)], jnp.inf)
-        time, unit = lax.sort((time, jnp.where(filled, place % size, -1).astype(jnp.int32)), num_keys=1)
-        return time, unit
+        pick = lambda part, free: jnp.where(filled, part[jnp.where(filled, place, 0)], free)
+        more = () if presence is None else (pick(presence, 0.0),)
+        unit = jnp.where(filled, place % size, -1).astype(jnp.int32)
+        time, unit, *more = lax.sort((pick(times, jnp.inf), unit, *more), num_keys=1)
+        return Spikes(time, unit, size, presence=more[0] if more else None)
 
-    time, unit = jax.vmap(one)(times.reshape(len(times), -1))
+    found = jax.vmap(one)(times.reshape(len(times), -1), presence)
     per_neuron = jnp.sum(here, axis=(1, 2), dtype=jnp.int32)
     count = lambda what: jnp.sum(what, axis=1, dtype=jnp.int32)
-    return Spikes(time, unit, size), count(per_neuron), count(per_neuron == 0)
+    return found, count(per_neuron), count(per_neuron == 0)
 
 
 def _problems(outcome: Outcome, unfit: Counts) -> list[tuple[int, Bool[Array, ""]]]:

@@ -61,12 +61,15 @@ def _simulate(
     """The part that is compiled."""
     dtype = jnp.dtype(network.dtype)
     grid = Grid(settings.dt, jnp.asarray(settings.dt, dtype))
+    parts = settings.gradient.parts()
     cells = {
-        name: make_cells(network.neurons[name], network.size(name), grid, settings.integrator, settings.step_spikes)
+        name: make_cells(
+            network.neurons[name], network.size(name), grid, settings.integrator, settings.step_spikes, parts
+        )
         for name in running_order(network, settings.dt)
     }
-    links = dense(network)
-    routes = tuple(layout.route(link, grid) for layout, link in zip(layouts, links, strict=True))
+    links, valued = dense(network), parts.scale > 0
+    routes = tuple(layout.route(link, grid, valued) for layout, link in zip(layouts, links, strict=True))
     machine = Machine(network, grid, cells, routes, steps, settings.step_events, rooms)
     trains = {name: Sparks.of_times(grid, train.time.astype(dtype), train.unit) for name, train in spikes.items()}
     times = {name: at.astype(dtype) for name, at in record.items()}

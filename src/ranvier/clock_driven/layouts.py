@@ -23,7 +23,7 @@ from ranvier._concrete import concrete
 from ranvier.clock_driven.arrivals import Arrivals, by_step, earliest
 from ranvier.clock_driven.blocks import KEPT
 from ranvier.clock_driven.merged import Sums, deposit_all, deposit_step
-from ranvier.clock_driven.timing import Delay, Grid, Sparks
+from ranvier.clock_driven.timing import Delay, Emitted, Grid, Sparks
 from ranvier.dense import Link
 
 
@@ -45,10 +45,8 @@ class AbstractRoute(eqx.Module):
         """State before any spike."""
 
     @abc.abstractmethod
-    def push(
-        self, state: Any, step: Int[Array, ""], spikes: Float[Array, "spikes batch pre"]
-    ) -> tuple[Any, Int[Array, " batch"]]:
-        """Send off the spikes of a step, given by their offsets, inf for none; count what is lost."""
+    def push(self, state: Any, step: Int[Array, ""], spikes: Emitted) -> tuple[Any, Int[Array, " batch"]]:
+        """Send off the spikes of a step; count what is lost."""
 
     @abc.abstractmethod
     def due(self, state: Any, step: Int[Array, ""]) -> tuple[Any, Arrivals]:
@@ -67,8 +65,11 @@ class AbstractLayout(eqx.Module):
         """The layout with all sizes known that depend on the values of the connection."""
 
     @abc.abstractmethod
-    def route(self, link: Link, grid: Grid) -> AbstractRoute:
-        """Make the connection's route, for a grid of time steps; the layout is `sized`."""
+    def route(self, link: Link, grid: Grid, valued: bool) -> AbstractRoute:
+        """Make the connection's route, for a grid of time steps; the layout is `sized`.
+
+        `valued`: whether the presence of spikes has a derivative.
+        """
 
 
 class Exact(AbstractLayout):
@@ -105,9 +106,10 @@ class Exact(AbstractLayout):
         del link
         return self
 
-    def route(self, link: Link, grid: Grid) -> AbstractRoute:
+    def route(self, link: Link, grid: Grid, valued: bool) -> AbstractRoute:
         """A route over the senders' spike history."""
-        return ExactRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay, grid), link.exists, grid, self)
+        weight, delay = link.weight.astype(grid.dt.dtype), Delay.split(link.delay, grid)
+        return ExactRoute(weight, delay, link.exists, grid, self, valued)
 
 
 class Merged(AbstractLayout):
@@ -153,18 +155,20 @@ class Merged(AbstractLayout):
             raise ValueError(msg)
         return Merged(float(known.max()))
 
-    def route(self, link: Link, grid: Grid) -> AbstractRoute:
+    def route(self, link: Link, grid: Grid, valued: bool) -> AbstractRoute:
         """A route over a ring of steps."""
+        del valued  # it is in the sums
         slots = math.ceil((self.longest or 0.0) / grid.length) + 3
         return MergedRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay, grid), grid, slots)
 
 
 class History(NamedTuple):
-    """The last spikes of each sending neuron: their steps and offsets, and how many there have been."""
+    """The last spikes of each sending neuron: their steps, offsets and presence, and how many there have been."""
 
     step: Int[Array, "history batch pre"]
     offset: Float[Array, "history batch pre"]
     number: Int[Array, "batch pre"]
+    presence: Float[Array, "history batch pre"] | None
 
 
 class ExactRoute(AbstractRoute):
@@ -175,6 +179,7 @@ class ExactRoute(AbstractRoute):
     exists: Bool[Array, "pre post"] | None
     grid: Grid
     layout: Exact
+    valued: bool = eqx.field(static=True)
     exact: ClassVar[bool] = True
 
     @property
@@ -186,16 +191,15 @@ class ExactRoute(AbstractRoute):
         """No spikes: their offsets are inf."""
         shape = (self.layout.history, batch, self.weight.shape[0])
         offset = jnp.full(shape, jnp.inf, self.weight.dtype)
-        return History(jnp.zeros(shape, jnp.int32), offset, jnp.zeros(shape[1:], jnp.int32))
+        presence = jnp.zeros(shape, self.weight.dtype) if self.valued else None
+        return History(jnp.zeros(shape, jnp.int32), offset, jnp.zeros(shape[1:], jnp.int32), presence)
 
-    def push(
-        self, state: History, step: Int[Array, ""], spikes: Float[Array, "spikes batch pre"]
-    ) -> tuple[History, Int[Array, " batch"]]:
+    def push(self, state: History, step: Int[Array, ""], spikes: Emitted) -> tuple[History, Int[Array, " batch"]]:
         """Write them over the oldest; lost is what has still been on its way."""
         places = jnp.arange(self.layout.history, dtype=jnp.int32)[:, None, None]
         longest = jnp.max(self.delay.steps) + 1
-        lost = jnp.zeros(spikes.shape[1], jnp.int32)
-        for row in spikes:
+        lost = jnp.zeros(spikes.offset.shape[1], jnp.int32)
+        for at, row in enumerate(spikes.sent):
             here = (places == state.number[None] % self.layout.history) & jnp.isfinite(row)[None]
             flying = here & jnp.isfinite(state.offset) & (state.step + longest > step)
             lost = lost + jnp.sum(flying, axis=(0, 2), dtype=jnp.int32)
@@ -203,6 +207,7 @@ class ExactRoute(AbstractRoute):
                 jnp.where(here, step, state.step),
                 jnp.where(here, row[None], state.offset),
                 state.number + jnp.isfinite(row).astype(jnp.int32),
+                None if state.presence is None else jnp.where(here, spikes.presence[at][None], state.presence),
             )
         return state, lost
 
@@ -213,7 +218,7 @@ class ExactRoute(AbstractRoute):
         offset = jnp.where(state.step[..., None] + late == step, at, jnp.inf)  # (history, batch, pre, post or 1)
         if self.exists is not None:
             offset = jnp.where(self.exists[None, None], offset, jnp.inf)
-        return state, earliest(offset, self.weight, self.layout.events)
+        return state, earliest(offset, self.weight, self.layout.events, state.presence)
 
     def schedule(self, sparks: Sparks, steps: int) -> Arrivals:
         """Sort each neuron's arrivals and lay them out by step."""
@@ -239,8 +244,7 @@ class MergedRoute(AbstractRoute):
         return jnp.zeros((self.slots, batch, 2, self.weight.shape[1], 2), self.weight.dtype)
 
     def push(
-        self, state: Float[Array, "slots batch two post two"], step: Int[Array, ""],
-        spikes: Float[Array, "spikes batch pre"],
+        self, state: Float[Array, "slots batch two post two"], step: Int[Array, ""], spikes: Emitted,
     ) -> tuple[Float[Array, "slots batch two post two"], Int[Array, " batch"]]:  # fmt: skip
         """Add the spikes to the steps of their arrival."""
         sparks = Sparks.of_step(step, spikes)

@@ -5,6 +5,8 @@ is one sum over what came before, and that is what is differentiated. Nothing de
 are offsets from its start, so that nothing is lost to rounding late in a simulation in float32.
 """
 
+import math
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -16,7 +18,11 @@ from jaxtyping import Array, Bool, Float, Int
 from ranvier.clock_driven.blocks import KEPT
 from ranvier.clock_driven.flow import Rates
 from ranvier.clock_driven.spike_search import Events, Found, Lanes, Membrane, find_spikes
+from ranvier.clock_driven.timing import Emitted
 from ranvier.crossing import exact_root
+from ranvier.gradients import ExactDerivative, Parts
+
+EXACT = ExactDerivative().parts()
 
 
 class LinearState(NamedTuple):
@@ -57,7 +63,8 @@ def linear_step(
     arrivals: Events,
     weights: Events,
     max_spikes: int,
-) -> tuple[LinearState, Float[Array, "spikes batch size"], Int[Array, "batch size"]]:
+    parts: Parts = EXACT,
+) -> tuple[LinearState, Emitted, Int[Array, "batch size"]]:
     """Advance neurons that may spike by h ms through their events, exactly and differentiably.
 
     Args:
@@ -70,16 +77,17 @@ def linear_step(
             after h are left out.
         weights: Weight of each event.
         max_spikes: Room for spikes of one neuron in one step.
+        parts: How a spike is differentiated.
 
     Returns:
-        The population at the end, the offsets of its spikes, ascending, inf for none; and what did not fit.
+        The population at the end, its spikes, ascending, and what did not fit.
     """
     end = jnp.broadcast_to(h, state.u.shape)
     wake = (state.wake_step - step).astype(dt.dtype) * dt + state.wake
     found = find_spikes(membrane, state.u, state.i, wake, state.resting, end, arrivals, weights, max_spikes)
     found = jax.tree.map(lambda leaf: checkpoint_name(leaf, KEPT), found)
     start = Leg(state.u, state.i, jnp.zeros_like(end), wake, state.resting, jnp.zeros(end.shape, jnp.int32))
-    leg, spikes = jax.checkpoint(_through)(membrane, start, found, end, arrivals, weights)
+    leg, spikes = jax.checkpoint(partial(_through, parts))(membrane, start, found, end, arrivals, weights)
     fired = jnp.isfinite(found.times[0])
     wake_step, wake = jnp.where(fired, step, state.wake_step), jnp.where(fired, leg.wake, state.wake)
     return LinearState(leg.u, leg.i, wake_step, wake, leg.resting), spikes, found.lost
@@ -109,27 +117,28 @@ def silent_step(
 
 
 def _through(
-    membrane: Membrane, leg: Leg, found: Found, end: Lanes, arrivals: Events, weights: Events
-) -> tuple[Leg, Float[Array, "spikes batch size"]]:
+    parts: Parts, membrane: Membrane, leg: Leg, found: Found, end: Lanes, arrivals: Events, weights: Events
+) -> tuple[Leg, Emitted]:
     """From spike to spike, and on to the end."""
     there = arrivals <= end[None]
 
-    def advance(leg: Leg, times: Lanes, taken: Int[Array, "batch size"]) -> tuple[Leg, Lanes]:
-        return _advance(membrane, leg, times, taken, end, jnp.where(there, arrivals, jnp.inf), weights)
+    def advance(leg: Leg, times: Lanes, taken: Int[Array, "batch size"]) -> tuple[Leg, Emitted]:
+        return _advance(parts, membrane, leg, times, taken, end, jnp.where(there, arrivals, jnp.inf), weights)
 
     never, all_taken = jnp.full_like(end, jnp.inf), jnp.full(end.shape, len(arrivals), jnp.int32)
     times, taken = jnp.concatenate([found.times, never[None]]), jnp.concatenate([found.taken, all_taken[None]])
 
-    def rest(leg: Leg) -> tuple[Leg, Array]:
+    def rest(leg: Leg) -> tuple[Leg, Emitted]:
         return lax.scan(lambda leg, spike: advance(leg, *spike), leg, (times[1:], taken[1:]))
 
     leg, first = advance(leg, times[0], taken[0])
-    none = jnp.broadcast_to(never, found.times.shape)
+    none = jax.tree.map(lambda _: jnp.broadcast_to(never, found.times.shape), first)
     leg, others = lax.cond(jnp.any(jnp.isfinite(times[0])), rest, lambda leg: (leg, none), leg)
-    return leg, jnp.concatenate([first[None], others[:-1]])
+    return leg, jax.tree.map(lambda one, more: jnp.concatenate([one[None], more[:-1]]), first, others)
 
 
 def _advance(
+    parts: Parts,
     membrane: Membrane,
     leg: Leg,
     spike: Lanes,
@@ -137,7 +146,7 @@ def _advance(
     end: Lanes,
     arrivals: Events,
     weights: Events,
-) -> tuple[Leg, Lanes]:
+) -> tuple[Leg, Emitted]:
     """From a leg's start to a spike found before and its reset, or to the end where there is none."""
     rates = membrane.rates
     fires = jnp.isfinite(spike)
@@ -156,16 +165,37 @@ def _advance(
     u, i = u + jnp.sum(more[0], axis=0), i + jnp.sum(more[1], axis=0)
     slope = lax.stop_gradient(jnp.where(fires, (i - u) * rates.mem, 1.0))
     gap = jnp.where(fires, u - membrane.theta, 0.0)
-    now = jnp.where(fires, exact_root(lambda s: gap + slope * (s - root), root), end)
+    if parts.max_inverse_slope < math.inf:
+        slope = jnp.maximum(slope, 1.0 / parts.max_inverse_slope)
+    moved = exact_root(lambda s: gap + slope * (s - root), root)
+    now = jnp.where(fires, moved, end)
+    spikes, restart = Emitted(jnp.where(fires, moved, jnp.inf)), membrane.rho
+    if parts.scale > 0:
+        held = lax.stop_gradient(moved)
+        now = jnp.where(fires, held + parts.timing * (moved - held), end)
+        worth = parts.scale / lax.stop_gradient(membrane.theta) * (gap - lax.stop_gradient(gap))
+        spikes = Emitted(spikes.offset, jnp.where(fires, now, jnp.inf), 1.0 + worth)
+        restart = restart + worth * lax.stop_gradient(_interrupted(parts, membrane, i))
     i = jnp.where(fires, rates.fade(i, now - lax.stop_gradient(root)), i)
     # An infinite refractory time must not meet the tangent of `now`: inf is chosen, not added to.
     forever = jnp.isinf(membrane.refractory)
     rest = now + jnp.where(forever, 0.0, membrane.refractory)
     return Leg(
-        jnp.where(fires, membrane.rho, u),
+        jnp.where(fires, restart, u),
         i,
         now,
         jnp.where(fires, jnp.where(forever, jnp.inf, rest), leg.wake),
         fires | (leg.resting & ~wakes),
         last,
-    ), jnp.where(fires, now, jnp.inf)
+    ), spikes
+
+
+def _interrupted(parts: Parts, membrane: Membrane, i: Lanes) -> Lanes:
+    """What reset and refractory time do to the potential at the restart, as far as they count; I = i at the spike."""
+    hold, rho = membrane.refractory, membrane.rho
+    hold = jnp.where(jnp.isinf(hold), 0.0, hold)
+    gone, kernel = (
+        membrane.rates.values(jnp.ones_like(i), jnp.zeros_like(i), jnp.broadcast_to(hold, i.shape))[0],
+        (membrane.rates.values(jnp.zeros_like(i), jnp.ones_like(i), jnp.broadcast_to(hold, i.shape))[0]),
+    )
+    return parts.reset * (rho - membrane.theta) * gone + parts.refractory * (rho * (1.0 - gone) - i * kernel)

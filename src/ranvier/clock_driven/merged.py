@@ -93,7 +93,7 @@ def deposit_step(
 
 
 def _flat(sparks: Sparks) -> Sparks:
-    return Sparks(*(part.reshape(-1) for part in sparks))
+    return jax.tree.map(lambda part: part.reshape(-1), sparks)
 
 
 def _add(
@@ -113,7 +113,7 @@ def _add(
     at = jnp.where(known, place, 0)
     unit = flat.unit[at]
     late, arrival = delay.arrival(jnp.where(known, flat.offset[at], 0.0)[:, None], dt, unit)
-    rows = weight[unit]
+    rows = weight[unit] if flat.presence is None else weight[unit] * flat.presence[at][:, None]
     slot = (flat.step[at][:, None] + late) % period
     slot = jnp.broadcast_to(jnp.where(known[:, None], slot, slots), rows.shape)
     target = jnp.arange(post, dtype=jnp.int32)[None]

@@ -15,7 +15,7 @@ from ranvier.clock_driven.blocks import Checkpoints, scan_in_blocks
 from ranvier.clock_driven.cells import AbstractCells, Advanced
 from ranvier.clock_driven.layouts import AbstractRoute
 from ranvier.clock_driven.merged import merge
-from ranvier.clock_driven.timing import Grid, Sparks
+from ranvier.clock_driven.timing import Emitted, Grid, Sparks
 from ranvier.network import Network
 
 
@@ -53,7 +53,7 @@ class Recording(NamedTuple):
 class Outcome(NamedTuple):
     """The offsets of all spikes, recorded potentials, what was lost, and whether some state is not a number."""
 
-    spikes: dict[str, Float[Array, "steps spikes batch size"]]
+    spikes: dict[str, Emitted]
     voltages: dict[str, Float[Array, "batch times size"]]
     lost_spikes: dict[str, Int[Array, " batch"]]
     lost_events: dict[str, Int[Array, " batch"]]
@@ -99,7 +99,7 @@ def _step(
     state: State,
     step: Int[Array, ""],
     inputs: dict[int, Arrivals],
-) -> tuple[State, tuple[dict[str, Array], dict[str, Array]]]:
+) -> tuple[State, tuple[dict[str, Emitted], dict[str, Array]]]:
     """One step of every population in turn: take what arrives, advance, record, send."""
     cells, routes = dict(state.cells), list(state.routes)
     lost_spikes, lost_events, forgotten = map(dict, (state.lost_spikes, state.lost_events, state.forgotten))

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from ranvier.clock_driven.arrivals import Arrivals, by_step, earliest
 from ranvier.clock_driven.layouts import AbstractLayout, AbstractRoute
-from ranvier.clock_driven.timing import Delay, Grid, Sparks
+from ranvier.clock_driven.timing import Delay, Emitted, Grid, Sparks
 from ranvier.dense import Link
 from ranvier.queues import AbstractQueue, FifoQueue, QueueState
 
@@ -52,8 +52,14 @@ class Queued(AbstractLayout):
         del link
         return self
 
-    def route(self, link: Link, grid: Grid) -> AbstractRoute:
+    def route(self, link: Link, grid: Grid, valued: bool) -> AbstractRoute:
         """A route over queues."""
+        if valued:
+            msg = (
+                f"ClockDriven: queues carry times only, so {link.name} cannot be `Queued` where a gradient has the "
+                "value of spikes; take layout=Exact() or Merged(), or gradient=ExactDerivative()."
+            )
+            raise ValueError(msg)
         return QueuedRoute(link.weight.astype(grid.dt.dtype), Delay.split(link.delay, grid), link.exists, grid, self)
 
 
@@ -81,12 +87,10 @@ class QueuedRoute(AbstractRoute):
         dtype, shape = self.weight.dtype, (batch, self.weight.shape[0], self.delay.steps.shape[1])
         return self.layout.queue.empty(jnp.zeros((), dtype), dtype, shape=shape)
 
-    def push(
-        self, state: QueueState, step: Int[Array, ""], spikes: Float[Array, "spikes batch pre"]
-    ) -> tuple[QueueState, Int[Array, " batch"]]:
+    def push(self, state: QueueState, step: Int[Array, ""], spikes: Emitted) -> tuple[QueueState, Int[Array, " batch"]]:
         """Every spike into the queues of its sender, one after the other."""
-        before, unit = state.counters.dropped, jnp.arange(spikes.shape[2], dtype=jnp.int32)
-        for row in spikes:
+        before, unit = state.counters.dropped, jnp.arange(spikes.offset.shape[2], dtype=jnp.int32)
+        for row in spikes.offset:
             late, offset = self.delay.arrival(row[..., None], self.grid.dt, unit)
             real = jnp.isfinite(offset)
             if self.exists is not None and offset.shape[2] == self.exists.shape[1]:

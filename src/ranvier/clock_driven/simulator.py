@@ -11,6 +11,7 @@ from ranvier.clock_driven.layouts import AbstractLayout
 from ranvier.clock_driven.spike import AbstractSpike, Settings
 from ranvier.clock_driven.surrogate_spikes import as_spikes
 from ranvier.events import Spikes
+from ranvier.gradients import AbstractGradient, ExactDerivative
 from ranvier.integrators import RK4, AbstractIntegrator
 from ranvier.network import Network
 from ranvier.simulation import AbstractSimulator, Solution
@@ -40,6 +41,8 @@ class ClockDriven(AbstractSimulator):
         step_spikes: Spikes of one neuron for which there is room in one step.
         step_events: Events for which there is room in one step, per neuron, where connections with several layouts or
             several exact ones meet.
+        gradient: How an exact spike is differentiated: `ExactDerivative()`, or `SpikeValue(...)` for LIF and LI
+            populations and the layouts `Exact` and `Merged`. A surrogate is a gradient of its own and takes none.
 
     Raises:
         ValueError: an argument is out of range; or, when run, a cycle of connections has no sufficient delay.
@@ -62,6 +65,7 @@ class ClockDriven(AbstractSimulator):
     max_spikes: int = eqx.field(static=True, default=64)
     step_spikes: int = eqx.field(static=True, default=2)
     step_events: int = eqx.field(static=True, default=32)
+    gradient: AbstractGradient = eqx.field(static=True, default=ExactDerivative())
 
     def __check_init__(self):
         if not (math.isfinite(self.dt) and self.dt > 0):
@@ -82,6 +86,7 @@ class ClockDriven(AbstractSimulator):
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         settings = Settings(
-            self.dt, self.layout, self.integrator, self.checkpoint, self.max_spikes, self.step_spikes, self.step_events
-        )
+            self.dt, self.layout, self.integrator, self.checkpoint, self.max_spikes, self.step_spikes, self.step_events,
+            self.gradient,
+        )  # fmt: skip
         return self.spike.run(settings, network, spikes, t_end, record)

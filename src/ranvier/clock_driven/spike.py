@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 from ranvier.clock_driven.blocks import Checkpoints
 from ranvier.clock_driven.layouts import AbstractLayout
 from ranvier.events import Spikes
+from ranvier.gradients import AbstractGradient
 from ranvier.integrators import AbstractIntegrator
 from ranvier.network import Network
 from ranvier.simulation import Solution
@@ -24,6 +25,7 @@ class Settings(NamedTuple):
     max_spikes: int
     step_spikes: int
     step_events: int
+    gradient: AbstractGradient
 
 
 class AbstractSpike(eqx.Module):

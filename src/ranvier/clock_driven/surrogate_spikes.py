@@ -67,6 +67,12 @@ class SurrogateSpikes(AbstractSpike):
         if settings.layout is not None:
             msg = "ClockDriven: `layout` says how exact events wait; with a surrogate leave it out, and choose `taps`."
             raise ValueError(msg)
+        if settings.gradient.parts().scale > 0:
+            msg = (
+                "ClockDriven: `gradient` says how exact spikes are differentiated; got a surrogate and "
+                f"{settings.gradient}. Take one of them."
+            )
+            raise ValueError(msg)
         steps = max(1, math.ceil(t_end / settings.dt - 1e-9))
         rules = Rules(
             settings.dt, steps, self.surrogate, self.taps, self.detach_reset, self.detach_time, settings.checkpoint

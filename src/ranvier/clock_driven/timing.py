@@ -24,20 +24,42 @@ class Grid(eqx.Module):
         return step.astype(jnp.int32), time - step * self.dt
 
 
-class Sparks(NamedTuple):
-    """Spikes as (step, offset, unit), in any order; `offset = inf` where there is none."""
+class Emitted(NamedTuple):
+    """Spikes of a population in one step, or in all.
 
-    step: Int[Array, "batch n"]
-    offset: Float[Array, "batch n"]
-    unit: Int[Array, "batch n"]
+    Args:
+        offset: Their offsets from the step's start (ms), inf for none.
+        onward: The same with the derivative that others meet (`ranvier.gradients`), where it is not the same.
+        presence: 1, with the derivative of a spike's presence, where it has one.
+    """
+
+    offset: Float[Array, "*steps spikes batch size"]
+    onward: Float[Array, "*steps spikes batch size"] | None = None
+    presence: Float[Array, "*steps spikes batch size"] | None = None
+
+    @property
+    def sent(self) -> Float[Array, "*steps spikes batch size"]:
+        """The offsets that others meet."""
+        return self.offset if self.onward is None else self.onward
+
+
+class Sparks(NamedTuple):
+    """Spikes as (step, offset, unit), in any order; `offset = inf` where there is none. `presence` as in `Emitted`."""
+
+    step: Int[Array, "*batch n"]
+    offset: Float[Array, "*batch n"]
+    unit: Int[Array, "*batch n"]
+    presence: Float[Array, "*batch n"] | None = None
 
     @classmethod
-    def of_step(cls, step: Int[Array, ""], spikes: Float[Array, "spikes batch pre"]) -> "Sparks":
-        """The spikes of one step, given by their offsets for each neuron."""
-        rows, batch, pre = spikes.shape
-        offset = jnp.moveaxis(spikes, 0, 1).reshape(batch, rows * pre)
+    def of_step(cls, step: Int[Array, ""], spikes: Emitted) -> "Sparks":
+        """The spikes of one step."""
+        rows, batch, pre = spikes.offset.shape
+        flat = lambda part: jnp.moveaxis(part, 0, 1).reshape(batch, rows * pre)
+        offset = flat(spikes.sent)
         unit = jnp.broadcast_to(jnp.tile(jnp.arange(pre, dtype=jnp.int32), rows), offset.shape)
-        return cls(jnp.broadcast_to(step, offset.shape), offset, unit)
+        presence = None if spikes.presence is None else flat(spikes.presence)
+        return cls(jnp.broadcast_to(step, offset.shape), offset, unit, presence)
 
     @classmethod
     def of_times(cls, grid: Grid, time: Float[Array, "batch n"], unit: Int[Array, "batch n"]) -> "Sparks":
