@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable
 
 import equinox as eqx
@@ -324,3 +325,19 @@ def test_verdicts(errors: tuple[float, ...], noise: tuple[float, ...], verdict: 
     assert report.passed is (verdict is Verdict.AGREES)
     assert verdict.value in report.table()
     assert ("not passed" in words(report)) is not report.passed
+
+
+def test_of_the_value_of_a_spike_the_exact_derivative_is_checked_and_the_other_told():
+    net = rv.recurrent([3, 4, 2], neuron=rv.LIF(), delay=rv.synaptic(1.0, 5.0), weight=rv.constant(1.5),
+                       key=jax.random.key(0))  # fmt: skip
+    spikes = rv.Spikes(jnp.arange(1.0, 19.0), jnp.arange(18) % 3)
+    check = lambda gradient: check_gradients(
+        net, spikes, rv.EventDriven(gradient=gradient), t_end=40.0, record={"output": [20.0, 39.0]}, probes=FEW,
+        key=jax.random.key(1),
+    )  # fmt: skip
+    found, exact = check(rv.SpikeValue(0.5)), check(rv.ExactDerivative())
+    assert found.passed
+    assert exact.beside == ""
+    assert [field.errors for field in found.fields] == [field.errors for field in exact.fields]
+    told = " ".join(str(found).split())
+    assert re.search(r"own gradient, SpikeValue\(scale=0\.5.*is no derivative.*`weight` cosine -?\d\.\d\d, norm", told)

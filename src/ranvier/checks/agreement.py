@@ -1,4 +1,4 @@
-"""Two gradients side by side: where does a surrogate point, compared with the exact gradient?"""
+"""Two gradients side by side: where does a surrogate, or the value of a spike, point, beside the exact derivative?"""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -9,6 +9,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, ArrayLike, Float
 
+from ranvier.checks.modes import gradient_of, is_derivative
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.selection import partition
@@ -44,8 +45,9 @@ def gradient_agreement(
     Args:
         network: The network.
         spikes: Input spikes, as for `ranvier.simulate`.
-        exact: The simulator of the first gradient, for example `ranvier.EventDriven()`.
-        other: That of the second, for example `ranvier.ClockDriven(spike=ranvier.surrogates.superspike(10.0))`.
+        exact: The simulator of the first gradient, a derivative, for example `ranvier.EventDriven()`.
+        other: That of the second, for example `ranvier.EventDriven(gradient=ranvier.SpikeValue())`, or
+            `ranvier.ClockDriven(spike=ranvier.surrogates.superspike(10.0))`.
         t_end: End of the simulation (ms).
         loss: Function of the whole `Solution`, a scalar.
         record: Times at which to record potentials, as for `simulate`.
@@ -55,6 +57,7 @@ def gradient_agreement(
         `weight of input->hidden`.
 
     Raises:
+        ValueError: the gradient of `exact` is not the derivative of what it simulates.
         RuntimeError: a simulation did not go well.
 
     Example:
@@ -69,8 +72,14 @@ def gradient_agreement(
         >>> round(found["weight of input->output"].cosine, 4)
         1.0
     """
+    if not is_derivative(exact):
+        msg = (
+            f"gradient_agreement: `exact` must have the exact derivative, to which the other is compared; got "
+            f"{gradient_of(exact)}. Put ExactDerivative() there, and this one into `other`."
+        )
+        raise ValueError(msg)
     one, two = (_gradient(network, spikes, simulator, t_end, loss, record or {}) for simulator in (exact, other))
-    return {name: _compare(one[name], two[name]) for name in one}
+    return {name: compare(one[name], two[name]) for name in one}
 
 
 def _gradient(
@@ -98,7 +107,13 @@ def _gradient(
     return found
 
 
-def _compare(one: Float[np.ndarray, " size"], two: Float[np.ndarray, " size"]) -> Agreement:
+def compare(one: Float[np.ndarray, " size"], two: Float[np.ndarray, " size"]) -> Agreement:
+    """How the second vector lies to the first.
+
+    Args:
+        one: A vector.
+        two: Another one.
+    """
     first, second = float(np.linalg.norm(one)), float(np.linalg.norm(two))
     if first == 0 or second == 0:
         return Agreement(float("nan"), second / first if first else float("nan"))

@@ -3,6 +3,10 @@
 `check_gradients` compares the gradient of a loss with extrapolated central differences of the same loss, for
 single numbers and in random directions, on any network. It leaves out, and counts, what has no derivative:
 steps within which the order of spikes and arrivals changes, and runs with spikes that graze the threshold.
+
+The value of a spike (`ranvier.SpikeValue`) is no derivative of the simulated loss: it answers for spikes that appear
+and vanish, where the loss jumps and differences have no limit. Of a simulator with such a gradient the exact derivative
+is checked, which shares all but one line of its backward pass, and the report says how the other lies to it.
 """
 
 import math
@@ -13,6 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
+from ranvier.checks.modes import gradient_of, is_derivative, with_derivative
 from ranvier.checks.report import FieldReport, GradientReport, Reason
 from ranvier.checks.runs import Probes, Problem, Run
 from ranvier.checks.simulated import Loss, Sample, Setup, random_factors
@@ -40,9 +45,10 @@ def check_gradients(
     Args:
         network: Any network; it is cast to float64, which must be enabled.
         spikes: Input spikes as for `ranvier.simulate`. Each sample of a batch is a run of its own.
-        simulator: The simulator under test.
+        simulator: The simulator under test. If its gradient is no derivative, see the module.
         t_end: End of the simulation (ms).
-        loss: Function of one sample's `Solution`; default a random sum of spike times and potentials.
+        loss: Function of one sample's `Solution`; default a random sum of spike times and potentials. Spike counts
+            have no derivative and cannot be in it.
         names: Fields to check: those of `ranvier.partition`, and `"time"` for the input spike times.
         record: Times at which to record potentials, as for `simulate`.
         samples: Largest number of samples taken from a batch, at random.
@@ -61,20 +67,27 @@ def check_gradients(
     """
     _require_float64()
     given = _samples(network, spikes, record or {})
-    setup = Setup(simulator, float(t_end), tuple(dict.fromkeys(names)), loss)
-    problem, runs = _run(setup, network, given, samples, probes or Probes(), key)
+    setup = Setup(with_derivative(simulator), float(t_end), tuple(dict.fromkeys(names)), loss)
+    other = None if is_derivative(simulator) else setup._replace(simulator=simulator)
+    problem, runs = _run((setup, other), network, given, samples, probes or Probes(), key)
     left_out = {reason: count for reason in Reason if (count := sum(run.reason is reason for run in runs))}
     reports = tuple(_field(name, runs, tolerance) for name in setup.names)
-    return GradientReport(reports, tolerance, _told(runs, problem), len(runs), left_out)
+    return GradientReport(reports, tolerance, _told(runs, problem), len(runs), left_out, _beside(runs, problem))
 
 
 def _run(
-    setup: Setup, network: Network, given: list[Sample], samples: int, effort: Probes, key: PRNGKeyArray
+    setups: tuple[Setup, Setup | None],
+    network: Network,
+    given: list[Sample],
+    samples: int,
+    effort: Probes,
+    key: PRNGKeyArray,
 ) -> tuple[Problem, list[Run]]:
     """Check some of the samples, drawn at random."""
     net = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), network)
     pick, weigh, turn = jax.random.split(key, 3)
-    problem = Problem(setup, net, random_factors(setup, net, given[0], weigh), effort)
+    setup, other = setups
+    problem = Problem(setup, other, net, random_factors(setup, net, given[0], weigh), effort)
     chosen = np.asarray(jax.random.permutation(pick, len(given)))[: max(samples, 1)].tolist()
     keys = jax.random.split(turn, len(chosen))
     return problem, [problem.run(given[n], one) for n, one in zip(chosen, keys, strict=True)]
@@ -129,6 +142,22 @@ def _relative(part: Float[np.ndarray, " probes"], whole: Float[np.ndarray, " pro
     if below == 0:
         return 0.0 if above == 0 else math.inf
     return above / below
+
+
+def _beside(runs: list[Run], problem: Problem) -> str:
+    """How a gradient that is no derivative lies to the exact one, in words; nothing if there is none."""
+    if problem.other is None:
+        return ""
+    found = []
+    for name in problem.setup.names:
+        pairs = np.array([run.agreement[name] for run in runs])
+        cosine, ratio = np.nanmedian(pairs, axis=0) if np.isfinite(pairs).any() else (np.nan, np.nan)
+        found.append(f"`{name}` cosine {cosine:.2f}, norm times {ratio:.2g}")
+    return (
+        f"The simulator's own gradient, {gradient_of(problem.other.simulator)}, is no derivative of the loss: it "
+        "answers for spikes that appear and vanish, where the loss jumps, so differences cannot check it. Checked "
+        f"above is the exact derivative of the same simulator. Beside it (median of the runs): {'; '.join(found)}."
+    )
 
 
 def _told(runs: list[Run], problem: Problem) -> str:

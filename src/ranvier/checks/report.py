@@ -90,6 +90,7 @@ class GradientReport:
         setting: What was compared, in words.
         runs: Runs made.
         left_out: Runs that do not count at all, by reason.
+        beside: What there is to say of a gradient that is no derivative, in words.
     """
 
     fields: tuple[FieldReport, ...]
@@ -97,6 +98,7 @@ class GradientReport:
     setting: str
     runs: int
     left_out: Mapping[Reason, int]
+    beside: str = ""
 
     def __getitem__(self, name: str) -> FieldReport:
         """The report of one field."""
@@ -134,7 +136,8 @@ class GradientReport:
         """The table, with what it means."""
         said = [self.setting, self._legend(), self._excluded(), self._conclusion()]
         setting, legend, excluded, conclusion = ("\n".join(map(_wrapped, text.split("\n"))) for text in said)
-        return "\n\n".join([setting, self.table(), legend, excluded, conclusion])
+        beside = [_wrapped(self.beside)] if self.beside else []
+        return "\n\n".join([setting, self.table(), legend, excluded, *beside, conclusion])
 
     def _legend(self) -> str:
         return (

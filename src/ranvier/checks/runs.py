@@ -10,7 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
 
-from ranvier.checks.coordinates import flatten, probes
+from ranvier.checks.agreement import Agreement, compare
+from ranvier.checks.coordinates import Coordinates, flatten, probes
 from ranvier.checks.differences import UNKNOWN, Difference, directional_derivatives
 from ranvier.checks.report import Reason
 from ranvier.checks.simulated import Factors, Sample, Setup, Trace, loss_gradient, loss_terms
@@ -47,13 +48,15 @@ class Probes:
 
 
 class Run(NamedTuple):
-    """Result of one run: by field the quotients and the gradient's components; spikes by population."""
+    """Result of one run: by field the quotients and the gradient's components; spikes by population; by field how a
+    gradient that is no derivative lies to it."""
 
     reason: Reason | None
     quotients: dict[str, list[Difference]]
     components: dict[str, Float[np.ndarray, "..."]]
     free: dict[str, int]
     spikes: dict[str, int]
+    agreement: dict[str, Agreement]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,12 +65,14 @@ class Problem:
 
     Args:
         setup: Simulator, fields and loss.
+        other: The same with a gradient that is no derivative, if there is one.
         network: The network, in float64.
         factors: Those of the random loss.
         effort: How thoroughly.
     """
 
     setup: Setup
+    other: Setup | None
     network: Network
     factors: Factors
     effort: Probes
@@ -98,7 +103,18 @@ class Problem:
             quotients[field.name], components[field.name] = found, _along(gradient, rows)
             free[field.name] = int(here.free[field.part].sum())
         counts = {name: int(np.isfinite(train.time).sum()) for name, train in solution.spikes.items()}
-        return Run(reason, quotients, components, free, counts)
+        return Run(reason, quotients, components, free, counts, self._agreement(gradient, here, sample))
+
+    def _agreement(
+        self, gradient: Float[np.ndarray, " size"], here: Coordinates, sample: Sample
+    ) -> dict[str, Agreement]:
+        """How the other gradient lies to this one, field by field."""
+        if self.other is None:
+            return {}
+        other = np.asarray(loss_gradient(jnp.asarray(here.at), self.other, self.network, sample, self.factors))
+        known = np.isfinite(gradient) & np.isfinite(other)
+        gradient, other = np.where(known, gradient, 0.0), np.where(known, other, 0.0)
+        return {field.name: compare(gradient[field.part], other[field.part]) for field in here.fields}
 
     def _terms(self, vector: Float[np.ndarray, " size"], sample: Sample) -> tuple[Float[np.ndarray, " terms"], Trace]:
         terms, trace = loss_terms(jnp.asarray(vector), self.setup, self.network, sample, self.factors)
