@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import build
 import clocked
 import networks
 import ranvier as rv
+from ranvier.dense import dense
 from ranvier.event_driven.primitive import DIFFERENTIABLE, event_driven
 from ranvier.event_driven.simulator import _call
 from value_reference import Parts, Reference
@@ -51,15 +53,20 @@ def by_hand(case: networks.Case, gradient: object, parts: Parts) -> dict[str, li
     return {field: [total[part] for part in places] for field, places in reference.fields.items()}
 
 
-def by_library(case: networks.Case, gradient: object, window: float | None = None) -> dict[str, list[np.ndarray]]:
-    """The same by `EventDriven`."""
-    _, times, presence, potentials = seeds(case, gradient)
+def prepared(case: networks.Case, simulator: rv.EventDriven) -> tuple:
+    """The plan and the numbers of a call."""
     batch = lambda leaf: jnp.asarray(leaf)[None]
     spikes = jax.tree.map(batch, case.spikes)
     record = {name: batch(at) for name, at in case.record.items()}
-    simulator = rv.EventDriven(window=window, gradient=gradient)
-    plan = simulator._plan(case.network, spikes, case.t_end, record)
-    whole = _call(plan, case.network, spikes, record)
+    links = dense(case.network)
+    plan = simulator._plan(case.network, links, spikes, case.t_end, record)
+    return plan, _call(plan, case.network, links, spikes, record, jnp.zeros((), jnp.int32))
+
+
+def by_library(case: networks.Case, gradient: object, window: float | None = None) -> dict[str, list[np.ndarray]]:
+    """The same by `EventDriven`."""
+    _, times, presence, potentials = seeds(case, gradient)
+    plan, whole = prepared(case, rv.EventDriven(window=window, gradient=gradient))
     order = plan.populations[plan.inputs :]
 
     def loss(part: dict) -> jnp.ndarray:
@@ -84,24 +91,17 @@ def test_the_gradient_is_that_of_sums_by_hand(seed: int, name: str):
     case, (gradient, parts) = networks.draw(seed), GRADIENTS[name]
     wanted, found = by_hand(case, gradient, parts), by_library(case, gradient, case.window)
     assert any(np.any(part) for part in wanted["delays"])
-    order = [name for name, _ in case.network.neuron_sizes]
-    plan_order = by_plan(case)
+    order = list(case.network.neurons)
+    plan, _ = prepared(case, rv.EventDriven(window=case.window))
     for field in DIFFERENTIABLE:
         rows = wanted[field]
         if field in ("theta", "rho", "refractory"):
-            rows = [rows[order.index(one)] for one in plan_order]
+            rows = [rows[order.index(one)] for one in plan.populations[plan.inputs :]]
         for one, other in zip(found[field], rows, strict=True):
             other = fitted(other, np.shape(one), field)
             keep = np.isfinite(one) & (np.abs(other) < math.inf)
             np.testing.assert_allclose(one[keep], other[keep], rtol=0, atol=1e-9 * (1e-3 + np.max(np.abs(other))),
                                        err_msg=f"{case.kind}: {field}")  # fmt: skip
-
-
-def by_plan(case: networks.Case) -> list[str]:
-    """Populations of neurons in the order of the library's arrays."""
-    spikes = jax.tree.map(lambda leaf: leaf[None], case.spikes)
-    plan = rv.EventDriven(window=case.window)._plan(case.network, spikes, case.t_end, {})
-    return list(plan.populations[plan.inputs :])
 
 
 def fitted(value: np.ndarray, shape: tuple[int, ...], field: str) -> np.ndarray:
@@ -119,14 +119,14 @@ def one_spike_each(refractory: float = math.inf) -> tuple[rv.Network, rv.Spikes]
     rng = np.random.default_rng(3)
     neuron = rv.LIF(tau_mem=8.0, tau_syn=5.0, v_reset=-0.2, refractory=refractory)
     weight = jnp.asarray(rng.uniform(1.5, 2.5, (3, 4)))
-    delay = rv.SynapticDelay(jnp.asarray(rng.uniform(0.5, 4.0, (3, 4))), 0.0, 9.0, rv.Projection())
-    out = rv.AxonalDelay(jnp.asarray(rng.uniform(0.5, 4.0, (4, 1))), 0.0, 9.0, rv.Projection())
+    delay = rv.SynapticDelay(jnp.asarray(rng.uniform(0.5, 4.0, (3, 4))), 0.0, 9.0, rv.delays.Clip())
+    out = rv.AxonalDelay(jnp.asarray(rng.uniform(0.5, 4.0, (4, 1))), 0.0, 9.0, rv.delays.Clip())
     links = [
         rv.Connection("input", "hidden", weight, delay),
         rv.Connection("hidden", "readout", jnp.asarray(rng.normal(size=(4, 2))), out),
     ]
     models, sizes = {"hidden": neuron, "readout": rv.LI(9.0, 4.0)}, {"hidden": 4, "readout": 2}
-    return rv.Network({"input": 3}, models, sizes, links), rv.Spikes([1.0, 2.0, 2.5], [0, 1, 2])
+    return build.network({"input": 3}, models, sizes, links), rv.Spikes([1.0, 2.0, 2.5], [0, 1, 2])
 
 
 def test_a_value_is_the_loss_with_the_spike_less_that_without_it_to_first_order():
@@ -163,7 +163,7 @@ def test_reset_and_refractory_time_are_worth_what_they_do_to_the_potential(refra
 
     def potential(theta: jnp.ndarray, gradient: rv.SpikeValue) -> jnp.ndarray:
         model = rv.LIF(8.0, 5.0, v_threshold=theta, v_reset=-0.2, refractory=refractory)
-        net = rv.Network({"input": 3}, {"hidden": model}, {"hidden": 4}, [network.connections[0]])
+        net = build.network({"input": 3}, {"hidden": model}, {"hidden": 4}, [network.connections[0]])
         simulator, record = rv.EventDriven(gradient=gradient), {"hidden": [19.0]}
         solution = rv.simulate(net, rv.Spikes([1.0], [0]), simulator, t_end=20.0, record=record)
         return solution.voltages["hidden"][0]
@@ -194,7 +194,7 @@ def test_a_loss_of_counts_has_the_gradient_of_its_definition(seed: int):
     def loss(learn: rv.Network) -> jnp.ndarray:
         simulator = rv.EventDriven(gradient=rv.SpikeValue(0.8))
         solution = rv.simulate(rv.combine(learn, fixed), case.spikes, simulator, t_end=case.t_end)
-        return jnp.sum((rv.spike_count(solution.spikes["hidden"], 6) - 3.0) ** 2)
+        return jnp.sum((rv.spike_count(solution.spikes["hidden"]) - 3.0) ** 2)
 
     for link, place in zip(jax.grad(loss)(learn).connections, reference.fields["weights"], strict=True):
         np.testing.assert_allclose(link.weight, wanted[place], rtol=0, atol=1e-9 * np.max(np.abs(wanted)))
@@ -207,15 +207,15 @@ def test_counts_have_no_exact_derivative_and_say_so():
     def run(learn: rv.Network) -> tuple[jnp.ndarray, jnp.ndarray]:
         solution = rv.simulate(rv.combine(learn, fixed), case.spikes, rv.EventDriven(), t_end=case.t_end)
         first = solution.spikes["hidden"].time[0]
-        return first, jnp.sum(rv.spike_count(solution.spikes["hidden"], 6))
+        return first, jnp.sum(rv.spike_count(solution.spikes["hidden"]))
 
     counts = lambda learn: run(learn)[1]
     for take in (jax.grad(counts), jax.jit(jax.grad(counts)), jax.grad(jax.jit(counts))):
-        with pytest.raises(ValueError, match=r"spike_count: .*SpikeValue\(\).*surrogate.*stop_gradient"):
+        with pytest.raises(ValueError, match=r"spike_count: .*SpikeValue\(\).*stop_gradient"):
             take(learn)
     _, count = jax.grad(run, has_aux=True)(learn)  # only looked at
     assert float(count) == len(networks.ask(case).spikes["hidden"])
-    assert math.isnan(float(jax.jvp(lambda time: jnp.sum(rv.spike_count(rv.Spikes(time, jnp.array([0])), 1)),
+    assert math.isnan(float(jax.jvp(lambda time: jnp.sum(rv.spike_count(rv.Spikes(time, jnp.array([0]), 1))),
                                     (jnp.ones(1),), (jnp.ones(1),))[1]))  # fmt: skip
 
 
@@ -236,7 +236,7 @@ def agree_with_event_driven(network: rv.Network, spikes: rv.Spikes, clock: rv.Cl
         train = solution.spikes["hidden"]
         times = jnp.where(jnp.isfinite(train.time), train.time, 0.0)
         potentials = [jnp.sum(jnp.sin(part)) for part in solution.voltages.values()]
-        counts = rv.spike_count(train, network.size("hidden"))
+        counts = rv.spike_count(train)
         return jnp.sum(jnp.sin(times)) + sum(potentials) + jnp.sum((counts - 1.5) ** 2)
 
     take = jax.grad(loss, argnums=(0, 1))

@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 REFUSED = (
     "spike_count: the gradient of a spike count is not available here, since the exact derivative sees spikes move, "
     "not appear or vanish: it would be 0 everywhere. Use the value of a spike, for example "
-    "EventDriven(gradient=SpikeValue()), which estimates it; or a surrogate; or a loss of spike times or potentials; "
-    "or, if the count is only looked at, jax.lax.stop_gradient(spikes)."
+    "EventDriven(gradient=SpikeValue()), which estimates it; or a loss of spike times or potentials; or, if the count "
+    "is only looked at, jax.lax.stop_gradient(spikes)."
 )
 
 

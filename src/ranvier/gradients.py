@@ -85,12 +85,12 @@ class SpikeValue(AbstractGradient):
 
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
-        >>> net = rv.feedforward([1, 1], neuron=rv.LIF(), weight=rv.constant(9.0), key=jax.random.key(0))
+        >>> net = rv.feedforward([1, 1], neuron=rv.LIF(), weight=rv.initializers.constant(9.0), key=jax.random.key(0))
         >>> learn, fixed = rv.partition(net, "weight")
         >>> spikes, simulator = rv.Spikes([1.0], [0]), rv.EventDriven(gradient=rv.SpikeValue())
         >>> def spikes_of(learn):
         ...     solution = rv.simulate(rv.combine(learn, fixed), spikes, simulator, t_end=20.0)
-        ...     return rv.spike_count(solution.spikes["output"], 1).sum()
+        ...     return rv.spike_count(solution.spikes["output"]).sum()
         >>> bool(jax.grad(spikes_of)(learn).connections[0].weight > 0)
         True
     """
