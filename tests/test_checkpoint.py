@@ -75,7 +75,7 @@ def changed(**changes: Any) -> Recipe:
 
 def network(weight: float = 3.0, high: float = 1.0) -> rv.Network:
     neuron, delay = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf), rv.synaptic(0.0, high)
-    start = rv.normal(weight, 0.3)
+    start = rv.initializers.normal(weight, 0.3)
     return rv.feedforward([2, 3, 2], neuron=neuron, delay=delay, weight=start, key=jax.random.key(0))
 
 

@@ -27,7 +27,7 @@ EVERY = {
 
 
 def network() -> rv.Network:
-    weight = [rv.normal(9.0, 3.0), rv.normal(1.0, 1.0)]
+    weight = [rv.initializers.normal(9.0, 3.0), rv.initializers.normal(1.0, 1.0)]
     return rv.feedforward([3, 4, 2], neuron=rv.LIF(), readout=rv.LI(), weight=weight, key=jax.random.key(0))
 
 

@@ -283,7 +283,7 @@ def test_the_target_of_spike_counts_by_hand():
 @pytest.mark.parametrize("weight", [0.25, 2.0])
 def test_the_target_draws_spike_counts_to_it_from_both_sides(weight: float):
     """Nothing but the target teaches: weights grow or shrink until each neuron fires about five times."""
-    start = rv.feedforward([10, 5], neuron=rv.LIF(), weight=rv.uniform(0.8 * weight, weight), key=jax.random.key(1))
+    start = rv.feedforward([10, 5], neuron=rv.LIF(), weight=rv.initializers.uniform(0.8 * weight, weight), key=jax.random.key(1))
     spikes = rv.Spikes(np.linspace(0.0, 30.0, 40), np.arange(40) % 10)
     learn, fixed = rv.partition(start, "weight")
     solve = lambda learn: rv.simulate(rv.combine(learn, fixed), spikes, rv.EventDriven(), t_end=40.0)
@@ -299,7 +299,7 @@ def test_the_target_draws_spike_counts_to_it_from_both_sides(weight: float):
 
 @pytest.mark.parametrize("term", [CountUpperBound("output", 0.5, 1.0), CountLowerBound("output", 9.0, 1.0)])
 def test_bounds_refuse_an_exact_derivative_and_name_alternatives(term: CountUpperBound | CountLowerBound):
-    net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(9.0), key=jax.random.key(0))
+    net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.initializers.constant(9.0), key=jax.random.key(0))
     spikes = rv.Spikes([1.0, 2.0], [0, 1])
     learn, fixed = rv.partition(net)
     value = lambda learn: term(rv.simulate(rv.combine(learn, fixed), spikes, rv.EventDriven(), t_end=20.0))
