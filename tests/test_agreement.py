@@ -73,7 +73,7 @@ def test_no_gradient_has_no_direction():
 
 
 def test_the_first_gradient_must_be_a_derivative():
-    net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.constant(5.0), key=jax.random.key(0))
+    net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.initializers.constant(5.0), key=jax.random.key(0))
     spikes, value = rv.Spikes([1.0, 2.0], [0, 1]), rv.EventDriven(gradient=rv.SpikeValue())
     loss = lambda solution: rv.first_spike(solution.spikes["output"]).sum()
     with pytest.raises(ValueError, match=r"`exact` must have the exact derivative.*SpikeValue"):

@@ -328,7 +328,7 @@ def test_verdicts(errors: tuple[float, ...], noise: tuple[float, ...], verdict: 
 
 
 def test_of_the_value_of_a_spike_the_exact_derivative_is_checked_and_the_other_told():
-    net = rv.recurrent([3, 4, 2], neuron=rv.LIF(), delay=rv.synaptic(1.0, 5.0), weight=rv.constant(1.5),
+    net = rv.recurrent([3, 4, 2], neuron=rv.LIF(), delay=rv.synaptic(1.0, 5.0), weight=rv.initializers.constant(1.5),
                        key=jax.random.key(0))  # fmt: skip
     spikes = rv.Spikes(jnp.arange(1.0, 19.0), jnp.arange(18) % 3)
     check = lambda gradient: check_gradients(

@@ -5,7 +5,6 @@ is one sum over what came before, and that is what is differentiated. Nothing de
 are offsets from its start, so that nothing is lost to rounding late in a simulation in float32.
 """
 
-import math
 from functools import partial
 from typing import NamedTuple
 
@@ -163,19 +162,8 @@ def _advance(
     each = Rates(rates.mem[None], rates.syn[None])
     more = each.flow(jnp.zeros_like(jump), each.fade(jump, begin - at), root[None] - begin)
     u, i = u + jnp.sum(more[0], axis=0), i + jnp.sum(more[1], axis=0)
-    slope = lax.stop_gradient(jnp.where(fires, (i - u) * rates.mem, 1.0))
-    gap = jnp.where(fires, u - membrane.theta, 0.0)
-    if parts.max_inverse_slope < math.inf:
-        slope = jnp.maximum(slope, 1.0 / parts.max_inverse_slope)
-    moved = exact_root(lambda s: gap + slope * (s - root), root)
-    now = jnp.where(fires, moved, end)
-    spikes, restart = Emitted(jnp.where(fires, moved, jnp.inf)), membrane.rho
-    if parts.scale > 0:
-        held = lax.stop_gradient(moved)
-        now = jnp.where(fires, held + parts.timing * (moved - held), end)
-        worth = parts.scale / lax.stop_gradient(membrane.theta) * (gap - lax.stop_gradient(gap))
-        spikes = Emitted(spikes.offset, jnp.where(fires, now, jnp.inf), 1.0 + worth)
-        restart = restart + worth * lax.stop_gradient(_interrupted(parts, membrane, i))
+    spikes, now, restart = _spike(parts, membrane, fires, root, u, i)
+    now = jnp.where(fires, now, end)
     i = jnp.where(fires, rates.fade(i, now - lax.stop_gradient(root)), i)
     # An infinite refractory time must not meet the tangent of `now`: inf is chosen, not added to.
     forever = jnp.isinf(membrane.refractory)
@@ -188,6 +176,24 @@ def _advance(
         fires | (leg.resting & ~wakes),
         last,
     ), spikes
+
+
+def _spike(
+    parts: Parts, membrane: Membrane, fires: Bool[Array, "batch size"], root: Lanes, u: Lanes, i: Lanes
+) -> tuple[Emitted, Lanes, Lanes]:
+    """Spikes with (u, I) at their times, which are known; the times that others meet; and u after them."""
+    slope = lax.stop_gradient(jnp.where(fires, (i - u) * membrane.rates.mem, 1.0))
+    slope = jnp.maximum(slope, 1.0 / parts.max_inverse_slope)
+    gap = jnp.where(fires, u - membrane.theta, 0.0)
+    now = exact_root(lambda s: gap + slope * (s - root), root)
+    offset, rho = jnp.where(fires, now, jnp.inf), jnp.broadcast_to(membrane.rho, u.shape)
+    if parts.scale == 0:
+        return Emitted(offset), now, rho
+    held = lax.stop_gradient(now)
+    onward = held + parts.timing * (now - held)
+    worth = parts.scale / lax.stop_gradient(membrane.theta) * (gap - lax.stop_gradient(gap))
+    restart = rho + worth * lax.stop_gradient(_interrupted(parts, membrane, i))
+    return Emitted(offset, jnp.where(fires, onward, jnp.inf), 1.0 + worth), onward, restart
 
 
 def _interrupted(parts: Parts, membrane: Membrane, i: Lanes) -> Lanes:
