@@ -38,10 +38,10 @@ def test_examples_in_docstrings(module: str):
 
 def test_every_public_class_and_function_has_an_example():
     public = {name: getattr(rv, name) for name in rv.__all__}
-    public = {name: value for name, value in public.items() if not isinstance(value, ModuleType)}
+    public = {name: value for name, value in public.items() if not isinstance(value, ModuleType) and name != "combine"}
     assert {"simulate", "LIF", "EventDriven", "Network", "partition", "Spikes"} <= set(public)
     without = {name for name, value in public.items() if ">>>" not in value.__doc__}
-    assert without - {"Solution", "Stats", "Sigmoid", "Projection"} == set()
+    assert without - {"Solution", "Stats", "fit"} == set()  # the example of fit is that of ranvier.train
 
 
 def test_feedforward_names_its_layers():

@@ -127,8 +127,8 @@ class TemporalOrder(AbstractExperiment):
 
     def draw(self, folder: RunFolder, network: Network) -> Path:
         """Learning curves, and the potentials before and after."""
-        from ranvier.plots.potentials import draw_order  # draws with matplotlib, which is slow to import
         from ranvier.plots.report import save
+        from ranvier.plots.traces import draw_order  # draws with matplotlib, which is slow to import
 
         spikes, simulator = self.data().test.spikes, self.recipe(samples=2).simulator
         before, after = (

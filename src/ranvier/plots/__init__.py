@@ -1,7 +1,8 @@
 """Pictures: rasters, decision maps, confusion matrices, learning curves, histograms, and the report of a run.
 
-Every function draws into axes that it is given and takes plain data. Matplotlib is imported with this
-package, not with `ranvier`; no window is opened and no global state is touched.
+Every function takes plain data, draws into the axes `ax` or into a new figure, and returns its axes; those of whole
+pages return the figure. `rv.plots.raster(...).figure.savefig("a.png")` keeps a picture; a notebook shows `.figure`.
+Matplotlib is imported with this package, not with `ranvier`; no window is opened and no global state is touched.
 """
 
 from ranvier.plots.confusion import confusion_matrix as confusion_matrix
@@ -14,6 +15,7 @@ from ranvier.plots.report import Run as Run
 from ranvier.plots.report import write_report as write_report
 from ranvier.plots.robustness import robustness_curves as robustness_curves
 from ranvier.plots.spike_raster import raster as raster
+from ranvier.plots.traces import potentials as potentials
 
 __all__ = [
     "Run",
@@ -23,6 +25,7 @@ __all__ = [
     "error_by_parameters",
     "learning_curves",
     "parameter_histograms",
+    "potentials",
     "raster",
     "robustness_curves",
     "write_report",

@@ -7,40 +7,40 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
 
-from ranvier.plots.style import CLASSES, INK
+from ranvier.plots.style import CLASSES, INK, axes_or_new
 
 Extent = tuple[float, float, float, float]
 
 
 def decision_map(
-    axes: Axes,
     answer: Int[np.ndarray, "rows columns"],
     *,
     lead: Float[np.ndarray, "rows columns"] | None = None,
     truth: Int[np.ndarray, "rows columns"] | None = None,
     extent: Extent = (0.0, 1.0, 0.0, 1.0),
     colours: Sequence[str] = CLASSES,
-) -> None:
+    ax: Axes | None = None,
+) -> Axes:
     """Colour a plane by the class that a network answers with.
 
     Args:
-        axes: Where to draw.
         answer: Class at each point of a grid, -1 for none (grey); rows go up, columns to the right.
         lead: By how much the answer comes before the next one (ms, inf allowed): the larger, the stronger the
             colour.
         truth: The right class at each point; its borders are drawn, and where it is negative the map is pale.
         extent: Left, right, bottom and top of the plane.
         colours: One colour for each class.
+        ax: Where to draw; default a new figure.
+
+    Returns:
+        The axes.
 
     Example:
-        >>> import numpy as np
-        >>> from ranvier.plots import decision_map
-        >>> from ranvier.plots.style import figure
-        >>> axes = figure(4.0, 4.0).add_subplot()
-        >>> decision_map(axes, np.array([[0, 1], [2, -1]]))
-        >>> len(axes.images)
+        >>> import numpy as np, ranvier as rv
+        >>> len(rv.plots.decision_map(np.array([[0, 1], [2, -1]])).images)
         1
     """
+    axes = axes_or_new(ax, 4.5, 4.5)
     palette = np.array([to_rgb(colour) for colour in colours] + [to_rgb("#808080")])
     strength = np.full(answer.shape, 0.55)
     if lead is not None:
@@ -56,6 +56,7 @@ def decision_map(
         across, up = np.linspace(left, right, truth.shape[1]), np.linspace(bottom, top, truth.shape[0])
         for kind in np.unique(truth):
             axes.contour(across, up, truth == kind, levels=[0.5], colors=[INK], linewidths=0.7, alpha=0.55)
+    return axes
 
 
 def misses(

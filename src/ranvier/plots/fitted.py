@@ -19,7 +19,7 @@ from ranvier.plots.confusion import confusion_matrix
 from ranvier.plots.curves import learning_curves
 from ranvier.plots.histograms import parameter_histograms, parameters
 from ranvier.plots.spike_raster import raster
-from ranvier.plots.style import CLASSES, INK, LABEL, SMALL, TITLE, figure, tidy
+from ranvier.plots.style import CLASSES, INK, LABEL, SMALL, figure, headline, tidy
 
 ACROSS = 5
 """Samples and histograms side by side."""
@@ -96,7 +96,7 @@ def draw_fit_run(run: FitRun) -> Figure:
         panels = np.ravel(band.subplots(rows, min(ACROSS, len(groups)), squeeze=False)).tolist()
         for spare in panels[len(groups) :]:
             spare.set_visible(False)
-        parameter_histograms(panels[: len(groups)], run.network, run.initial)
+        parameter_histograms(run.network, run.initial, ax=panels[: len(groups)])
         band.subplots_adjust(left=0.05, right=0.985, top=1 - 0.14 / rows, bottom=0.2 / rows, wspace=0.25, hspace=0.6)
     return page
 
@@ -128,9 +128,8 @@ def _curves(page: FigureBase, run: FitRun) -> None:
     panels = np.ravel(page.subplots(1, 1 + judged + wrong, squeeze=False)).tolist()
     if run.label is not None and run.answer is not None:
         kinds = int(max(run.label.max(), run.answer.max())) + 1
-        confusion_matrix(panels.pop(0), run.label, run.answer, [str(kind) for kind in range(kinds)])
-    spare = figure(1.0, 1.0).add_subplot() if not wrong else panels[1]
-    learning_curves(panels[0], spare, run.history, chosen=run.chosen)
+        confusion_matrix(run.label, run.answer, [str(kind) for kind in range(kinds)], ax=panels.pop(0))
+    learning_curves(run.history, chosen=run.chosen, ax=panels)
     page.subplots_adjust(left=0.06, right=0.98, top=0.9, bottom=0.13, wspace=0.22)
 
 
@@ -139,11 +138,11 @@ def _rasters(page: FigureBase, run: FitRun, samples: int) -> None:
     panels = np.ravel(page.subplots(1, samples, sharex=True, squeeze=False)).tolist()
     sizes = {} if run.network is None else {name: one.size for name, one in run.network.populations.items()}
     for place, axes in enumerate(panels):
-        trains = {name: Spikes(train.time[place], train.unit[place]) for name, train in run.spikes.items()}
-        raster(axes, trains, {name: sizes[name] for name in sizes if name in trains})
-        axes.set_title(_title(run, place), loc="left", fontsize=TITLE, fontweight="bold", color=INK)
-    panels[0].set_xlim(-0.02 * run.t_end, 1.02 * run.t_end)
-    page.subplots_adjust(left=0.06, right=0.985, top=0.88, bottom=0.14, wspace=0.25)
+        trains = {name: Spikes(run.spikes[name].time[place], run.spikes[name].unit[place], size)
+                  for name, size in sizes.items() if name in run.spikes}  # fmt: skip
+        raster(trains, t_end=run.t_end, ax=axes)
+        headline(axes, _title(run, place))
+    page.subplots_adjust(left=0.06, right=0.985, top=0.88, bottom=0.14, wspace=0.32)
 
 
 def _title(run: FitRun, place: int) -> str:
@@ -162,8 +161,8 @@ def _potentials(page: FigureBase, run: FitRun, samples: int) -> None:
         tidy(axes, x="time (ms)", y="potential" if place == 0 else "")
     outputs = sum(values.shape[-1] for _, values in run.voltages.values())
     if outputs <= CROWD:
-        panels[-1].legend(fontsize=SMALL, frameon=False)
-    page.subplots_adjust(left=0.06, right=0.985, top=0.95, bottom=0.2, wspace=0.12)
+        panels[-1].legend(fontsize=SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    page.subplots_adjust(left=0.06, right=0.93, top=0.95, bottom=0.2, wspace=0.12)
 
 
 def _traces(axes: Axes, name: str, times: Float[np.ndarray, " times"], values: Float[np.ndarray, "times size"]) -> None:

@@ -10,7 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
 from ranvier.network import Network
-from ranvier.plots.style import DELAY, FAINT, INK, SMALL, WEIGHT, tidy
+from ranvier.plots.style import DELAY, FAINT, INK, SMALL, WEIGHT, figure, tidy
+
+ACROSS = 4
+"""Histograms side by side in a new figure."""
 
 
 class Parameters(NamedTuple):
@@ -55,34 +58,44 @@ def parameters(network: Network) -> list[Parameters]:
     return weights + delays
 
 
-def parameter_histograms(axes: Sequence[Axes], network: Network, initial: Network | None = None) -> None:
+def parameter_histograms(
+    network: Network, initial: Network | None = None, *, ax: Sequence[Axes] | None = None
+) -> list[Axes]:
     """Draw one histogram for the weights, and one for the learnable delays, of every connection.
 
     Args:
-        axes: Where to draw; as many as `parameters(network)` has entries.
         network: The network after training.
         initial: The same network before training, drawn in grey.
+        ax: Where to draw; as many as `parameters(network)` has entries. Default a new figure.
+
+    Returns:
+        The axes.
 
     Raises:
         ValueError: the number of axes does not fit.
 
     Example:
         >>> import jax, ranvier as rv
-        >>> from ranvier.plots import parameter_histograms
-        >>> from ranvier.plots.style import figure
         >>> net = rv.feedforward([4, 3], neuron=rv.LIF(), delay=rv.synaptic(0.0, 1.0), key=jax.random.key(0))
-        >>> axes = figure(8.0, 3.0).subplots(1, 2)
-        >>> parameter_histograms(axes.tolist(), net)
-        >>> axes[1].get_xlabel()
+        >>> rv.plots.parameter_histograms(net)[1].get_xlabel()
         'delay (ms)'
     """
     learned = parameters(network)
-    if len(axes) != len(learned):
-        msg = f"parameter_histograms: `axes` must be {len(learned)} for this network; got {len(axes)}."
+    if ax is None:
+        across = min(len(learned), ACROSS)
+        page = figure(4.0 * across, 3.0 * math.ceil(len(learned) / across), layout="constrained")
+        panels = page.subplots(math.ceil(len(learned) / across), across, squeeze=False).ravel().tolist()
+        for spare in panels[len(learned) :]:
+            spare.remove()
+        ax = panels[: len(learned)]
+    assert ax is not None
+    if len(ax) != len(learned):
+        msg = f"parameter_histograms: `ax` must be {len(learned)} axes for this network; got {len(ax)}."
         raise ValueError(msg)
     before = [None] * len(learned) if initial is None else [group.values for group in parameters(initial)]
-    for one, group, start in zip(axes, learned, before, strict=True):
+    for one, group, start in zip(ax, learned, before, strict=True):
         _histogram(one, group, start)
+    return list(ax)
 
 
 def _histogram(axes: Axes, group: Parameters, start: Float[np.ndarray, " size"] | None) -> None:
@@ -99,4 +112,5 @@ def _histogram(axes: Axes, group: Parameters, start: Float[np.ndarray, " size"] 
     axes.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     if start is not None:
-        axes.legend(fontsize=SMALL, edgecolor="none", framealpha=0.9)
+        axes.set_ylim(top=1.3 * axes.get_ylim()[1])  # room for the legend above the bars
+        axes.legend(fontsize=SMALL, frameon=False, ncols=2, loc="upper left", columnspacing=1.0, borderaxespad=0.1)

@@ -3,19 +3,16 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator
 
-from ranvier.plots.style import CLASSES, INK, SMALL, figure, tidy
-
-FLOOR = 0.05
-"""Smallest error shown (%): zero has no place on a logarithmic axis."""
+from ranvier.plots.style import CLASSES, INK, SMALL, figure, logarithmic, tidy
 
 
 def error_by_parameters(
     rows: Sequence[Mapping[str, Any]], *, title: str = "Test error", points: str = "sizes"
 ) -> Figure:
-    """Median (line) and quartiles (band) of the error, both axes logarithmic.
+    """Median (line) and quartiles (band) of the error, both axes logarithmic; an error of 0 stands at 0.
 
     Args:
         rows: Each with `line` (a way of learning), `parameters`, and `low`, `median`, `high` (accuracies in [0, 1]).
@@ -33,7 +30,7 @@ def error_by_parameters(
     """
     page = figure(7.6, 5.0)
     axes = page.subplots()
-    error = lambda accuracy: max(100 * (1 - accuracy), FLOOR)
+    error = lambda accuracy: 100 * (1 - accuracy)
     names = list(dict.fromkeys(row["line"] for row in rows))
     for colour, name in zip(CLASSES, names, strict=False):
         mine = sorted((row for row in rows if row["line"] == name), key=lambda row: row["parameters"])
@@ -42,11 +39,8 @@ def error_by_parameters(
         axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0.0)
         axes.plot(at, median, color=colour, marker="o", markersize=4.5, linewidth=1.6, label=name)
     tidy(axes, title=title, x="learned parameters", y="wrong answers (%)")
-    for axis, scale in ((axes.xaxis, axes.set_xscale), (axes.yaxis, axes.set_yscale)):
-        scale("log")
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.minorticks_off()
+    logarithmic(axes.xaxis, np.array([row["parameters"] for row in rows], float))
+    logarithmic(axes.yaxis, np.array([error(row[part]) for row in rows for part in ("low", "median", "high")]))
     note = f"line: median, band: quartiles, points: {points}"
     axes.text(0.01, 0.02, note, transform=axes.transAxes, fontsize=SMALL, color=INK)
     axes.legend(fontsize=SMALL, edgecolor="none", loc="upper right")

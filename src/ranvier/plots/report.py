@@ -25,8 +25,8 @@ from ranvier.plots.confusion import confusion_matrix
 from ranvier.plots.curves import learning_curves
 from ranvier.plots.decisions import decision_map, misses
 from ranvier.plots.histograms import parameter_histograms, parameters
-from ranvier.plots.spike_raster import causes, raster, travel
-from ranvier.plots.style import CLASSES, EXCITATORY, INHIBITORY, INK, LABEL, SMALL, TITLE, figure, tidy
+from ranvier.plots.spike_raster import causes, heights, raster, travel
+from ranvier.plots.style import CLASSES, EXCITATORY, INHIBITORY, INK, LABEL, SMALL, figure, headline, tidy
 from ranvier.simulation import AbstractSimulator, Solution, simulate
 
 Truth = Callable[[Float[np.ndarray, "*grid"], Float[np.ndarray, "*grid"]], Int[np.ndarray, "*grid"]]
@@ -37,8 +37,6 @@ GRID = 160
 """Points of the decision map along each side."""
 ACROSS = 5
 """Rasters side by side."""
-CROWD, TINY = 6, 6.5
-"""More classes than that have their names in this size (points) beside a raster."""
 CHUNK = 1000
 """Points that are simulated at once."""
 
@@ -128,17 +126,16 @@ def draw_report(run: Run) -> Figure:
     columns = top.add_gridspec(1, 2, width_ratios=[1.0, 2.0], wspace=0.0)
     left, right = (top.add_subfigure(columns[0, column]) for column in range(2))
     if run.truth is None:
-        confusion_matrix(left.add_subplot(), run.label, answer, run.classes)
+        confusion_matrix(run.label, answer, run.classes, ax=left.add_subplot())
     else:
         _plane(left.add_subplot(), run, run.truth, answer, chosen)
     left.subplots_adjust(left=0.12, right=0.98, top=0.9, bottom=0.13)
-    upper, lower = right.subplots(1, 2)
-    known = run.result
-    learning_curves(upper, lower, run.history, chosen=known.get("best_epoch"), test_accuracy=known.get("test_accuracy"))
+    known, panels = run.result, right.subplots(1, 2).tolist()
+    learning_curves(run.history, chosen=known.get("best_epoch"), test_accuracy=known.get("test_accuracy"), ax=panels)
     right.subplots_adjust(left=0.09, right=0.97, top=0.9, bottom=0.13, wspace=0.22)
     _rasters(middle, run, answer, chosen)
     count = len(parameters(run.network))
-    parameter_histograms(np.ravel(bottom.subplots(1, count)).tolist(), run.network, run.initial)
+    parameter_histograms(run.network, run.initial, ax=np.ravel(bottom.subplots(1, count)).tolist())
     bottom.subplots_adjust(left=0.045, right=0.985, top=0.86, bottom=0.2, wspace=0.22)
     return page
 
@@ -211,7 +208,7 @@ def _plane(axes: Axes, run: Run, truth: Truth, answer: Int[np.ndarray, " samples
     across, up = np.meshgrid(ticks, ticks)
     there, lead = answers(run, np.stack([across.ravel(), up.ravel()], axis=1))
     shape = (GRID, GRID)
-    decision_map(axes, there.reshape(shape), lead=lead.reshape(shape), truth=truth(across, up))
+    decision_map(there.reshape(shape), lead=lead.reshape(shape), truth=truth(across, up), ax=axes)
     wrong = misses(axes, run.points, run.label, answer)
     for letter, sample in zip(LETTERS, chosen, strict=False):
         place = tuple(run.points[sample].tolist())
@@ -247,7 +244,7 @@ def _rasters(page: FigureBase, run: Run, answer: Int[np.ndarray, " samples"], ch
         title = f"{whose}{run.classes[label]}: {fired}  {mark}"
         if run.image is not None:
             _picture(axes, run.points[sample].reshape(-1, run.image))
-        axes.set_title(title, loc="left", fontsize=TITLE, fontweight="bold", color=CLASSES[label])
+        headline(axes, title, colour=CLASSES[label])
     panels[0].set_xlim(-0.03 * latest, 1.05 * latest)
     if "output" not in found:
         return
@@ -273,12 +270,10 @@ def _example(axes: Axes, run: Run, spikes: Mapping[str, Spikes], answer: int) ->
     """Raster of one sample, with what made the answer's output fire."""
     sizes = {name: one.size for name, one in run.network.populations.items() if name in spikes}
     colours = {"output": CLASSES[: run.network.size("output")]}
-    rows = raster(axes, spikes, sizes, colours=colours, names={"output": run.classes})
-    if len(run.classes) > CROWD:
-        for name in axes.get_yticklabels():
-            name.set_fontsize(TINY if name.get_text() in run.classes else SMALL)
+    trains = {name: spikes[name].with_size(size) for name, size in sizes.items()}
+    raster(trains, colours=colours, names={"output": run.classes}, ax=axes)
     if answer >= 0 and "output" in spikes:
-        travel(axes, rows, causes(run.network, spikes, "output", answer))
+        travel(axes, heights(sizes), causes(run.network, spikes, "output", answer))
         names = [label for label in axes.get_yticklabels() if label.get_text() == run.classes[answer]]
         for name in names:
             name.set_fontweight("bold")

@@ -1,10 +1,11 @@
 """Spike rasters: who fired when, population above population, and how spikes travelled in between.
 
-`raster` draws a tick for each spike; `causes` finds the events that did most to make one neuron fire, back to
-the input; `travel` draws such events as thin lines from emission to arrival, whose horizontal extent is the
-delay.
+`raster` draws a tick for each spike, and the potentials of populations that do not spike; `causes` finds the events
+that did most to make one neuron fire, back to the input; `travel` draws such events as thin lines from emission to
+arrival, whose horizontal extent is the delay.
 """
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -14,15 +15,20 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
 from ranvier.dense import dense
-from ranvier.events import Spikes
+from ranvier.events import Spikes, known_size
 from ranvier.network import Network
 from ranvier.neurons import linear
-from ranvier.plots.style import EXCITATORY, FAINT, INHIBITORY, INK, LABEL, tidy
+from ranvier.plots.style import CLASSES, EXCITATORY, FAINT, INHIBITORY, INK, LABEL, axes_or_new, tidy
 
 Rows = dict[str, Float[np.ndarray, " size"]]
+Voltages = tuple[Float[np.ndarray, " times"], Float[np.ndarray, "times size"]]
 GAP = 1.6
 SHALLOWEST, DEEPEST = 4.0, 13.0
 """Height of the band of a population, in rows of the smallest."""
+MANY = 300
+"""More spikes than that in a picture have thin ticks."""
+SMALLEST = 5.0
+"""Smallest size of a name (points); smaller ones are left out."""
 
 
 class Event(NamedTuple):
@@ -41,63 +47,129 @@ class Event(NamedTuple):
 
 
 def raster(
-    axes: Axes,
-    spikes: Mapping[str, Spikes],
-    sizes: Mapping[str, int],
+    spikes: Spikes | Mapping[str, Spikes],
     *,
+    t_end: float | None = None,
+    voltages: Mapping[str, Voltages] | None = None,
     colours: Mapping[str, Sequence[str]] | None = None,
     names: Mapping[str, Sequence[str]] | None = None,
-) -> Rows:
-    """Draw the spikes of several populations, the first one at the bottom.
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the spikes of several populations, the first one at the bottom, and the potentials of others above them.
 
     Args:
-        axes: Where to draw.
-        spikes: Spikes of one sample by population, shape (n,).
-        sizes: Number of neurons of each population; its order is that of the picture.
+        spikes: Spikes of one sample, shape (n,), or of several populations by name, in the order of the picture. Their
+            `size` must be known, as it is after `simulate`.
+        t_end: End of the time axis (ms); default the last spike or recorded time.
+        voltages: Of populations that do not spike the record times, and the potentials of the sample, as in
+            `Solution.voltages`: {population: (times, (times, size))}.
         colours: One colour for each neuron of a population, where it is not to be dark grey.
-        names: Names of the neurons of a population, shown on the axis.
+        names: Names of the neurons of a population, shown on the axis where there is room.
+        ax: Where to draw; default a new figure.
 
     Returns:
-        The height at which each neuron was drawn, by population.
+        The axes.
 
     Raises:
-        ValueError: `spikes` have a batch axis.
+        ValueError: `spikes` have a batch axis, or their `size` is not known.
 
     Example:
-        >>> import jax.numpy as jnp, ranvier as rv
-        >>> from ranvier.plots import raster
-        >>> from ranvier.plots.style import figure
-        >>> spikes = {"input": rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))}
-        >>> raster(figure(4.0, 3.0).add_subplot(), spikes, {"input": 2})["input"].tolist()
+        >>> import ranvier as rv
+        >>> trains = {"input": rv.Spikes([1.0, 2.0], [0, 1], size=2), "output": rv.Spikes([3.0], [0], size=1)}
+        >>> rv.plots.raster(trains, t_end=5.0).get_xlabel()
+        'time (ms)'
+    """
+    trains = {"": spikes} if isinstance(spikes, Spikes) else dict(spikes)
+    traces = dict(voltages or {})
+    sizes = {name: known_size(train, "raster") for name, train in trains.items()}
+    sizes |= {name: values.shape[1] for name, (_, values) in traces.items()}
+    rows = heights(sizes)
+    total = _top(rows, sizes)
+    axes = axes_or_new(ax, 7.0, float(np.clip(0.17 * total + 0.8, 2.4, 9.0)))
+    count = sum(int(np.isfinite(train.time).sum()) for train in trains.values())
+    latest = [0.0]
+    for name, train in trains.items():
+        latest += _ticks(axes, name, train, rows[name], (colours or {}).get(name), 2.2 if count < MANY else 0.9)
+    for name, (times, values) in traces.items():
+        latest += _traces(axes, np.asarray(times), np.asarray(values), rows[name], (colours or {}).get(name))
+    _label(axes, rows, sizes, names or {}, colours or {})
+    end = t_end if t_end is not None else max(latest) or 1.0
+    axes.set(xlim=(-0.02 * end, 1.02 * end), ylim=(-GAP / 2, total))
+    return axes
+
+
+def heights(sizes: Mapping[str, int]) -> Rows:
+    """The height at which `raster` draws each neuron, by population; the first population is at the bottom.
+
+    Args:
+        sizes: Number of neurons of each population, in the order of the picture.
+
+    Example:
+        >>> from ranvier.plots.spike_raster import heights
+        >>> heights({"input": 2})["input"].tolist()
         [1.0, 3.0]
     """
     rows, base = {}, 0.0
     for name, size in sizes.items():
         depth = min(max(float(size), SHALLOWEST), DEEPEST)
         rows[name] = base + depth * (np.arange(size) + 0.5) / size
-        _ticks(axes, name, spikes, rows[name], depth / size, (colours or {}).get(name, [INK] * size))
         base += depth + GAP
-        axes.axhline(base - GAP / 2, color=FAINT, linewidth=0.6)
-    axes.set_ylim(-GAP / 2, base - GAP / 2)
-    _label(axes, rows, names or {}, colours or {})
     return rows
+
+
+def _edges(rows: Float[np.ndarray, " size"]) -> tuple[float, float]:
+    """Lower and upper edge of a population's band."""
+    depth = min(max(float(len(rows)), SHALLOWEST), DEEPEST)
+    middle = float(rows.mean())
+    return middle - depth / 2, middle + depth / 2
+
+
+def _top(rows: Rows, sizes: Mapping[str, int]) -> float:
+    """Upper edge of the picture."""
+    return max((_edges(rows[name])[1] for name in sizes), default=1.0) + GAP / 2
 
 
 def _ticks(
     axes: Axes,
     name: str,
-    spikes: Mapping[str, Spikes],
-    heights: Float[np.ndarray, " size"],
-    spacing: float,
-    palette: Sequence[str],
-) -> None:
-    """A tick for each spike of one population; never too small to see."""
-    half = 0.42 * min(max(spacing, 0.9), 1.6)
-    train = _one(name, spikes[name]) if name in spikes else ([], [])
-    pairs = [(float(time), int(unit)) for time, unit in zip(*train, strict=True)]
-    ends = [[(time, heights[unit] - half), (time, heights[unit] + half)] for time, unit in pairs]
-    shades = [palette[unit] for _, unit in pairs]
-    axes.add_collection(LineCollection(ends, colors=shades, linewidths=2.2, label=name, zorder=3))
+    train: Spikes,
+    rows: Float[np.ndarray, " size"],
+    palette: Sequence[str] | None,
+    width: float,
+) -> list[float]:
+    """A tick for each spike of one population; the times of its spikes."""
+    low, high = _edges(rows)
+    half = float(np.clip(0.42 * (high - low) / len(rows), 0.12, 0.68))
+    times, units = _one(name, train)
+    ends = [[(time, rows[unit] - half), (time, rows[unit] + half)] for time, unit in zip(times, units, strict=True)]
+    shades = [INK if palette is None else palette[unit] for unit in units]
+    axes.add_collection(LineCollection(ends, colors=shades, linewidths=width, label=name, zorder=3))
+    return times.tolist()
+
+
+def _traces(
+    axes: Axes,
+    times: Float[np.ndarray, " times"],
+    values: Float[np.ndarray, "times size"],
+    rows: Float[np.ndarray, " size"],
+    palette: Sequence[str] | None,
+) -> list[float]:
+    """The potentials of one population in its band, with their range beside it; the times."""
+    low, high = _edges(rows)
+    finite = values[np.isfinite(values)]
+    least, most = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    scale = 0.9 * (high - low) / ((most - least) or 1.0)
+    few = values.shape[1] <= len(CLASSES)
+    for unit, trace in enumerate(values.T):
+        shade = palette[unit] if palette is not None else CLASSES[unit] if few else INK
+        drawn = low + 0.05 * (high - low) + scale * (trace - least)
+        axes.plot(times, drawn, color=shade, linewidth=1.4 if few else 0.6, alpha=1.0 if few else 0.5, zorder=3)
+    for value, place, side in ((least, low, "bottom"), (most, high, "top")):
+        axes.annotate(
+            f"{value:.2g}", (1.0, place), xycoords=axes.get_yaxis_transform(), fontsize=7, color=INK, ha="right",
+            va=side,
+        )  # fmt: skip
+    return times.tolist()
 
 
 def _one(name: str, train: Spikes) -> tuple[Float[np.ndarray, " n"], Int[np.ndarray, " n"]]:
@@ -110,22 +182,34 @@ def _one(name: str, train: Spikes) -> tuple[Float[np.ndarray, " n"], Int[np.ndar
     return time[spike], unit[spike]
 
 
-def _label(axes: Axes, rows: Rows, names: Mapping[str, Sequence[str]], colours: Mapping[str, Sequence[str]]) -> None:
-    """Population names at their bands, or names of neurons where there are some."""
+def _label(
+    axes: Axes,
+    rows: Rows,
+    sizes: Mapping[str, int],
+    names: Mapping[str, Sequence[str]],
+    colours: Mapping[str, Sequence[str]],
+) -> None:
+    """Population names at their bands, or names of neurons where there are some and they fit."""
     tidy(axes, x="time (ms)")
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
-    places, texts, shades = [], [], []
-    for name, heights in rows.items():
-        known = name in names
-        places += heights.tolist() if known else [float(heights.mean())]
-        texts += list(names[name]) if known else [f"{name}\n({len(heights)})"]
-        shades += list(colours.get(name, [INK] * len(heights))) if known else [INK]
-    axes.set_yticks(places, texts, fontsize=LABEL)
+    row = axes.get_window_extent().height * 72 / axes.figure.dpi / _top(rows, sizes)  # points
+    places, texts, shades, fonts = [], [], [], []
+    for name, at in rows.items():
+        low, high = _edges(at)
+        axes.axhline(high + GAP / 2, color=FAINT, linewidth=0.6)
+        font = min(LABEL, 0.85 * row * (high - low) / len(at))
+        known = name in names and font >= SMALLEST
+        lines = [*textwrap.wrap(name, 14), f"({len(at)})"]
+        font = font if known else max(SMALLEST, min(LABEL, row * (high - low + GAP) / (1.25 * len(lines))))
+        places += at.tolist() if known else [float(at.mean())]
+        texts += list(names[name]) if known else ["\n".join(lines)]
+        shades += list(colours.get(name, [INK] * len(at))) if known else [INK]
+        fonts += [font] * (len(at) if known else 1)
+    axes.set_yticks(places, texts)
     axes.tick_params(axis="y", length=0)
-    for tick, shade in zip(axes.get_yticklabels(), shades, strict=True):
-        tick.set_color(shade)
-    axes.autoscale_view(scaley=False)
+    for tick, shade, font in zip(axes.get_yticklabels(), shades, fonts, strict=True):
+        tick.set(color=shade, fontsize=font)
 
 
 def causes(
@@ -205,7 +289,7 @@ def travel(axes: Axes, rows: Rows, events: Sequence[Event]) -> None:
 
     Args:
         axes: Where to draw; a `raster` is there already.
-        rows: What `raster` returned.
+        rows: The rows of the raster, from `heights`.
         events: The events; excitatory ones grey, inhibitory ones red, the stronger the wider.
 
     Example:
