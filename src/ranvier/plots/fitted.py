@@ -162,7 +162,7 @@ def _potentials(page: FigureBase, run: FitRun, samples: int) -> None:
     outputs = sum(values.shape[-1] for _, values in run.voltages.values())
     if outputs <= CROWD:
         panels[-1].legend(fontsize=SMALL, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
-    page.subplots_adjust(left=0.06, right=0.93, top=0.95, bottom=0.2, wspace=0.12)
+    page.subplots_adjust(left=0.06, right=0.915, top=0.95, bottom=0.2, wspace=0.12)
 
 
 def _traces(axes: Axes, name: str, times: Float[np.ndarray, " times"], values: Float[np.ndarray, "times size"]) -> None:

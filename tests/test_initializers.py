@@ -1,0 +1,117 @@
+"""Initial weights: what they do to a membrane, by numerical integration and by simulation of Poisson input."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ranvier as rv
+from ranvier.initializers import expected_rate, fluctuation_driven, xi_for_rate
+
+KEY = jax.random.key(0)
+TAUS = [(20.0, 5.0), (10.0, 10.0), (4.0, 12.0), (2.0, 1.0)]
+
+
+def poisson(rate: float, size: int, t_end: float, seed: int) -> rv.Spikes:
+    """Independent Poisson trains, `rate` in Hz."""
+    rng = np.random.default_rng(seed)
+    count = rng.poisson(rate * size * t_end / 1000)
+    return rv.Spikes(np.sort(rng.uniform(0, t_end, count)), rng.integers(0, size, count), size)
+
+
+def kernel(s: np.ndarray, tau_mem: float, tau_syn: float) -> np.ndarray:
+    """Potential after an event of weight 1, by the differential equations in steps of the grid (midpoints)."""
+    current = np.exp(-s / tau_syn)
+    u, step = np.zeros_like(s), s[1] - s[0]
+    decay = math.exp(-step / tau_mem)
+    for n in range(1, len(s)):
+        u[n] = decay * u[n - 1] + math.exp(-step / 2 / tau_mem) * step / tau_mem * (current[n] + current[n - 1]) / 2
+    return u
+
+
+@pytest.mark.parametrize(("tau_mem", "tau_syn"), TAUS)
+def test_the_integrals_of_a_potential_are_as_written(tau_mem: float, tau_syn: float):
+    """Mean and spread of the weights invert the numerical integrals of the kernel and its square."""
+    s = np.linspace(0, 15 * (tau_mem + tau_syn), 200_001)
+    eps = kernel(s, tau_mem, tau_syn)
+    first, second = np.trapezoid(eps, s), np.trapezoid(eps**2, s)
+    start = fluctuation_driven(20.0, tau_mem, tau_syn, mean=0.3, xi=1.4, share=0.9, distance=1.2)
+    weight = np.asarray(start(KEY, (400, 1000), jnp.float64))
+    events = 400 * 0.02
+    np.testing.assert_allclose(events * first * weight.mean(), 0.9 * 0.3, atol=5 * events * first * weight.std() / 632)
+    np.testing.assert_allclose(events * second * np.mean(weight**2), 0.9 * (0.9 / 1.4) ** 2, rtol=0.01)
+
+
+@pytest.mark.parametrize(("tau_mem", "tau_syn"), TAUS)
+@pytest.mark.parametrize(("rate", "senders", "mean"), [(10.0, 100, 0.0), (50.0, 30, 0.4)])
+def test_the_free_membrane_has_the_mean_and_spread_that_were_wanted(
+    tau_mem: float, tau_syn: float, rate: float, senders: int, mean: float
+):
+    """Poisson input at the stated rate, delays included; statistics over 60 neurons and 3 s."""
+    xi, cells, t_end = 1.5, 60, 3000.0
+    start = fluctuation_driven(rate, tau_mem, tau_syn, mean=mean, xi=xi)
+    net = rv.feedforward(
+        [senders, cells], neuron=rv.LI(tau_mem, tau_syn), weight=start, delay=rv.synaptic(0.0, 30.0), key=KEY
+    )
+    warm = 10 * (tau_mem + tau_syn) + 30.0
+    times = np.linspace(warm, t_end, 1500)
+    spikes = poisson(rate, senders, t_end, seed=1)
+    u = np.asarray(rv.simulate(net, spikes, rv.EventDriven(), t_end=t_end, record={"output": times}).voltages["output"])
+    weight, events = np.asarray(net["input->output"].weight), rate / 1000
+    exact = events * tau_syn * weight.sum(axis=0)  # each neuron has weights of its own, and so a mean of its own
+    wait = 2 * (tau_mem + tau_syn) / (t_end - warm)
+    spread = (1 - mean) / xi
+    np.testing.assert_allclose(u.mean(axis=0), exact, atol=6 * spread * math.sqrt(wait))
+    np.testing.assert_allclose(exact.mean(), mean, atol=5 * exact.std() / math.sqrt(cells))
+    over_time = np.sqrt(np.mean(u.var(axis=0)))
+    assert abs(over_time / spread - 1) < 0.12, (over_time, spread)
+
+
+def test_the_rate_of_crossings_is_rices():
+    """Of the free membrane, counted on a fine grid."""
+    tau_mem, tau_syn, xi = 20.0, 5.0, 1.2
+    start = fluctuation_driven(20.0, tau_mem, tau_syn, xi=xi)
+    net = rv.feedforward([200, 40], neuron=rv.LI(tau_mem, tau_syn), weight=start, key=KEY)
+    times = np.arange(200.0, 2200.0, 0.25)
+    spikes = poisson(20.0, 200, 2200.0, seed=2)
+    u = np.asarray(
+        rv.simulate(net, spikes, rv.EventDriven(), t_end=2200.0, record={"output": times}).voltages["output"]
+    )
+    u = (u - u.mean(axis=0)) / u.std(axis=0)
+    crossings = np.sum((u[1:] >= xi) & (u[:-1] < xi)) / 40 / 2.0
+    assert crossings == pytest.approx(float(expected_rate(xi, tau_mem, tau_syn)), rel=0.15)
+
+
+def test_xi_for_rate_is_the_inverse_between_its_bounds():
+    for xi in (1.0, 1.7, 3.0):
+        assert float(xi_for_rate(expected_rate(xi, 8.0, 3.0), 8.0, 3.0)) == pytest.approx(xi)
+    assert float(xi_for_rate(1e4, 8.0, 3.0)) == 1.0
+    assert float(xi_for_rate(1e-9, 8.0, 3.0)) == 3.0
+
+
+def test_shares_add_up():
+    """Two connections of shares 0.9 and 0.1 do together what one of share 1 does."""
+    one, two = (fluctuation_driven(10.0, share=share)(KEY, (50, 2000), jnp.float64) for share in (0.9, 0.1))
+    both = fluctuation_driven(10.0)(KEY, (50, 2000), jnp.float64)
+    np.testing.assert_allclose(one**2 + two**2, both**2, rtol=1e-12)
+
+
+def test_pairs_need_the_number_of_senders():
+    weight = fluctuation_driven(10.0, senders=25)(KEY, (40_000,), jnp.float64)
+    assert float(weight.std()) == pytest.approx(float(fluctuation_driven(10.0)(KEY, (25, 1600), jnp.float64).std()))
+    with pytest.raises(ValueError, match=r"shape \(40,\) need `senders`"):
+        fluctuation_driven(10.0)(KEY, (40,), jnp.float64)
+
+
+@pytest.mark.parametrize("name", ["rate", "tau_mem", "tau_syn", "xi", "share", "senders", "distance"])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_numbers_out_of_range(name: str, value: float):
+    with pytest.raises(ValueError, match=rf"fluctuation_driven: `{name}` must be a finite number above 0; got {value}"):
+        fluctuation_driven(**({"rate": 10.0} | {name: value}))
+
+
+def test_a_mean_that_few_spikes_cannot_give_quietly():
+    with pytest.raises(ValueError, match=r"a mean of 0.8.*Lower `mean` or `xi`, or expect more spikes"):
+        fluctuation_driven(1.0, mean=0.8)(KEY, (3, 3), jnp.float64)
