@@ -1,0 +1,118 @@
+"""Methods: how spikes and gradients come about, each with its own numbers."""
+
+import dataclasses
+import math
+from typing import Annotated, ClassVar
+
+import ranvier.clock_driven as clock
+from ranvier import closed_form, event_driven
+from ranvier.lab.parts import AbstractMethod
+from ranvier.lab.ranges import Limit, Positive
+from ranvier.lab.settings import Choice
+from ranvier.network import Network
+from ranvier.simulation import AbstractSimulator
+from ranvier.surrogates import superspike
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EventDriven(AbstractMethod):
+    """Continuous time, from event to event, with exact gradients: `ranvier.EventDriven`.
+
+    Args:
+        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike.
+
+    Example:
+        >>> from ranvier.lab.methods import EventDriven
+        >>> EventDriven(max_inverse_slope=20.0).name
+        'event-driven'
+    """
+
+    name: ClassVar[str] = "event-driven"
+    exact: ClassVar[bool] = True
+    max_inverse_slope: Limit = math.inf
+
+    def simulator(self, network: Network, max_spikes: int, threads: int | None) -> AbstractSimulator:
+        """`ranvier.EventDriven`."""
+        return event_driven.EventDriven(
+            max_spikes=max_spikes, max_inverse_slope=self.max_inverse_slope, threads=threads
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FirstSpike(AbstractMethod):
+    """First spikes of feed-forward networks in closed form, with exact gradients: `ranvier.FirstSpike`.
+
+    Args:
+        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike.
+    """
+
+    name: ClassVar[str] = "first-spike"
+    exact: ClassVar[bool] = True
+    max_inverse_slope: Limit = math.inf
+
+    def simulator(self, network: Network, max_spikes: int, threads: int | None) -> AbstractSimulator:
+        """`ranvier.FirstSpike`."""
+        return closed_form.FirstSpike(max_inverse_slope=self.max_inverse_slope)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClockDriven(AbstractMethod):
+    """Step by step, with exact spikes within a step and exact gradients: `ranvier.ClockDriven`.
+
+    Args:
+        dt: Length of a step (ms).
+    """
+
+    name: ClassVar[str] = "clock-driven"
+    exact: ClassVar[bool] = True
+    dt: Positive = 0.1
+
+    def simulator(self, network: Network, max_spikes: int, threads: int | None) -> AbstractSimulator:
+        """`ranvier.ClockDriven`, with room for all events that reach a neuron."""
+        layout = clock.Exact(history=max_spikes, events=most_events(network, max_spikes))
+        return clock.ClockDriven(self.dt, layout=layout, max_spikes=max_spikes, step_spikes=1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Surrogate(AbstractMethod):
+    """Step by step, with surrogate gradients, for comparison.
+
+    Args:
+        dt: Length of a step (ms).
+        beta: Steepness of the surrogate, `ranvier.surrogates.superspike(beta)`.
+        detach_time: Hidden spikes learn by the surrogate alone, not by their times as well.
+    """
+
+    name: ClassVar[str] = "surrogate"
+    exact: ClassVar[bool] = False
+    dt: Positive = 0.1
+    beta: Positive = 100.0
+    detach_time: bool = False
+
+    def simulator(self, network: Network, max_spikes: int, threads: int | None) -> AbstractSimulator:
+        """`ranvier.ClockDriven` with a surrogate."""
+        spike = clock.SurrogateSpikes(superspike(self.beta), detach_time=self.detach_time)
+        return clock.ClockDriven(self.dt, spike=spike, max_spikes=max_spikes)
+
+
+Method = Annotated[AbstractMethod, Choice(EventDriven(), FirstSpike(), ClockDriven(), Surrogate())]
+"""Any of these."""
+
+
+def most_events(network: Network, max_spikes: int) -> int:
+    """Most events that can reach a neuron.
+
+    Args:
+        network: The network.
+        max_spikes: Most spikes of a neuron, and of an input.
+
+    Example:
+        >>> import jax, ranvier as rv
+        >>> from ranvier.lab.methods import most_events
+        >>> most_events(rv.feedforward([4, 30, 3], neuron=rv.LIF(), key=jax.random.key(0)), 1)
+        30
+    """
+    reach = dict.fromkeys(network.neurons, 0)
+    for link in network.connections:
+        reach[link.post] += network.size(link.pre) * max_spikes
+    return max(reach.values())

@@ -1,0 +1,215 @@
+"""Models: networks of a few numbers, with weights and delays that learn or not."""
+
+import abc
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Annotated, ClassVar
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray
+
+from ranvier import delays
+from ranvier.delays import DelayFactory
+from ranvier.initializers import normal
+from ranvier.lab.parts import AbstractModel, AbstractPart
+from ranvier.lab.ranges import Count, Finite, NotNegative, Positive
+from ranvier.lab.settings import Choice
+from ranvier.network import Network, feedforward
+from ranvier.neurons import LI, LIF
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractWeights(AbstractPart, abc.ABC):
+    """Weights, drawn from a normal distribution, in units of the threshold.
+
+    Args:
+        mean: Mean of the initial weights.
+        std: Standard deviation of the initial weights.
+    """
+
+    name: ClassVar[str]
+    mean: Finite = 2.0
+    std: NotNegative = 2.0
+
+    @property
+    @abc.abstractmethod
+    def rates(self) -> Mapping[str, float]:
+        """Learning rate at the start, if they learn."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LearnedWeights(AbstractWeights):
+    """Weights that learn.
+
+    Args:
+        lr: Learning rate of the weights, at the start.
+    """
+
+    name: ClassVar[str] = "learned"
+    lr: Positive = 0.02
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """That of the weights."""
+        return {"weight": self.lr}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FixedWeights(AbstractWeights):
+    """Weights that stay as they are."""
+
+    name: ClassVar[str] = "fixed"
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """None."""
+        return {}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractDelays(AbstractPart, abc.ABC):
+    """Delays of all connections."""
+
+    name: ClassVar[str]
+
+    @property
+    @abc.abstractmethod
+    def rates(self) -> Mapping[str, float]:
+        """Learning rate at the start, if they learn."""
+
+    @abc.abstractmethod
+    def factory(self) -> DelayFactory:
+        """What makes the delays of a connection."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class NoDelays(AbstractDelays):
+    """No delays."""
+
+    name: ClassVar[str] = "none"
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """None."""
+        return {}
+
+    def factory(self) -> DelayFactory:
+        """Fixed delays of 0."""
+        return delays.fixed(0.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractLearnedDelays(AbstractDelays):
+    """Delays that learn, between bounds that a sigmoid keeps.
+
+    Args:
+        low: Smallest delay (ms).
+        high: Largest delay (ms).
+        mean: Mean of the initial delays (ms).
+        std: Standard deviation of the initial delays (ms).
+        lr: Learning rate of the delays, at the start: of the number behind the sigmoid.
+    """
+
+    low: NotNegative = 0.0
+    high: Positive = 1.0
+    mean: NotNegative = 0.5
+    std: NotNegative = 0.06
+    lr: Positive = 0.02
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """That of the delays."""
+        return {"delay": self.lr}
+
+    def start(self, key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "..."]:
+        """Initial delays, between the bounds."""
+        return jnp.clip(normal(self.mean, self.std)(key, shape, dtype), self.low, self.high)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AxonalDelays(AbstractLearnedDelays):
+    """One delay for each sending neuron."""
+
+    name: ClassVar[str] = "axonal"
+
+    def factory(self) -> DelayFactory:
+        """`ranvier.axonal`."""
+        return delays.axonal(self.low, self.high, self.start)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DendriticDelays(AbstractLearnedDelays):
+    """One delay for each receiving neuron."""
+
+    name: ClassVar[str] = "dendritic"
+
+    def factory(self) -> DelayFactory:
+        """`ranvier.dendritic`."""
+        return delays.dendritic(self.low, self.high, self.start)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SynapticDelays(AbstractLearnedDelays):
+    """One delay for each synapse."""
+
+    name: ClassVar[str] = "synaptic"
+
+    def factory(self) -> DelayFactory:
+        """`ranvier.synaptic`."""
+        return delays.synaptic(self.low, self.high, self.start)
+
+
+Weights = Annotated[AbstractWeights, Choice(LearnedWeights(), FixedWeights())]
+"""Weights that learn, or do not."""
+Delays = Annotated[AbstractDelays, Choice(NoDelays(), AxonalDelays(), DendriticDelays(), SynapticDelays())]
+"""Delays of any kind."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OneHidden(AbstractModel):
+    """Inputs, one hidden layer, one output for each class. Every neuron fires once at most.
+
+    Args:
+        hidden: Hidden neurons.
+        weight: Weights that learn, or stay as they are.
+        delay: Kind of delays: none, or one that learns for each sender (axonal), receiver (dendritic) or synapse.
+        tau_mem: Membrane time constant (ms).
+        tau_syn: Synaptic time constant (ms).
+
+    Raises:
+        ValueError: nothing would learn.
+
+    Example:
+        >>> import jax
+        >>> from ranvier.lab.models import AxonalDelays, OneHidden
+        >>> model = OneHidden(hidden=10, delay=AxonalDelays(high=2.0))
+        >>> model.network(4, 3, spiking=True, dtype="float32", key=jax.random.key(0)).connections[0].weight.shape
+        (4, 10)
+    """
+
+    max_spikes: ClassVar[int] = 1
+    hidden: Count = 30
+    weight: Weights = LearnedWeights()
+    delay: Delays = SynapticDelays()
+    tau_mem: Positive = 2.0
+    tau_syn: Positive = 1.0
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Those of weights and delays."""
+        return {**self.weight.rates, **self.delay.rates}
+
+    def network(self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray) -> Network:
+        """`ranvier.feedforward`."""
+        cast = lambda neuron: jax.tree.map(lambda leaf: leaf.astype(dtype), neuron)
+        return feedforward(
+            [inputs, self.hidden, classes],
+            neuron=cast(LIF(self.tau_mem, self.tau_syn, refractory=math.inf)),
+            readout=None if spiking else cast(LI(self.tau_mem, self.tau_syn)),
+            delay=self.delay.factory(),
+            weight=normal(self.weight.mean, self.weight.std),
+            dtype=dtype,
+            key=key,
+        )

@@ -1,0 +1,138 @@
+"""What an experiment is made of: a task, a model, a readout, a method; here what each of them must be able to do.
+
+A part is a small frozen dataclass of numbers, useful without the others. Its numbers are checked when it is made.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+
+from ranvier.datasets import Splits
+from ranvier.events import Spikes
+from ranvier.lab.ranges import Positive, check
+from ranvier.network import Network
+from ranvier.simulation import AbstractSimulator, Solution
+
+Plane = Callable[[Float[np.ndarray, "*points"], Float[np.ndarray, "*points"]], Int[np.ndarray, "*points"]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractPart:
+    """A part of an experiment, or of one of its parts: numbers, checked when it is made. Always a base of others.
+
+    Raises:
+        SettingError: a number has the wrong type, or lies outside of its range.
+    """
+
+    def __post_init__(self):
+        check(self)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Picture:
+    """How the samples of a task are drawn in a report.
+
+    Args:
+        plane: Where samples are points of a plane, the class at coordinates x and y, -1 outside: a map of decisions is
+            drawn. The first two features are the coordinates.
+        features: Where samples are points of a plane, all features of points, from their coordinates.
+        image: Where samples are images, the length of their rows.
+        page: The whole report from a `ranvier.plots.report.Run`; default the usual one.
+    """
+
+    plane: Plane | None = None
+    features: Callable[[Float[np.ndarray, "points 2"]], Float[np.ndarray, "points features"]] | None = None
+    image: int | None = None
+    page: Callable[[Any], Any] | None = None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractTask(AbstractPart, abc.ABC):
+    """What is to be learned: samples, the spikes they become, and classes.
+
+    Args:
+        t_end: End of each simulation (ms).
+    """
+
+    classes: ClassVar[tuple[str, ...]]
+    inputs: ClassVar[int]
+    picture: ClassVar[Picture] = Picture()
+
+    t_end: Positive = 8.0
+
+    @abc.abstractmethod
+    def splits(self) -> Splits:
+        """Samples to train on, to choose with, and to report: features and labels."""
+
+    @abc.abstractmethod
+    def encode(self, feature: Float[np.ndarray, "samples features"]) -> Spikes:
+        """Input spikes of samples."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractModel(AbstractPart, abc.ABC):
+    """What learns: populations, connections, delays, as they are before training."""
+
+    max_spikes: ClassVar[int]
+    """Most spikes of a neuron."""
+
+    @property
+    @abc.abstractmethod
+    def rates(self) -> Mapping[str, float]:
+        """Learning rate at the start of each field that learns, in the words of `ranvier.partition`."""
+
+    @abc.abstractmethod
+    def network(self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray) -> Network:
+        """The network: populations `input`, `output`, and what lies between.
+
+        Args:
+            inputs: Number of inputs.
+            classes: Number of outputs.
+            spiking: Whether the outputs spike; else they integrate.
+            dtype: Floating-point type.
+            key: Decides everything random.
+        """
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractReadout(AbstractPart, abc.ABC):
+    """How the output answers, and what a wrong answer costs; written for one sample."""
+
+    name: ClassVar[str]
+    spiking: ClassVar[bool]
+    """Whether the outputs spike."""
+
+    @abc.abstractmethod
+    def times(self, t_end: float) -> tuple[float, ...]:
+        """Times (ms) at which potentials of the output are recorded."""
+
+    @abc.abstractmethod
+    def loss(self, solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
+        """What training makes small."""
+
+    @abc.abstractmethod
+    def predict(self, solution: Solution) -> Int[Array, ""]:
+        """The class that the network answers with, -1 for no answer."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractMethod(AbstractPart, abc.ABC):
+    """How spikes and gradients come about."""
+
+    name: ClassVar[str]
+    exact: ClassVar[bool]
+    """Whether its gradient is the derivative of what it simulates."""
+
+    @abc.abstractmethod
+    def simulator(self, network: Network, max_spikes: int, threads: int | None) -> AbstractSimulator:
+        """The simulator.
+
+        Args:
+            network: What it will simulate.
+            max_spikes: Most spikes of a neuron.
+            threads: Threads of those that have threads of their own; results do not depend on it.
+        """

@@ -1,0 +1,155 @@
+"""Running an experiment, and reading what it left behind."""
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from ranvier.events import Spikes
+from ranvier.lab.catalogue import experiment as make
+from ranvier.lab.composition import Experiment, trimmed
+from ranvier.lab.config_file import write_config
+from ranvier.network import Network, partition
+from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit, read_arrays
+from ranvier.train.provenance import provenance
+
+
+def run(
+    experiment: Experiment,
+    out: Path | str,
+    *,
+    resume: bool = False,
+    threads: int | None = None,
+    progress: AbstractProgress | None = None,
+) -> dict[str, Any]:
+    """Run an experiment: train, choose on validation, test once, draw the report.
+
+    Args:
+        experiment: What to do.
+        out: Run folder; see `ranvier.train.RunFolder` for its files. `config.toml` holds all settings, for
+            `ranvier train --config`.
+        resume: Go on with the run in `out`, if there is one. A finished run is only read.
+        threads: Threads of methods that have their own; results do not depend on it.
+        progress: How to show progress.
+
+    Returns:
+        The content of `metrics.json`.
+
+    Raises:
+        RunError: the run folder is in use, holds another run, or is broken.
+        TrainingError: spikes did not fit, or the loss or a gradient is not finite.
+
+    Example:
+        >>> import tempfile
+        >>> from ranvier.lab import experiment, run
+        >>> run(experiment("temporal-order", epochs=1), tempfile.mkdtemp())["delays"]
+        4
+    """
+    folder = RunFolder(out)
+    if resume and folder.finished:
+        folder.compare(experiment.describe())
+        return folder.result()
+    data = experiment.data()
+    recipe = experiment.recipe(data.train.size, threads)
+    fitted = fit(
+        experiment.network(), data.train, data.validation, recipe, out=out, resume=resume,
+        options=experiment.describe(), facts=provenance(), progress=progress, key=experiment.keys[1],
+    )  # fmt: skip
+    result = _result(experiment, fitted, evaluate(fitted.network, data.test, recipe), recipe.learn)
+    with folder.locked():
+        write_config(experiment, folder.path / "config.toml")
+        folder.finish(result)
+        draw_report(experiment, fitted.network, folder)
+    return result
+
+
+def draw_report(experiment: Experiment, network: Network, folder: RunFolder) -> Path:
+    """Draw `report.png` into the folder of a finished run.
+
+    Args:
+        experiment: What was run.
+        network: The network that it found.
+        folder: Where.
+
+    Raises:
+        RunError: the folder does not hold a finished run.
+    """
+    from ranvier.plots import report  # draws with matplotlib, which is slow to import
+
+    picture, test = experiment.task.picture, experiment.task.splits().test
+    places = int(np.max(np.sum(np.isfinite(experiment.encode(test.feature).time), axis=1)))
+
+    def encode(points: Float[np.ndarray, "samples features"]) -> Spikes:
+        feature = points if picture.features is None else picture.features(points)
+        return trimmed(experiment.encode(feature), places)
+
+    run = report.Run(
+        network=network,
+        simulator=experiment.recipe(samples=1).simulator,
+        t_end=experiment.task.t_end,
+        encode=encode,
+        points=test.feature if picture.plane is None else test.feature[:, :2],
+        label=test.label,
+        classes=experiment.task.classes,
+        history=folder.epochs(),
+        result=folder.result(),
+        truth=picture.plane,
+        image=picture.image,
+        initial=experiment.network(),
+        record=experiment.readout.times(experiment.task.t_end),
+    )
+    return report.save((picture.page or report.draw_report)(run), folder.path)
+
+
+def load_run(folder: Path | str) -> tuple[Experiment, Network]:
+    """The experiment of a run folder, and the network that did best on its validation data.
+
+    Raises:
+        RunError: it is no run folder, or one of an unknown experiment, or has no network yet.
+        BrokenFileError: its network is truncated or changed.
+    """
+    files = RunFolder(folder)
+    stored: dict[str, Any] = files.config()["options"]
+    if not stored.get("name"):
+        msg = f"{files.path} holds an experiment that was put together in Python; only Python can make it again."
+        raise RunError(msg)
+    try:
+        given = {name: value for name, value in stored.items() if name not in ("name", "task", "model")}
+        experiment = make(stored["name"], **given)
+        files.compare(experiment.describe())
+    except (KeyError, ValueError) as error:
+        msg = f"{files.path} holds a run that this version of ranvier cannot read: {error}"
+        raise RunError(msg) from error
+    try:
+        network, _ = read_arrays(files.network, experiment.network())
+    except FileNotFoundError as error:
+        msg = f"{files.path} holds a run that is not finished; finish it first, with --resume."
+        raise RunError(msg) from error
+    return experiment, network
+
+
+def _result(experiment: Experiment, fitted: Fitted, test: dict[str, Any], learn: tuple[str, ...]) -> dict[str, Any]:
+    sizes = {}
+    for field in ("weight", "delay"):
+        leaves = jax.tree.leaves(partition(fitted.network, field)[0]) if field in learn else []
+        sizes[f"{field}s"] = sum(leaf.size for leaf in leaves)
+    speeds = [line["samples_per_second"] for line in fitted.epochs[1:] or fitted.epochs]
+    return {
+        "name": Path(experiment.name).stem,
+        **experiment.choices,
+        "seed": experiment.seed,
+        "test_accuracy": test["accuracy"],
+        "test_loss": test["loss"],
+        "validation_accuracy": fitted.epochs[fitted.best_epoch - 1]["validation_accuracy"],
+        "best_epoch": fitted.best_epoch,
+        "epochs": len(fitted.epochs),
+        "parameters": sum(sizes.values()),
+        **sizes,
+        "spikes_per_neuron": test["spikes_per_neuron"],
+        "seconds": sum(line["seconds"] for line in fitted.epochs),
+        "samples_per_second": statistics.median(speeds),
+        **provenance(),
+    }
