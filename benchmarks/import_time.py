@@ -1,9 +1,9 @@
-"""Thin script: `ranvier bench import`, its rows written beside this file."""
+"""Thin script: `ranvier bench import-time`, its rows written beside this file."""
 
 import sys
 from pathlib import Path
 
-from ranvier.cli import execute
+from ranvier.lab.cli import execute
 
 if __name__ == "__main__":
-    sys.exit(execute(["bench", "import", "--json", str(Path(__file__).with_suffix(".json")), *sys.argv[1:]]))
+    sys.exit(execute(["bench", "import-time", "--json", str(Path(__file__).with_suffix(".json")), *sys.argv[1:]]))

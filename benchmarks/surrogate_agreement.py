@@ -15,7 +15,7 @@ import jax
 
 import ranvier as rv
 from ranvier.checks import gradient_agreement
-from ranvier.experiments import load_run
+from ranvier.lab import load_run
 
 SAMPLES = 100
 BETAS = [5.0, 20.0, 100.0]
@@ -37,7 +37,7 @@ def cosines(folder: Path, beta: float, detach_time: bool, trained: bool) -> dict
         network,
         jax.tree.map(lambda leaf: leaf[:SAMPLES], data.spikes),
         rv.EventDriven(max_spikes=1),
-        rv.ClockDriven(experiment.dt, spike=spike, max_spikes=1),
+        rv.ClockDriven(experiment.method.dt, spike=spike, max_spikes=1),
         t_end=recipe.t_end,
         loss=loss,
         record=recipe.readout.record,

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from ranvier.cli import execute
+from ranvier.lab.cli import execute
 
 if __name__ == "__main__":
     sys.exit(execute(["bench", "training", "--json", str(Path(__file__).with_suffix(".json")), *sys.argv[1:]]))

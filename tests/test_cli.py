@@ -14,18 +14,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-from conftest import COMPILE_FAST
-from ranvier.cli import execute
-from ranvier.cli import train as train_command
-from ranvier.cli.output import quartiles
-from ranvier.cli.seeds import PARENT, parse_seeds
 from ranvier.experiments import (
     YinYang,
     load_run,
     run,
     yin_yang,
 )
+
+from conftest import COMPILE_FAST
+from ranvier.lab.cli import execute
+from ranvier.lab.cli import train as train_command
+from ranvier.lab.cli.output import quartiles
+from ranvier.lab.cli.seeds import PARENT, parse_seeds
 from ranvier.network import partition
 from ranvier.train import RunError, RunFolder
 
@@ -56,7 +56,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command in a process of its own."""
-    command = [sys.executable, "-m", "ranvier.cli", *arguments]
+    command = [sys.executable, "-m", "ranvier.lab.cli", *arguments]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=600, env=os.environ | environment, check=False
     )

@@ -13,17 +13,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxtyping import Array
-
-import ranvier as rv
 from ranvier.experiments import experiment as experiments
 from ranvier.experiments import keys
 from ranvier.experiments.methods import METHODS
+
+import ranvier as rv
 from ranvier.hardware import AbstractSubstrate, InTheLoop, Measured
-from ranvier.studies import delay_cases, delays_search, delays_yin_yang, together
-from ranvier.studies.delay_cases import KINDS, Case, Numbers, numbers_for, read_numbers, train_case
-from ranvier.studies.delays_search import Search, Stage, draw_numbers, run_search
-from ranvier.studies.delays_yin_yang import Study, run_study
-from ranvier.studies.side_by_side import side_by_side
+from ranvier.lab.studies import delay_cases, delays_search, delays_yin_yang, together
+from ranvier.lab.studies.delays.cases import KINDS, Case, Numbers, numbers_for, read_numbers, train_case
+from ranvier.lab.studies.delays_yin_yang import Study, run_study
+from ranvier.lab.studies.delays_yin_yang_search import Search, Stage, draw_numbers, run_search
+from ranvier.lab.studies.together.side_by_side import side_by_side
 from ranvier.train import RunError, evaluate, fit
 
 FAST = Numbers(weight_lr=0.1, delay_lr=0.05, weight_mean=2.0, weight_std=1.0, delay_std=0.1)

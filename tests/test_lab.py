@@ -18,7 +18,7 @@ from ranvier.lab.config_file import read_config, write_config
 from ranvier.lab.listing import listing
 from ranvier.lab.ranges import SettingError
 from ranvier.lab.settings import change, everywhere, settings, values
-from ranvier.network import partition
+from ranvier.selection import partition
 from ranvier.train import RunError, RunFolder
 
 TASKS = tuple(listing("tasks"))

@@ -11,12 +11,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-
-import ranvier as rv
-from ranvier.cli import execute
 from ranvier.experiments import EXACT, EXPERIMENTS, METHODS, TemporalOrder, load_run, run, yin_yang
 from ranvier.experiments.experiment import METHODS as NAMES
 from ranvier.experiments.yin_yang_experiment import splits
+
+import ranvier as rv
+from ranvier.lab.cli import execute
 from ranvier.plots import report
 from ranvier.train import RunFolder, evaluate, fit
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from ranvier.experiments import Mnist, load_run
 
 from ranvier import datasets
-from ranvier.cli import execute
 from ranvier.datasets import mnist
-from ranvier.experiments import Mnist, load_run
+from ranvier.lab.cli import execute
 from ranvier.plots import report
 
 TRAIN, VALIDATION, TEST = 60, 20, 30

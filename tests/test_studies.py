@@ -25,10 +25,10 @@ from ranvier.hardware import (
     Measured,
     measure_delays,
 )
-from ranvier.studies import brainscales, chip_transfer
-from ranvier.studies.chip_protocol import Protocol, SharedDelay, build_data, build_network, build_recipe
-from ranvier.studies.chip_training import train_chips
-from ranvier.studies.together import Trained
+from ranvier.lab.studies import brainscales, chip_transfer
+from ranvier.lab.studies.chips.protocol import Protocol, SharedDelay, build_data, build_network, build_recipe
+from ranvier.lab.studies.chips.training import train_chips
+from ranvier.lab.studies.together.training import Trained
 from ranvier.train import Dataset, RunError
 from ranvier.train.epoch import initial_state, train_epoch
 

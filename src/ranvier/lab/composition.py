@@ -53,7 +53,7 @@ class Experiment:
         >>> experiment = Experiment(
         ...     task=tasks.yin_yang.YinYang(), model=models.OneHidden(hidden=10), readout=readouts.RelativeTime(),
         ...     training=training.Training(epochs=20))
-        >>> experiment.network().size("hidden")
+        >>> experiment.network()["hidden"].size
         10
     """
 

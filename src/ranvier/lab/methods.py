@@ -114,5 +114,5 @@ def most_events(network: Network, max_spikes: int) -> int:
     """
     reach = dict.fromkeys(network.neurons, 0)
     for link in network.connections:
-        reach[link.post] += network.size(link.pre) * max_spikes
+        reach[link.post] += network[link.pre].size * max_spikes
     return max(reach.values())

@@ -11,12 +11,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray
 
 from ranvier import delays
+from ranvier.builders import feedforward
 from ranvier.delays import DelayFactory
 from ranvier.initializers import normal
 from ranvier.lab.parts import AbstractModel, AbstractPart
 from ranvier.lab.ranges import Count, Finite, NotNegative, Positive
 from ranvier.lab.settings import Choice
-from ranvier.network import Network, feedforward
+from ranvier.network import Network
 from ranvier.neurons import LI, LIF
 
 

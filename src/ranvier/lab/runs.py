@@ -12,7 +12,8 @@ from ranvier.events import Spikes
 from ranvier.lab.catalogue import experiment as make
 from ranvier.lab.composition import Experiment, trimmed
 from ranvier.lab.config_file import write_config
-from ranvier.network import Network, partition
+from ranvier.network import Network
+from ranvier.selection import partition
 from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit, read_arrays
 from ranvier.train.provenance import provenance
 

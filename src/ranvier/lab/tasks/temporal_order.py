@@ -16,7 +16,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from ranvier.connections import Connection
 from ranvier.datasets import Samples, Splits
-from ranvier.delays import Projection, SynapticDelay
+from ranvier.delays import Clip, SynapticDelay
 from ranvier.events import Spikes
 from ranvier.lab.composition import Experiment, Preset
 from ranvier.lab.parts import AbstractModel, AbstractTask, Picture
@@ -25,6 +25,7 @@ from ranvier.lab.readouts import Potential
 from ranvier.lab.training import Constant, NoRecovery, Training
 from ranvier.network import Network
 from ranvier.neurons import LI, LIF
+from ranvier.populations import Population
 from ranvier.simulation import simulate
 
 
@@ -108,11 +109,11 @@ class TwoByTwo(AbstractModel):
         wrong = self.wrong * (1.0 - jnp.eye(inputs, classes, dtype=dtype))
         noise = self.delay_std * jax.random.normal(key, (inputs, classes), dtype)
         start = jnp.clip(wrong + noise, 0.0, self.delay_high)
-        delay = SynapticDelay(start, 0.0, self.delay_high, Projection())
+        delay = SynapticDelay(start, 0.0, self.delay_high, Clip())
         model = LIF(self.tau_mem, self.tau_syn) if spiking else LI(self.tau_mem, self.tau_syn)
         neuron = jax.tree.map(lambda leaf: leaf.astype(dtype), model)
         link = Connection("input", "output", jnp.full((inputs, classes), self.weight, dtype), delay)
-        return Network({"input": inputs}, {"output": neuron}, {"output": classes}, [link])
+        return Network({"input": Population(inputs), "output": Population(classes, neuron)}, [link])
 
 
 PRESET = Preset(

@@ -1,0 +1,102 @@
+"""The command line: `ranvier train`, `report`, `check-gradients`, `study`, `bench`, `info`, `completion`.
+
+Each command is a thin layer over the library. What is slow to import is imported by the command that needs it. An
+error that a person can do something about is one sentence on stderr: exit status 2 for a command that makes no sense,
+1 for one that failed, 130 for one that was interrupted. `RANVIER_TRACEBACK=1` shows where an error came from.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ranvier.lab.cli import bench, check, completion, info, report, study, train
+from ranvier.lab.cli.seeds import follow_parent
+from ranvier.lab.listing import nearest
+
+HELP = """Exact gradients for spiking neural networks with learnable delays.
+
+\b
+Train a network on Yin-Yang and look at the report:
+  ranvier train yin-yang
+"""
+
+
+def _show_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(version("ranvier"))
+        ctx.exit()
+
+
+app = click.Group(
+    "ranvier",
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+            help="Show the version and exit.",
+        )
+    ],
+)
+for module in (train, report, check, study, bench, info, completion):
+    app.add_command(module.command)
+
+
+def main() -> None:
+    """The console script."""
+    try:
+        follow_parent()
+        status = execute(sys.argv[1:])
+    except KeyboardInterrupt:
+        status = 130
+    sys.exit(status)
+
+
+def execute(arguments: Sequence[str]) -> int:
+    """Run one command; the exit status.
+
+    Example:
+        >>> from ranvier.lab.cli import execute
+        >>> execute(["report", "/no/such/folder"])
+        1
+    """
+    try:
+        status = app.main(list(arguments) or ["--help"], prog_name="ranvier", standalone_mode=False)
+    except click.ClickException as error:
+        return _fail(_usage(error), error.exit_code)
+    except click.Abort:
+        return 130
+    except (ValueError, RuntimeError, OSError) as error:
+        if os.environ.get("RANVIER_TRACEBACK"):
+            raise
+        return _fail(str(error) or type(error).__name__, 1)
+    return status if isinstance(status, int) else 0
+
+
+def _usage(error: click.ClickException) -> str:
+    """The error in one sentence; for an unknown option or command with the nearest that exists."""
+    text, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+    if context is None:
+        return f"{text}. Try 'ranvier --help'."
+    if isinstance(error, click.NoSuchOption):
+        known = [name for option in context.command.get_params(context) for name in option.opts]
+        text = f"{error.option_name} is not an option{nearest(error.option_name, known)}"
+    elif text.startswith("No such command") and isinstance(context.command, click.Group):
+        known = context.command.list_commands(context)
+        wrong = text.split("'")[1]
+        text = f"there is no command {wrong}{nearest(wrong, known)} There are {', '.join(known)}"
+    end = "" if text.endswith("?") else "."
+    return f"{text}{end} Try '{context.command_path} --help'."
+
+
+def _fail(message: str, status: int) -> int:
+    click.echo(f"ranvier: {' '.join(message.split())}", err=True)
+    return status

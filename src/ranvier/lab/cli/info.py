@@ -1,0 +1,34 @@
+"""`ranvier info`: versions, devices, kernels, cores."""
+
+import pkgutil
+
+import click
+
+from ranvier.lab.cli.output import output, say
+
+
+def _info() -> None:
+    import jax
+
+    from ranvier.event_driven import kernels
+    from ranvier.train.provenance import commit, cores, versions
+
+    console = output()
+    for name, version in versions().items():
+        say(console, f"{name:<10} {version}")
+    say(console, f"{'commit':<10} {commit() or 'not a checkout'}")
+    for device in jax.devices():
+        say(console, f"{'device':<10} {device.platform}: {device.device_kind}")
+    say(
+        console,
+        f"{'kernels':<10} {', '.join(module.name for module in pkgutil.iter_modules(kernels.__path__))}",
+    )
+    say(console, f"{'cores':<10} {cores()}")
+
+
+command = click.Command(
+    "info",
+    short_help="Show versions, devices, kernels and cores.",
+    help="Show versions, devices, kernels and cores: what a bug report should say.",
+    callback=_info,
+)

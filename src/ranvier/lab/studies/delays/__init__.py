@@ -1,0 +1,1 @@
+"""What learnable delays add: the cases of the study, and the numbers that suit each."""
