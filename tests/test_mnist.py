@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from ranvier.experiments import Mnist, load_run
 
 from ranvier import datasets
 from ranvier.datasets import mnist
+from ranvier.lab import experiment, load_run
 from ranvier.lab.cli import execute
+from ranvier.lab.tasks.mnist import Mnist
 from ranvier.plots import report
 
 TRAIN, VALIDATION, TEST = 60, 20, 30
@@ -113,9 +114,9 @@ def test_files_that_do_not_belong_together_are_refused(folder: Path, tmp_path: P
 
 
 def test_bright_pixels_fire_early_and_dark_ones_never(folder: Path):
-    experiment = Mnist(folder=str(folder), dtype="float64")
+    made = experiment("mnist", folder=str(folder), dtype="float64")
     image = digits(TRAIN + VALIDATION, 0)[0].reshape(-1, 784)
-    spikes = experiment.data().train.spikes
+    spikes = made.data().train.spikes
     assert spikes.time.shape == (TRAIN, 28)  # as many places as bright pixels
     for time, unit, pixels in zip(np.asarray(spikes.time), np.asarray(spikes.unit), image, strict=False):
         assert sorted(unit.tolist()) == np.flatnonzero(pixels).tolist()
@@ -126,25 +127,26 @@ def test_bright_pixels_fire_early_and_dark_ones_never(folder: Path):
 def test_digits_are_learned_from_the_command_line(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Axonal delays; the run is whole, is drawn, and its network tells squares apart that a new one does not."""
     monkeypatch.setattr(report, "CHUNK", TEST)
-    small = ["--hidden", "12", "--epochs", "6", "--batch", "10", "--set", f"folder={folder}", "--quiet"]
-    few_pixels = ["weight_mean=0.1", "weight_std=1.6", "loss_tau=0.2", "silent_output=none", "recovery_max=0.5"]
-    small += ["--weight-lr", "0.01", *(word for change in few_pixels for word in ("--set", change))]
+    small = ["--hidden", "12", "--epochs", "6", "--batch", "10", "--folder", str(folder), "--quiet"]
+    small += ["--weight-lr", "0.01", "--weight-mean", "0.1", "--weight-std", "1.6", "--loss-tau", "0.2"]
+    small += ["--recovery-output", "0", "--recovery-max-step", "0.5"]
     assert execute(["train", "mnist", "--delay", "axonal", *small, "--out", str(tmp_path)]) == 0
     result = json.loads((tmp_path / "metrics.json").read_text())
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert (result["weights"], result["delays"]) == (784 * 12 + 12 * 10, 784 + 12)
     assert lines[-1]["loss"] < 0.5 * lines[0]["loss"]
     assert (tmp_path / "report.png").read_bytes().startswith(b"\x89PNG")
-    assert load_run(tmp_path)[0].recipe(TRAIN).augment.std == Mnist().jitter
+    assert load_run(tmp_path)[0].recipe(TRAIN).augment.std == experiment("mnist").training.jitter > 0
 
 
-def test_nobody_has_to_guess_where_the_data_should_be(
+def test_missing_data_are_told_with_what_to_do(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     monkeypatch.delenv("RANVIER_DATA", raising=False)
     assert execute(["train", "mnist", "--out", str(tmp_path / "run")]) == 1
     assert (
-        "name the folder of the four files of MNIST (--set folder=DIR), or set RANVIER_DATA" in capsys.readouterr().err
+        "name the folder with the four MNIST files (--folder DIR), or set the environment variable RANVIER_DATA"
+        in capsys.readouterr().err
     )
     monkeypatch.setenv("RANVIER_DATA", str(folder.parent))
     folder.rename(folder.parent / "mnist")

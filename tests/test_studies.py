@@ -25,7 +25,8 @@ from ranvier.hardware import (
     Measured,
     measure_delays,
 )
-from ranvier.lab.studies import brainscales, chip_transfer
+from ranvier.lab.studies import brainscales
+from ranvier.lab.studies.chips import transfer as chip_transfer
 from ranvier.lab.studies.chips.protocol import Protocol, SharedDelay, build_data, build_network, build_recipe
 from ranvier.lab.studies.chips.training import train_chips
 from ranvier.lab.studies.together.training import Trained

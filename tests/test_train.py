@@ -13,7 +13,6 @@ import numpy as np
 import optax
 import pytest
 from jaxtyping import Array
-from ranvier.experiments import earliest
 from rich.console import Console
 
 import build

@@ -29,14 +29,53 @@ and a precision and a seed. It makes data, network and the `ranvier.train.Recipe
 >>> again, network = load_run(folder)
 """
 
-from ranvier.lab import methods as methods
-from ranvier.lab import models as models
-from ranvier.lab import parts as parts
-from ranvier.lab import readouts as readouts
-from ranvier.lab import training as training
-from ranvier.lab.catalogue import experiment as experiment
-from ranvier.lab.composition import Experiment as Experiment
-from ranvier.lab.composition import Preset as Preset
-from ranvier.lab.runs import draw_report as draw_report
-from ranvier.lab.runs import load_run as load_run
-from ranvier.lab.runs import run as run
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # imported when used: the command line needs none of it to print its help
+    from ranvier.lab import methods as methods
+    from ranvier.lab import models as models
+    from ranvier.lab import parts as parts
+    from ranvier.lab import readouts as readouts
+    from ranvier.lab import training as training
+    from ranvier.lab.catalogue import experiment as experiment
+    from ranvier.lab.composition import Experiment as Experiment
+    from ranvier.lab.composition import Preset as Preset
+    from ranvier.lab.runs import draw_report as draw_report
+    from ranvier.lab.runs import load_run as load_run
+    from ranvier.lab.runs import run as run
+
+_HOME = {
+    "Experiment": "composition",
+    "Preset": "composition",
+    "draw_report": "runs",
+    "experiment": "catalogue",
+    "load_run": "runs",
+    "run": "runs",
+}
+
+__all__ = [
+    "Experiment",
+    "Preset",
+    "draw_report",
+    "experiment",
+    "load_run",
+    "methods",
+    "models",
+    "parts",
+    "readouts",
+    "run",
+    "training",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is public and has not been used yet."""
+    if name not in __all__:
+        msg = f"module 'ranvier.lab' has no attribute {name!r}"
+        raise AttributeError(msg)
+    if name not in _HOME:
+        return _import_module(f"ranvier.lab.{name}")
+    value = getattr(_import_module(f"ranvier.lab.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value

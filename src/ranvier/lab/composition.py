@@ -20,7 +20,7 @@ from ranvier.lab.readouts import Readout
 from ranvier.lab.settings import HIDDEN, change, settings, values
 from ranvier.lab.training import Training
 from ranvier.network import Network
-from ranvier.train import Dataset, Recipe, adam, by_field
+from ranvier.train import Dataset, Recipe, adam, by_path
 
 
 class Data(NamedTuple):
@@ -49,9 +49,10 @@ class Experiment:
         SettingError: a number is out of range.
 
     Example:
-        >>> from ranvier.lab import Experiment, models, readouts, tasks, training
+        >>> from ranvier.lab import Experiment, models, readouts, training
+        >>> from ranvier.lab.tasks.yin_yang import YinYang
         >>> experiment = Experiment(
-        ...     task=tasks.yin_yang.YinYang(), model=models.OneHidden(hidden=10), readout=readouts.RelativeTime(),
+        ...     task=YinYang(), model=models.OneHidden(hidden=10), readout=readouts.RelativeTime(),
         ...     training=training.Training(epochs=20))
         >>> experiment.network()["hidden"].size
         10
@@ -143,10 +144,10 @@ class Experiment:
 
         Args:
             samples: Number of training samples.
-            rates: Learning rates at the start, by field; default those of the model.
+            rates: Learning rates at the start, by path; default those of the model.
         """
         given = self.model.rates if rates is None else rates
-        return by_field(**{name: adam(self.training.course(given[name], samples)) for name in self.model.rates})
+        return by_path({name: adam(self.training.course(given[name], samples)) for name in self.model.rates})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,17 +177,16 @@ def trimmed(spikes: Spikes, places: int) -> Spikes:
 @lru_cache(maxsize=16)
 def _recipe(experiment: Experiment, samples: int, threads: int | None) -> Recipe:
     model, training, readout = experiment.model, experiment.training, experiment.readout
-    times, network = readout.times(experiment.task.t_end), experiment.network()
+    network = experiment.network()
     return Recipe(
         experiment.method.simulator(network, model.max_spikes, threads),
         t_end=experiment.task.t_end,
+        readout=readout.read(experiment.task.t_end),
         loss=readout.loss,
-        predict=readout.predict,
         optimiser=experiment.optimiser(samples),
         epochs=training.epochs,
         batch=training.batch,
         learn=tuple(model.rates),
-        record={"output": np.array(times)} if times else {},
         augment=training.augment,
         recovery=training.recovery.wake(network),
         patience=training.patience,

@@ -9,13 +9,15 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Float, Int, PRNGKeyArray
 
+from ranvier import readouts
 from ranvier.datasets import Splits
 from ranvier.events import Spikes
 from ranvier.lab.ranges import Positive, check
 from ranvier.network import Network
-from ranvier.simulation import AbstractSimulator, Solution
+from ranvier.simulation import AbstractSimulator
+from ranvier.train.recipe import Loss
 
 Plane = Callable[[Float[np.ndarray, "*points"], Float[np.ndarray, "*points"]], Int[np.ndarray, "*points"]]
 
@@ -100,23 +102,20 @@ class AbstractModel(AbstractPart, abc.ABC):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AbstractReadout(AbstractPart, abc.ABC):
-    """How the output answers, and what a wrong answer costs; written for one sample."""
+    """How the output answers, and what a wrong answer costs."""
 
     name: ClassVar[str]
     spiking: ClassVar[bool]
     """Whether the outputs spike."""
 
     @abc.abstractmethod
-    def times(self, t_end: float) -> tuple[float, ...]:
-        """Times (ms) at which potentials of the output are recorded."""
+    def read(self, t_end: float) -> readouts.AbstractReadout:
+        """What is read off a simulation that ends at `t_end` (ms)."""
 
+    @property
     @abc.abstractmethod
-    def loss(self, solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
-        """What training makes small."""
-
-    @abc.abstractmethod
-    def predict(self, solution: Solution) -> Int[Array, ""]:
-        """The class that the network answers with, -1 for no answer."""
+    def loss(self) -> Loss:
+        """What training makes small, of that and the class."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

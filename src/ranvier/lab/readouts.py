@@ -1,18 +1,17 @@
 """Readouts: which output is the answer, and what a wrong answer costs."""
 
 import dataclasses
+from functools import partial
 from typing import Annotated, ClassVar
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
 
-from ranvier.events import first_spike
+from ranvier import readouts
 from ranvier.lab.parts import AbstractReadout
 from ranvier.lab.ranges import NotNegative, Positive
 from ranvier.lab.settings import Choice
-from ranvier.losses import first_spike_cross_entropy, max_over_time_cross_entropy, relative_time_mse
-from ranvier.simulation import Solution
+from ranvier.losses import cross_entropy, first_spike_cross_entropy, relative_time_mse
+from ranvier.train.recipe import Loss
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -24,25 +23,22 @@ class RelativeTime(AbstractReadout):
 
     Example:
         >>> from ranvier.lab.readouts import RelativeTime
-        >>> RelativeTime(margin=0.3).times(t_end=8.0)
-        ()
+        >>> RelativeTime(margin=0.3).read(t_end=8.0).record
+        {}
     """
 
     name: ClassVar[str] = "relative"
     spiking: ClassVar[bool] = True
     margin: Positive = 0.2
 
-    def times(self, t_end: float) -> tuple[float, ...]:
-        """None."""
-        return ()
+    def read(self, t_end: float) -> readouts.AbstractReadout:
+        """First spikes."""
+        return readouts.FirstSpike("output")
 
-    def loss(self, solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
+    @property
+    def loss(self) -> Loss:
         """`ranvier.losses.relative_time_mse`."""
-        return relative_time_mse(_first(solution), label, margin=self.margin)
-
-    def predict(self, solution: Solution) -> Int[Array, ""]:
-        """The output that fires first."""
-        return earliest(_first(solution))
+        return partial(relative_time_mse, margin=self.margin)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,23 +57,15 @@ class CrossEntropy(AbstractReadout):
     early_strength: NotNegative = 0.005
     early_tau: Positive = 1.0
 
-    def times(self, t_end: float) -> tuple[float, ...]:
-        """None."""
-        return ()
+    def read(self, t_end: float) -> readouts.AbstractReadout:
+        """First spikes."""
+        return readouts.FirstSpike("output")
 
-    def loss(self, solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
+    @property
+    def loss(self) -> Loss:
         """`ranvier.losses.first_spike_cross_entropy`."""
-        return first_spike_cross_entropy(
-            _first(solution),
-            label,
-            tau=self.loss_tau,
-            early_strength=self.early_strength,
-            early_tau=self.early_tau,
-        )
-
-    def predict(self, solution: Solution) -> Int[Array, ""]:
-        """The output that fires first."""
-        return earliest(_first(solution))
+        numbers = {"tau": self.loss_tau, "early_strength": self.early_strength, "early_tau": self.early_tau}
+        return partial(first_spike_cross_entropy, **numbers)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -94,41 +82,15 @@ class Potential(AbstractReadout):
     scale: Positive = 1.0
     record_every: Positive = 0.1
 
-    def times(self, t_end: float) -> tuple[float, ...]:
-        """Every so often."""
-        return tuple(np.arange(self.record_every, t_end, self.record_every).tolist())
+    def read(self, t_end: float) -> readouts.AbstractReadout:
+        """The highest potential of each output."""
+        return readouts.MaxPotential("output", np.arange(self.record_every, t_end, self.record_every))
 
-    def loss(self, solution: Solution, label: Int[Array, ""]) -> Float[Array, ""]:
-        """`ranvier.losses.max_over_time_cross_entropy`."""
-        return max_over_time_cross_entropy(solution.voltages["output"], label, scale=self.scale)
-
-    def predict(self, solution: Solution) -> Int[Array, ""]:
-        """The output whose potential rises highest; -1, no answer, where two tie."""
-        top = jnp.max(solution.voltages["output"], axis=0)
-        alone = jnp.sum(top == jnp.max(top)) == 1
-        return jnp.where(alone, jnp.argmax(top), -1).astype(jnp.int32)
+    @property
+    def loss(self) -> Loss:
+        """`ranvier.losses.cross_entropy`."""
+        return partial(cross_entropy, scale=self.scale)
 
 
 Readout = Annotated[AbstractReadout, Choice(RelativeTime(), CrossEntropy(), Potential())]
 """Any of these."""
-
-
-def earliest(first: Float[Array, " size"]) -> Int[Array, ""]:
-    """The output that fires before all others; -1, no answer, where none does or two tie.
-
-    Args:
-        first: First spike time (ms) of each output, inf where it is silent.
-
-    Example:
-        >>> import jax.numpy as jnp
-        >>> from ranvier.lab.readouts import earliest
-        >>> [int(earliest(jnp.array(first))) for first in ([2.0, 1.0], [1.0, 1.0])]
-        [1, -1]
-    """
-    soonest = jnp.min(first)
-    alone = (jnp.sum(first == soonest) == 1) & jnp.isfinite(soonest)
-    return jnp.where(alone, jnp.argmin(first), -1).astype(jnp.int32)
-
-
-def _first(solution: Solution) -> Float[Array, " size"]:
-    return first_spike(solution.spikes["output"])

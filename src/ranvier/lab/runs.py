@@ -11,11 +11,15 @@ from jaxtyping import Float
 from ranvier.events import Spikes
 from ranvier.lab.catalogue import experiment as make
 from ranvier.lab.composition import Experiment, trimmed
-from ranvier.lab.config_file import write_config
+from ranvier.lab.config_file import TASK, read_config, write_config
 from ranvier.network import Network
+from ranvier.saving import load
 from ranvier.selection import partition
-from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit, read_arrays
+from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit
 from ranvier.train.provenance import provenance
+
+CONFIG = "config.toml"
+"""The file of a run folder that holds all settings."""
 
 
 def run(
@@ -49,19 +53,22 @@ def run(
         >>> run(experiment("temporal-order", epochs=1), tempfile.mkdtemp())["delays"]
         4
     """
-    folder = RunFolder(out)
+    folder, settings_file = RunFolder(out), Path(out) / CONFIG
+    options = _options(experiment)
     if resume and folder.finished:
-        folder.compare(experiment.describe())
-        return folder.result()
+        folder.compare(options)
+        if experiment.training.epochs == read_config(settings_file)["epochs"]:
+            return folder.result()
     data = experiment.data()
     recipe = experiment.recipe(data.train.size, threads)
     fitted = fit(
-        experiment.network(), data.train, data.validation, recipe, out=out, resume=resume,
-        options=experiment.describe(), facts=provenance(), progress=progress, key=experiment.keys[1],
+        experiment.network(), data.train, data.validation, recipe, out=out, resume=resume, options=options,
+        facts=provenance(), on_epoch_end=lambda line, _: None if settings_file.exists() else write_config(experiment, settings_file),
+        progress=progress, key=experiment.keys[1],
     )  # fmt: skip
     result = _result(experiment, fitted, evaluate(fitted.network, data.test, recipe), recipe.learn)
     with folder.locked():
-        write_config(experiment, folder.path / "config.toml")
+        write_config(experiment, settings_file)
         folder.finish(result)
         draw_report(experiment, fitted.network, folder)
     return result
@@ -100,7 +107,7 @@ def draw_report(experiment: Experiment, network: Network, folder: RunFolder) -> 
         truth=picture.plane,
         image=picture.image,
         initial=experiment.network(),
-        record=experiment.readout.times(experiment.task.t_end),
+        record=experiment.readout.read(experiment.task.t_end).record.get("output", ()),
     )
     return report.save((picture.page or report.draw_report)(run), folder.path)
 
@@ -110,26 +117,33 @@ def load_run(folder: Path | str) -> tuple[Experiment, Network]:
 
     Raises:
         RunError: it is no run folder, or one of an unknown experiment, or has no network yet.
-        BrokenFileError: its network is truncated or changed.
     """
     files = RunFolder(folder)
     stored: dict[str, Any] = files.config()["options"]
     if not stored.get("name"):
-        msg = f"{files.path} holds an experiment that was put together in Python; only Python can make it again."
+        msg = f"{files.path} holds a run that was not started by name; only Python can make its experiment again."
+        raise RunError(msg)
+    if not files.network.exists():
+        msg = f"{files.path} holds a run that is not finished; finish it first, with --resume."
         raise RunError(msg)
     try:
-        given = {name: value for name, value in stored.items() if name not in ("name", "task", "model")}
-        experiment = make(stored["name"], **given)
-        files.compare(experiment.describe())
-    except (KeyError, ValueError) as error:
+        given = read_config(files.path / CONFIG)
+        experiment = make(given.pop(TASK), **given)
+        files.compare(_options(experiment))
+        return experiment, load(files.network)
+    except (KeyError, OSError, ValueError) as error:
         msg = f"{files.path} holds a run that this version of ranvier cannot read: {error}"
         raise RunError(msg) from error
-    try:
-        network, _ = read_arrays(files.network, experiment.network())
-    except FileNotFoundError as error:
-        msg = f"{files.path} holds a run that is not finished; finish it first, with --resume."
-        raise RunError(msg) from error
-    return experiment, network
+
+
+def is_experiment(folder: Path | str) -> bool:
+    """Whether a run folder is that of an experiment with a name, rather than of a `fit` of one's own."""
+    return bool(RunFolder(folder).config()["options"].get("name"))
+
+
+def _options(experiment: Experiment) -> dict[str, Any]:
+    """What a run must have in common to be resumed: all settings but the epochs, of which there may be more."""
+    return {name: value for name, value in experiment.describe().items() if name != "epochs"}
 
 
 def _result(experiment: Experiment, fitted: Fitted, test: dict[str, Any], learn: tuple[str, ...]) -> dict[str, Any]:
