@@ -23,7 +23,7 @@ from ranvier.lab.cli.bench import BENCHMARKS
 from ranvier.lab.cli.output import quartiles
 from ranvier.lab.cli.seeds import PARENT, parse_seeds
 from ranvier.lab.listing import listing
-from ranvier.network import partition
+from ranvier.selection import partition
 from ranvier.train import RunError, RunFolder
 
 SMALL = ["--hidden", "4", "--epochs", "2", "--batch", "500"]
@@ -304,7 +304,7 @@ def test_without_a_command_there_is_help(ranvier: Any):
         (["train", "yin-yang", "--weight", "fixed", "--delay", "none"], "nothing would learn"),
         (["train", "--config", "none.toml"], "none.toml: there is no such file"),
         (["trian"], "there is no command trian; did you mean train? There are bench, check-gradients"),
-        (["study"], "Missing command"),
+        (["study"], f"name a command; there are {', '.join(STUDIES)}"),
         (["study", "delays"], f"There are {', '.join(STUDIES)}"),
         (["study", "delays-yin-yang", "--kinds", "radial"], "kind must be one of weights, axonal, dendritic, synaptic"),
         (["study", "delays-yin-yang", "--hidden", "0"], "hidden must be at least 1; got 0"),
@@ -463,14 +463,18 @@ def test_delays_may_learn_alone():
     assert made.recipe(5000).recovery is None
 
 
-def test_a_run_of_another_version_is_refused(finished: Path, tmp_path: Path):
-    config = json.loads((finished / "config.json").read_text())
-    config["options"]["flux"] = 1
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    with pytest.raises(RunError, match=r"cannot read: .*flux"):
+def test_a_run_that_cannot_be_read_is_refused(finished: Path, tmp_path: Path):
+    """Of another version, changed by hand, not finished, or not started by name."""
+    for name in ("config.json", "network.npz"):
+        (tmp_path / name).write_bytes((finished / name).read_bytes())
+    settings = (finished / "config.toml").read_text()
+    (tmp_path / "config.toml").write_text(settings + "flux = 1\n")
+    with pytest.raises(RunError, match="cannot read: flux is not a setting"):
         load_run(tmp_path)
-    del config["options"]["flux"]
-    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "config.toml").write_text(settings.replace("margin = 0.2 ", "margin = 0.3 "))
+    with pytest.raises(RunError, match="margin was 0.2, now 0.3"):
+        load_run(tmp_path)
+    (tmp_path / "network.npz").unlink()
     with pytest.raises(RunError, match="not finished"):
         load_run(tmp_path)
     made, network = load_run(finished)

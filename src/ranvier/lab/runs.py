@@ -1,6 +1,7 @@
 """Running an experiment, and reading what it left behind."""
 
 import statistics
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,12 +60,16 @@ def run(
         folder.compare(options)
         if experiment.training.epochs == read_config(settings_file)["epochs"]:
             return folder.result()
+
+    def keep(line: Mapping[str, Any], network: Network) -> None:
+        if line["epoch"] == 1:
+            write_config(experiment, settings_file)
+
     data = experiment.data()
     recipe = experiment.recipe(data.train.size, threads)
     fitted = fit(
         experiment.network(), data.train, data.validation, recipe, out=out, resume=resume, options=options,
-        facts=provenance(), on_epoch_end=lambda line, _: None if settings_file.exists() else write_config(experiment, settings_file),
-        progress=progress, key=experiment.keys[1],
+        facts=provenance(), on_epoch_end=keep, progress=progress, key=experiment.keys[1],
     )  # fmt: skip
     result = _result(experiment, fitted, evaluate(fitted.network, data.test, recipe), recipe.learn)
     with folder.locked():

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 import click
+from click.exceptions import NoArgsIsHelpError
 
 from ranvier.lab.cli import bench, check, completion, info, report, study, train
 from ranvier.lab.cli.seeds import follow_parent
@@ -84,6 +85,8 @@ def execute(arguments: Sequence[str]) -> int:
 def _usage(error: click.ClickException) -> str:
     """The error in one sentence; for an unknown option or command with the nearest that exists."""
     text, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+    if context is not None and isinstance(error, NoArgsIsHelpError):
+        text = f"name a command; there are {', '.join(context.command.list_commands(context))}"
     if context is None:
         return f"{text}. Try 'ranvier --help'."
     if isinstance(error, click.NoSuchOption):

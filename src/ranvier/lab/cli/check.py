@@ -23,10 +23,12 @@ Examples:
 def _check(target: str, samples: int, seed: int) -> None:
     """Check the gradients of a network; `HELP` is what the user reads."""
     import jax
+    import numpy as np
 
     from ranvier.checks import check_gradients as check
     from ranvier.lab import experiment as make
     from ranvier.lab import load_run
+    from ranvier.readouts import as_readout
 
     jax.config.update("jax_enable_x64", True)
     known = listing("tasks")
@@ -52,7 +54,7 @@ def _check(target: str, samples: int, seed: int) -> None:
         recipe.simulator,
         t_end=recipe.t_end,
         names=recipe.learn,
-        record=recipe.record,
+        record={name: np.array(times) for name, times in as_readout(recipe.readout).record.items()},
         samples=samples,
         key=jax.random.key(seed),
     )

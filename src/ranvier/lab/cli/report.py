@@ -4,11 +4,12 @@ from pathlib import Path
 
 import click
 
-from ranvier.lab.cli.output import output, say, show_result, show_seeds
+from ranvier.lab.cli.output import output, percent, say, show_result, show_seeds
 
 HELP = """Print the result of a run and draw its report again.
 
-DIR is a run folder, or a folder of several seeds: then the result of each, median and spread.
+DIR is a run folder, of `ranvier train` or of a `fit` of your own, or a folder of several seeds: then the result of
+each, median and spread.
 
 \b
 Examples:
@@ -19,13 +20,14 @@ Examples:
 
 def _report(folder: Path) -> None:
     """Print the result of a run; `HELP` is what the user reads."""
-    from ranvier.lab import draw_report, load_run
+    from ranvier.lab.runs import draw_report, is_experiment, load_run
     from ranvier.train import RunError, RunFolder
 
     runs = sorted(path for path in folder.glob("seed-*") if (path / "config.json").exists())
-    if not runs:
-        RunFolder(folder).config()  # says what is wrong with it
-        runs = [folder]
+    if not runs and not is_experiment(folder):
+        _fitted(folder)
+        return
+    runs = runs or [folder]
     unfinished = [path for path in runs if not RunFolder(path).finished]
     if unfinished:
         done = len(RunFolder(unfinished[0]).epochs())
@@ -40,6 +42,19 @@ def _report(folder: Path) -> None:
     show_seeds(folder, sorted(results, key=lambda result: result["seed"]))
     for path in runs:
         say(output(), f"report: {path / 'report.png'}")
+
+
+def _fitted(folder: Path) -> None:
+    """The same for the folder of a `fit` of one's own, with what is known of it."""
+    from ranvier.train import RunFolder, best_epoch
+    from ranvier.train.picture import draw_fit
+
+    picture, lines = draw_fit(folder), RunFolder(folder).epochs()
+    best = best_epoch(lines)
+    known = lines[best - 1]
+    told = f", accuracy {percent(known['validation_accuracy'])}" if "validation_accuracy" in known else ""
+    say(output(), f"validation loss {known['validation_loss']:.4g}{told} in epoch {best} of {len(lines)}")
+    say(output(), f"report: {picture}")
 
 
 command = click.Command(
