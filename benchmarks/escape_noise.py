@@ -3,7 +3,7 @@
     python benchmarks/escape_noise.py [--networks 10] [--runs 40000] [--out docs/gradients_noise.png]
 
 Ten random recurrent networks of three inputs and four neurons that fire several times each; for every width of the
-noise the derivative of the expected loss from noisy runs (`ranvier.studies.escape_noise`), and the cosines to it.
+noise the derivative of the expected loss from noisy runs (`ranvier.lab.studies.escape_noise`), and the cosines to it.
 """
 
 import argparse
@@ -12,7 +12,7 @@ import jax
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ranvier.studies.escape_noise import compare_network
+from ranvier.lab.studies.escape_noise import compare_network
 
 WIDTHS = (0.05, 0.1, 0.2)
 

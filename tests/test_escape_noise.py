@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from ranvier.studies.escape_noise import DT, Noise, compare_network, draw, expected_gradient
+from ranvier.lab.studies.escape_noise import DT, Noise, compare_network, draw, expected_gradient
 
 
 def test_the_derivative_of_the_expected_loss_is_that_of_differences():

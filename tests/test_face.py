@@ -9,9 +9,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from ranvier.bench import import_time
 
 import ranvier as rv
+from ranvier.lab.bench import import_time
 
 FILE = Path(rv.__file__)
 

@@ -283,7 +283,9 @@ def test_the_target_of_spike_counts_by_hand():
 @pytest.mark.parametrize("weight", [0.25, 2.0])
 def test_the_target_draws_spike_counts_to_it_from_both_sides(weight: float):
     """Nothing but the target teaches: weights grow or shrink until each neuron fires about five times."""
-    start = rv.feedforward([10, 5], neuron=rv.LIF(), weight=rv.initializers.uniform(0.8 * weight, weight), key=jax.random.key(1))
+    start = rv.feedforward(
+        [10, 5], neuron=rv.LIF(), weight=rv.initializers.uniform(0.8 * weight, weight), key=jax.random.key(1)
+    )
     spikes = rv.Spikes(np.linspace(0.0, 30.0, 40), np.arange(40) % 10)
     learn, fixed = rv.partition(start, "weight")
     solve = lambda learn: rv.simulate(rv.combine(learn, fixed), spikes, rv.EventDriven(), t_end=40.0)

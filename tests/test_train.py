@@ -353,7 +353,9 @@ def test_regression_on_potentials_needs_no_classes_and_chooses_by_loss():
     times, close = np.arange(2.0, 30.0, 2.0), dataset(40).spikes
     spikes = rv.Spikes(10.0 * close.time, close.unit)
     readout = readouts.Potential("output", times)
-    wanted = rv.feedforward([2, 3], neuron=rv.LI(10.0, 5.0), weight=rv.initializers.normal(2.0, 1.0), key=jax.random.key(3))
+    wanted = rv.feedforward(
+        [2, 3], neuron=rv.LI(10.0, 5.0), weight=rv.initializers.normal(2.0, 1.0), key=jax.random.key(3)
+    )
     aim = readout(rv.simulate(wanted, spikes, BASE.simulator, t_end=30.0, record=readout.record))
     data = Dataset(spikes, aim)
     assert data.classes is None
@@ -381,7 +383,9 @@ def test_regression_on_potentials_needs_no_classes_and_chooses_by_loss():
 def test_a_class_at_each_of_several_times_is_counted_at_each():
     times, train = np.array([5.0, 20.0]), dataset(30)
     data = Dataset(train.spikes, np.stack([train.target, 1 - train.target], axis=1))
-    net = rv.feedforward([2, 2], neuron=rv.LI(10.0, 5.0), weight=rv.initializers.normal(1.0, 1.0), key=jax.random.key(2))
+    net = rv.feedforward(
+        [2, 2], neuron=rv.LI(10.0, 5.0), weight=rv.initializers.normal(1.0, 1.0), key=jax.random.key(2)
+    )
     readout = readouts.Potential("output", times)
     found = evaluate(net, data, recipe(t_end=30.0, readout=readout, loss=cross_entropy))
     voltage = rv.simulate(net, data.spikes, BASE.simulator, t_end=30.0, record=readout.record).voltages["output"]

@@ -35,7 +35,7 @@ def draw(run: Any) -> Any:
     Args:
         run: A `ranvier.plots.report.Run`.
     """
-    from ranvier.plots.potentials import draw_order  # draws with matplotlib, which is slow to import
+    from ranvier.plots.traces import draw_order  # draws with matplotlib, which is slow to import
 
     spikes, record = run.encode(run.points), {"output": np.asarray(run.record)}
     traces = [
