@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 import jax.numpy as jnp
+from equinox.internal import unvmap_any
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
@@ -48,7 +49,7 @@ class Cubic(NamedTuple):
 
 
 def first_crossing(cubic: Cubic, armed: Bool[Array, " size"]) -> tuple[Bool[Array, " size"], Float[Array, " size"]]:
-    """First upward zero of each neuron's cubic, with its exact first derivative.
+    """First upward zero of each neuron's cubic, with its exact derivatives.
 
     A cubic below 0 at the start has at most one maximum before its end, so its first zero is bracketed by the start and
     that maximum, or the end: none is missed, also where the cubic is below 0 again at the end. Found by Newton's method
@@ -69,9 +70,7 @@ def first_crossing(cubic: Cubic, armed: Bool[Array, " size"]) -> tuple[Bool[Arra
     safe = Cubic(*(jnp.where(crosses, part, plain) for part, plain in zip(cubic, rising, strict=True)))
     upper = jnp.where(crosses & (fixed(crest) >= 0), crest, 1.0)
     root = _bracketed_root(Cubic(*lax.stop_gradient(safe)), upper)
-    exact = exact_root(safe, root)
-    # The derivative of the one, the value of the other: near a grazed threshold a Newton step could leave the bracket.
-    return crosses, root + (exact - lax.stop_gradient(exact))
+    return crosses, exact_root(lambda fraction, cubic: cubic(fraction), root, safe)
 
 
 def _bracketed_root(cubic: Cubic, upper: Float[Array, " size"]) -> Float[Array, " size"]:
@@ -90,7 +89,7 @@ def _bracketed_root(cubic: Cubic, upper: Float[Array, " size"]) -> Float[Array, 
 
     def moving(carry: tuple) -> Bool[Array, ""]:
         *_, moved, steps = carry
-        return (steps < STEPS) & jnp.any(moved > close)
+        return (steps < STEPS) & unvmap_any(moved > close)
 
     middle = 0.5 * upper
     start = (jnp.zeros_like(upper), upper, middle, jnp.ones_like(upper), jnp.zeros((), jnp.int32))

@@ -6,16 +6,19 @@ With u = V - v_leak, I the synaptic current and s the time since both,
     kappa(s) = (s/tau_mem) e^{-s/tau_mem} (e^x - 1)/x,    x = s (1/tau_mem - 1/tau_syn)
 
 for every ratio of the time constants, 1 included, without cancellation. With respect to s both are differentiated by
-their own differential equations, which cost next to nothing, rather than through the functions: first derivatives only.
+their own differential equations, which cost next to nothing, rather than through the functions.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, Bool, Float
 
 from ranvier._exprel import exprel
+from ranvier._ruled import active_jvp, ruled
 
 STEPS = 100
 """More than the bisections that any float allows; Newton needs about five."""
@@ -29,28 +32,12 @@ class Rates(NamedTuple):
     mem: Float[Array, "*ones size"]
     syn: Float[Array, "*ones size"]
 
-    def values(
+    def after(
         self, u: Float[Array, "*lanes"], i: Float[Array, "*lanes"], s: Float[Array, "*lanes"]
     ) -> tuple[Float[Array, "*lanes"], Float[Array, "*lanes"]]:
-        """(u, I) after s ms."""
-        decay = jnp.exp(-s * self.mem)
-        kernel = s * self.mem * decay * exprel(s * (self.mem - self.syn))
-        return u * decay + i * kernel, i * jnp.exp(-s * self.syn)
-
-    def flow(
-        self, u: Float[Array, "*lanes"], i: Float[Array, "*lanes"], s: Float[Array, "*lanes"]
-    ) -> tuple[Float[Array, "*lanes"], Float[Array, "*lanes"]]:
-        """(u, I) after s ms, with derivatives, for finite s."""
-        held = lax.stop_gradient(s)
-        u, i = self.values(u, i, held)
-        slopes = lax.stop_gradient(((i - u) * self.mem, -i * self.syn))
-        return u + slopes[0] * (s - held), i + slopes[1] * (s - held)
-
-    def fade(self, i: Float[Array, "*lanes"], s: Float[Array, "*lanes"]) -> Float[Array, "*lanes"]:
-        """I after s ms, with derivatives, for finite s."""
-        held = lax.stop_gradient(s)
-        i = i * jnp.exp(-held * self.syn)
-        return i - lax.stop_gradient(i * self.syn) * (s - held)
+        """(u, I) after s ms, for finite s."""
+        decay, fading, kernel = flow(s, self.mem, self.syn)
+        return u * decay + i * kernel, i * fading
 
     def peak(self, u: Lanes, i: Lanes) -> Lanes:
         """Time of the only maximum of u(s), where `i > u` and `i > 0`; inf if u rises for ever."""
@@ -60,6 +47,35 @@ class Rates(NamedTuple):
         safe = jnp.where(small | (z >= 1.0), 0.5, z)
         bent = -drop * jnp.log1p(-safe) / safe
         return jnp.where(z >= 1.0, jnp.inf, jnp.where(small, drop, bent))
+
+
+def flow(
+    s: Float[Array, "*lanes"], mem: Float[Array, "*ones size"], syn: Float[Array, "*ones size"]
+) -> tuple[Float[Array, "*lanes"], Float[Array, "*lanes"], Float[Array, "*lanes"]]:
+    """`e^{-s/tau_mem}`, `e^{-s/tau_syn}` and kappa(s), for finite s, differentiable to every order.
+
+    Args:
+        s: Time that passes (ms).
+        mem: 1/tau_mem (per ms).
+        syn: 1/tau_syn (per ms).
+    """
+    return ruled(_flow, _flow_rule, s, mem, syn)
+
+
+def _flow(s: Array, mem: Array, syn: Array) -> tuple[Array, Array, Array]:
+    decay = jnp.exp(-s * mem)
+    return decay, jnp.exp(-s * syn), s * mem * decay * exprel(s * (mem - syn))
+
+
+def _flow_rule(given: Any, values: Any, tangents: Any) -> Any:
+    """By s through the flow's own differential equations, which cost next to nothing."""
+    (s, mem, syn), (decay, fading, kernel), parts = given, values, []
+    if not isinstance(tangents[0], SymbolicZero):
+        slopes = -decay * mem, -fading * syn, (fading - kernel) * mem
+        parts.append(tuple(slope * tangents[0] for slope in slopes))
+    if not all(isinstance(tangent, SymbolicZero) for tangent in tangents[1:]):
+        parts.append(active_jvp(lambda rates: _flow(s, *rates), (mem, syn), tuple(tangents[1:])))
+    return jax.tree.map(lambda *each: sum(each[1:], each[0]), *parts)
 
 
 def first_crossing(
@@ -93,7 +109,7 @@ def first_crossing(
 
     def solve() -> tuple[Bool[Array, "batch size"], Lanes]:
         top = jnp.where(peaks, jnp.minimum(rates.peak(u, i), span), span)
-        crosses = reached | (peaks & (rates.values(u, i, top)[0] >= level))
+        crosses = reached | (peaks & (rates.after(u, i, top)[0] >= level))
         # Neurons that do not cross solve u = 0, I = 2, theta = 0 instead, whose root is 0.
         parts = (jnp.where(crosses, *pair) for pair in ((u, 0.0), (i, 2.0), (level, 0.0), (top, 0.0)))
         return crosses, jnp.where(crosses, _bracketed_root(rates, *parts), 0.0)
@@ -112,7 +128,7 @@ def _bracketed_root(rates: Rates, u: Lanes, i: Lanes, theta: Lanes, upper: Lanes
 
     def improve(carry: tuple) -> tuple:
         low, high, guess, _, steps = carry
-        value, current = rates.values(u, i, guess)
+        value, current = rates.after(u, i, guess)
         slope = (current - value) * rates.mem
         low, high = jnp.where(value < theta, guess, low), jnp.where(value < theta, high, guess)
         newton = guess + (theta - value) / jnp.where(slope > 0, slope, 1.0)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from equinox.internal import unvmap_any
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, DTypeLike, Float, Int
 
@@ -92,7 +93,8 @@ def ode_step(
     stay = lambda walk: (walk, never[0])
 
     def advance(walk: _Walk, _: None) -> tuple[_Walk, Float[Array, " size"]]:
-        return lax.cond(jnp.any(walk.unfinished(times, end)), piece, stay, walk)
+        # Of any sample that `vmap` takes part in, so that it stays a branch and costs nothing where it is not taken.
+        return lax.cond(unvmap_any(walk.unfinished(times, end)), piece, stay, walk)
 
     start = _Walk(state, jnp.zeros_like(end), jnp.zeros(size, jnp.int32))
     walk, spikes = lax.scan(advance, start, length=width + max_spikes + 1)

@@ -91,18 +91,28 @@ def first_spikes(
     """
     root, limit, current = _search(*jax.tree.map(lax.stop_gradient, (arrivals, tau, theta)))
     fires = jnp.isfinite(root)
-    slope = jnp.where(fires, (current - theta) / tau.mem, 1.0)
+    slope = lax.stop_gradient(jnp.where(fires, (current - theta) / tau.mem, 1.0))
     limited = ~(slope * max_inverse_slope >= 1.0)
     causal = fires & (arrivals.time < limit)
 
-    def gap(at: Float[Array, "1 post batch"]) -> Float[Array, "1 post batch"]:
-        _, kernel = flow(jnp.where(causal, at - arrivals.time, 0.0), tau.mem, tau.syn)
-        u = jnp.sum(jnp.where(causal, arrivals.weight * kernel, 0.0), axis=0, keepdims=True)
-        return jnp.where(fires, u - theta, 0.0)
-
-    time = exact_root(gap, jnp.where(fires, root, 0.0), jnp.where(limited, 1.0 / max_inverse_slope, slope))
+    found, given = jnp.where(fires, root, 0.0), (arrivals, tau, theta, fires, causal)
+    time = exact_root(_above_threshold, found, *given, slope=slope, max_inverse_slope=max_inverse_slope)
     fires = fires & (lax.stop_gradient(time) <= t_end)
     return jnp.where(fires, time, jnp.inf)[0], (fires & limited)[0]
+
+
+def _above_threshold(
+    at: Float[Array, "1 post batch"],
+    arrivals: Arrivals,
+    tau: Tau,
+    theta: Float[Array, "1 #post 1"],
+    fires: Bool[Array, "1 post batch"],
+    causal: Bool[Array, "n post batch"],
+) -> Float[Array, "1 post batch"]:
+    """What the causal arrivals make of u at a given time, above threshold; 0 for neurons that do not fire."""
+    _, kernel = flow(jnp.where(causal, at - arrivals.time, 0.0), tau.mem, tau.syn)
+    u = jnp.sum(jnp.where(causal, arrivals.weight * kernel, 0.0), axis=0, keepdims=True)
+    return jnp.where(fires, u - theta, 0.0)
 
 
 def _search(

@@ -13,6 +13,9 @@ from ranvier.neurons.abstract_ode import AbstractODENeuron
 from ranvier.rules import Rule, above_zero, below, check, finite, positive
 from ranvier.synapses import AbstractSynapse, ExponentialCurrent
 
+NEWTON = 4
+"""Steps of `_folded`: the first guess is right to 17 %, and three of them leave 1e-11, for any potential."""
+
 
 class AdEx(AbstractODENeuron):
     """Adaptive exponential integrate-and-fire neuron.
@@ -159,15 +162,18 @@ class AdEx(AbstractODENeuron):
         return self.v_threshold - self.delta_t * (q + _log(_rest(q)))
 
     def _folded(self, v: Float[Array, "*#size"]) -> Float[Array, "*#size"]:
-        """The coordinate y of a potential, by Newton's method: `_unfold` has a slope between 0.5 and 1."""
+        """The coordinate y of a potential, by Newton's method: `_unfold` has a slope between 0.5 and 1.
+
+        Written out, since it is a constant of the simulation, which a compiler takes out of a loop if it is no loop.
+        """
         q = jax.nn.softplus(-(v - self.v_threshold) / self.delta_t)
         fixed = lax.stop_gradient(q)
-
-        def improve(_: ArrayLike, y: Float[Array, "*#size"]) -> Float[Array, "*#size"]:
+        rest = _rest(fixed)
+        y = -fixed - rest**2 * (0.75 - 0.5 * _log(rest))
+        for _ in range(NEWTON):
             found, slope = _unfold(y)
-            return y + (found - fixed) / slope
-
-        return exact_root(lambda y: _unfold(y)[0] - q, lax.fori_loop(0, 6, improve, -fixed))
+            y = y + (found - fixed) / slope
+        return exact_root(lambda y, q: _unfold(y)[0] - q, y, q)
 
     def _scale(self) -> Float[Array, "*#size"]:
         return self.a * self.delta_t * self.c_mem / (self.tau_adapt * self.g_leak)
