@@ -5,6 +5,7 @@ import dataclasses
 import itertools
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import jax
 import pytest
 
+from conftest import ROOT
 from ranvier.lab import Experiment, experiment, load_run, methods, models, readouts, run, training
 from ranvier.lab.catalogue import find, label, resolve
 from ranvier.lab.cli import execute
@@ -170,57 +172,9 @@ def test_a_configuration_file_is_explained(tmp_path: Path):
 
 # One file is a task --------------------------------------------------------------------------------------------------
 
-TASK = '''
-"""Which of two inputs fires first? The output of the same number should fire first."""
-
-import dataclasses
-from typing import ClassVar
-
-import numpy as np
-from jaxtyping import Float
-
-from ranvier.datasets import Samples, Splits
-from ranvier.encoders import latency
-from ranvier.events import Spikes
-from ranvier.lab import Experiment, Preset
-from ranvier.lab.models import LearnedWeights, OneHidden
-from ranvier.lab.parts import AbstractTask
-from ranvier.lab.ranges import Count
-from ranvier.lab.readouts import RelativeTime
-from ranvier.lab.training import Training
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Which(AbstractTask):
-    """Two times, drawn at random.
-
-    Args:
-        samples: Samples to train on.
-    """
-
-    classes: ClassVar[tuple[str, ...]] = ("one", "other")
-    inputs: ClassVar[int] = 2
-    samples: Count = 200
-
-    def splits(self) -> Splits:
-        draw = lambda seed, count: np.random.RandomState(seed).rand(count, 2)
-        made = [(value, value.argmin(axis=1)) for value in (draw(0, self.samples), draw(1, 50), draw(2, 50))]
-        return Splits(*(Samples(value, label) for value, label in made))
-
-    def encode(self, feature: Float[np.ndarray, "samples 2"]) -> Spikes:
-        return latency(feature, t_early=0.0, t_late=2.0)
-
-
-PRESET = Preset(
-    Experiment(
-        task=Which(),
-        model=OneHidden(hidden=6, weight=LearnedWeights(mean=2.5, std=1.0, lr=0.05)),
-        readout=RelativeTime(margin=0.3),
-        training=Training(epochs=8, batch=20),
-    ),
-    tuned=(({"delay": "none"}, {"weight_lr": 0.1}),),
-)
-'''
+PAGE = (ROOT / "docs" / "experiments.md").read_text("utf-8")
+TASK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
+"""The example of the page on experiments."""
 
 
 @pytest.fixture
@@ -250,7 +204,16 @@ def test_a_task_in_a_file_is_trained_from_the_command_line_and_from_python(
     assert execute(["train", str(which), "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "Samples to train on. [>= 1; default: 200]" in said
-    assert "Two times, drawn at random." in said
+    assert "Two values, drawn at random" in said
+
+
+def test_the_page_on_experiments_is_true(tmp_path: Path):
+    first = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0]
+    exec(compile(first, "experiments.md", "exec"), {})
+    (tmp_path / "run.toml").write_text(re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)[0])
+    given = read_config(tmp_path / "run.toml")
+    made = experiment(given.pop("task"), **given)
+    assert (made.model.delay.high, made.training.patience) == (2.0, None)
 
 
 def test_an_experiment_is_put_together_by_hand(which: Path, tmp_path: Path):
@@ -266,7 +229,7 @@ def test_an_experiment_is_put_together_by_hand(which: Path, tmp_path: Path):
     )
     result = run(made, tmp_path / "run")
     assert (result["method"], result["readout"], result["epochs"]) == ("first-spike", "cross-entropy", 1)
-    with pytest.raises(RunError, match="put together in Python"):
+    with pytest.raises(RunError, match="was not started by name; only Python can make its experiment again"):
         load_run(tmp_path / "run")
     with pytest.raises(RunError, match="was started with other options: hidden was 3, now 4"):
         run(made.change(hidden=4), tmp_path / "run", resume=True)

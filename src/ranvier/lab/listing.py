@@ -5,13 +5,15 @@ import difflib
 from pathlib import Path
 
 HERE = Path(__file__).parent
+HOLDS = {"tasks": "PRESET", "studies": "STUDY"}
+"""For each folder the name that makes a file more than a helper of others."""
 
 
 def listing(folder: str) -> dict[str, str]:
-    """Names and first lines of the files in a folder of `ranvier.lab`.
+    """Names and first lines of the tasks or studies of `ranvier.lab`.
 
     Args:
-        folder: `tasks`, `studies` or `bench`.
+        folder: `tasks` or `studies`.
 
     Example:
         >>> from ranvier.lab.listing import listing
@@ -20,9 +22,15 @@ def listing(folder: str) -> dict[str, str]:
     """
     found = {}
     for path in sorted((HERE / folder).glob("[a-z]*.py")):
-        words = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
-        found[path.stem.replace("_", "-")] = words.partition("\n")[0]
+        module = ast.parse(path.read_text("utf-8"))
+        assigned = {target.id for node in module.body if isinstance(node, ast.Assign) for target in _names(node)}
+        if HOLDS[folder] in assigned:
+            found[path.stem.replace("_", "-")] = (ast.get_docstring(module) or "").partition("\n")[0]
     return found
+
+
+def _names(node: ast.Assign) -> list[ast.Name]:
+    return [target for target in node.targets if isinstance(target, ast.Name)]
 
 
 def nearest(name: str, known: list[str]) -> str:
