@@ -332,7 +332,7 @@ def test_of_the_value_of_a_spike_the_exact_derivative_is_checked_and_the_other_t
                        key=jax.random.key(0))  # fmt: skip
     spikes = rv.Spikes(jnp.arange(1.0, 19.0), jnp.arange(18) % 3)
     check = lambda gradient: check_gradients(
-        net, spikes, rv.EventDriven(gradient=gradient), t_end=40.0, record={"output": [20.0, 39.0]}, probes=FEW,
+        net, spikes, rv.EventDriven(gradient=gradient), t_end=40.0, record={"output": jnp.array([20.0, 39.0])}, probes=FEW,
         key=jax.random.key(1),
     )  # fmt: skip
     found, exact = check(rv.SpikeValue(0.5)), check(rv.ExactDerivative())

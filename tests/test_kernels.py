@@ -21,6 +21,8 @@ pull_events = njit(lambda ring, events, synapse, sums, factors, n, noted: gather
     ring, events, synapse, sums, factors, n, noted))  # fmt: skip
 both = njit(lambda ring, events, synapse, sums, factors, n, noted, weight, rates: gather.gather_and_weigh(
     ring, events, synapse, sums, factors, n, noted, weight, rates))  # fmt: skip
+valued = njit(lambda ring, events, synapse, sums, factors, n, noted, weight, rates: gather.gather_and_value(
+    ring, events, synapse, sums, factors, n, noted, weight, rates))  # fmt: skip
 drain = njit(lambda cells, sums, count: lanes.drain(cells, sums, count))
 list_marked = njit(lambda array, count, places: marks.list_marked(array, count, places))
 list_bits = njit(lambda words, count, places: marks.list_bits(words, count, places))
@@ -190,21 +192,25 @@ def test_gathered_events_agree_with_a_loop(count: int, dtype: type):
     rates, skew = (dtype(0.2), dtype(0.05)), dtype(-3.0)
     pairs = rng.normal(size=(15, 2)).astype(dtype)
     pairs[[4, 9, 12]] = [[-0.0, 0.0], [0.0, 1.0], [-0.0, 2.0]]
-    wanted, met, total = sums.copy(), [], 0.0
+    wanted, met, total, worth = sums.copy(), [], 0.0, 0.0
     for n in range(count):
         (p_i, p_u), (syn, mem, kernel, _), (decay, kappa) = pairs[cell[n]], factors[late[n]], table[:, n]
         x_i, x_u = decay * (p_i * syn + p_u * kernel) + kappa * p_u * mem, (decay - skew * kappa) * p_u * mem
         wanted[:, n] += x_i, x_u
         total += float(weight[n] * (x_i * rates[0] - x_u * rates[1]))
+        worth += float(weight[n] * x_i)
         met += [n] if cell[n] in (4, 12) else []
     events, synapse = (4 * cell + late).astype(np.uint32), (*table, skew)
-    one, two, noted = sums.copy(), sums.copy(), np.zeros((2, 3), np.uint64)
+    one, two, three, noted = sums.copy(), sums.copy(), sums.copy(), np.zeros((3, 3), np.uint64)
     pull_events(pairs.reshape(-1), events, synapse, tuple(one), factors.reshape(-1), count, noted[0])
     weighed = both(pairs.reshape(-1), events, synapse, tuple(two), factors.reshape(-1), count, noted[1], weight, rates)
+    pair = valued(pairs.reshape(-1), events, synapse, tuple(three), factors.reshape(-1), count, noted[2], weight, rates)
     exact = 2e-5 if dtype is np.float32 else 1e-13
     np.testing.assert_allclose(one, wanted, atol=exact)
     np.testing.assert_allclose(two, wanted, atol=exact)
+    np.testing.assert_allclose(three, wanted, atol=exact)
     assert weighed == pytest.approx(total, abs=100 * exact)
+    assert pair == (pytest.approx(total, abs=100 * exact), pytest.approx(worth, abs=100 * exact))
     for row in noted:
         assert [n for n in range(192) if int(row[n // 64]) >> (n % 64) & 1] == met
 
