@@ -249,14 +249,14 @@ def test_a_finished_run_is_not_overwritten_and_resuming_it_changes_nothing(tmp_p
     with pytest.raises(RunError, match=r"run already holds a run; go on with it by --resume"):
         run(tmp_path / "run")
     files = {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()}
-    assert sorted(files) == ["checkpoint.npz", "config.json", "metrics.jsonl", "network.npz"]
+    wanted = ["checkpoint.npz", "config.json", "initial.npz", "metrics.jsonl", "network.npz", "samples.npz"]
+    assert sorted(files) == wanted
     again = run(tmp_path / "run", resume=True)
     assert same(again, done)
     assert again.epochs == done.epochs
     assert {path.name: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
-    network, facts = read_arrays(RunFolder(tmp_path / "run").network, done.network)
-    assert equal(network, done.network)
-    assert facts == {"epoch": done.best_epoch}
+    assert equal(rv.load(RunFolder(tmp_path / "run").network), done.network)
+    assert equal(rv.load(RunFolder(tmp_path / "run").initial), network())
 
 
 def test_resuming_nothing_starts(tmp_path: Path):
@@ -406,7 +406,7 @@ def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_numbers(t
     assert process.returncode == 0, complaint.decode()
     undisturbed = run(None, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))
     assert timeless(lines(tmp_path)) == timeless(undisturbed.epochs)
-    assert equal(read_arrays(tmp_path / "network.npz", undisturbed.network)[0], undisturbed.network)
+    assert equal(rv.load(tmp_path / "network.npz"), undisturbed.network)
     resumed = run(tmp_path, resume=True, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))
     assert same(resumed, undisturbed)
 
@@ -493,8 +493,12 @@ def test_a_second_ctrl_c_stops_at_once_and_says_so_too(tmp_path: Path, monkeypat
 
     run(tmp_path, recipe=changed(epochs=2))
     monkeypatch.setattr(loop, "train_epoch", interrupted_epoch)
-    with pytest.raises(TrainingInterrupted, match="stopped after epoch 2 of 4; to go on"):
-        run(tmp_path, resume=True)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
+    try:
+        with pytest.raises(TrainingInterrupted, match="stopped after epoch 2 of 4; to go on"):
+            run(tmp_path, resume=True)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize("moment", [1, 2])

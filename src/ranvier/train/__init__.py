@@ -26,6 +26,7 @@ Which of two inputs comes first? The output of the same number should fire first
     True
 """
 
+from ranvier.train.checked import check_fit as check_fit
 from ranvier.train.checkpoint import BrokenFileError as BrokenFileError
 from ranvier.train.checkpoint import read_arrays as read_arrays
 from ranvier.train.checkpoint import read_facts as read_facts
@@ -44,6 +45,7 @@ from ranvier.train.optimisers import cosine as cosine
 from ranvier.train.optimisers import learning_paths as learning_paths
 from ranvier.train.optimisers import learning_rates as learning_rates
 from ranvier.train.optimisers import step_decay as step_decay
+from ranvier.train.picture import draw_fit as draw_fit
 from ranvier.train.progress import AbstractProgress as AbstractProgress
 from ranvier.train.progress import LiveProgress as LiveProgress
 from ranvier.train.progress import NoProgress as NoProgress

@@ -229,7 +229,7 @@ class _Run:
         self.folder.start(options, implied, facts, resume=resume)
         if self.folder.checkpoint.exists():
             tree, stored = read_arrays(self.folder.checkpoint, self._kept())
-            self.state, self.best, self.answer = tree["state"], tree["best"], tree["answer"]
+            self.state, self.best, self.answer = tree["state"], tree["best"], np.asarray(tree["answer"])
             self.epochs = self.folder.keep_epochs(stored["epoch"])
             self.saved_epoch = len(self.epochs)
         else:
