@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import pytest
 
+import ranvier as rv
 from conftest import ROOT
 from ranvier.lab import Experiment, experiment, load_run, methods, models, readouts, run, training
 from ranvier.lab.catalogue import find, label, resolve
@@ -40,7 +41,7 @@ def every_choice(name: str) -> Iterator[Experiment]:
 
 def test_there_are_the_three_tasks():
     assert TASKS == ("mnist", "temporal-order", "yin-yang")
-    assert [len(list(every_choice(name))) for name in TASKS] == [17, 11, 18]
+    assert [len(list(every_choice(name))) for name in TASKS] == [19, 13, 20]
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -95,6 +96,8 @@ WRONG = [
     ({"beta": 5.0, "method": "clock-driven"}, "beta is a number of method surrogate, but method is clock-driven"),
     ({"delay_lr": 0.1, "delay": "none"}, "delay_lr is a number of delay axonal or dendritic or synaptic, but delay"),
     ({"margin": 0.1, "readout": "potential"}, "margin is a number of readout relative, but readout is potential"),
+    ({"gradient_scale": 2.0}, "gradient_scale is a number of gradient value, but gradient is exact"),
+    ({"gradient": "value", "method": "first-spike"}, "gradient is a number of method event-driven or clock-driven"),
     ({"weight": "fixed", "delay": "none"}, "nothing would learn: the weights are fixed and there are no delays"),
     ({"weight": "fixed", "recovery": "bump"}, "recovery bump changes every weight, but the weights are fixed"),
 ]
@@ -104,6 +107,12 @@ WRONG = [
 def test_what_makes_no_sense_is_told_in_a_sentence(given: dict[str, Any], message: str):
     with pytest.raises(ValueError, match=message.replace("?", r"\?")):
         experiment("yin-yang", **given)
+
+
+def test_a_choice_may_have_choices_of_its_own():
+    made = experiment("yin-yang", gradient="value", gradient_scale=2.0)
+    assert made.recipe(10).simulator.gradient == rv.SpikeValue(2.0)
+    assert experiment("yin-yang", method="clock-driven", gradient="value").method.gradient == methods.Value()
 
 
 def test_parts_check_themselves():

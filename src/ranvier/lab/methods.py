@@ -1,13 +1,14 @@
 """Methods: how spikes and gradients come about, each with its own numbers."""
 
+import abc
 import dataclasses
 import math
 from typing import Annotated, ClassVar
 
 import ranvier.clock_driven as clock
-from ranvier import closed_form, event_driven
-from ranvier.lab.parts import AbstractMethod
-from ranvier.lab.ranges import Limit, Positive
+from ranvier import closed_form, event_driven, gradients
+from ranvier.lab.parts import AbstractMethod, AbstractPart
+from ranvier.lab.ranges import Limit, NotNegative, Positive
 from ranvier.lab.settings import Choice
 from ranvier.network import Network
 from ranvier.simulation import AbstractSimulator
@@ -15,10 +16,55 @@ from ranvier.surrogates import superspike
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EventDriven(AbstractMethod):
-    """Continuous time, from event to event, with exact gradients: `ranvier.EventDriven`.
+class AbstractGradient(AbstractPart, abc.ABC):
+    """How a spike is differentiated; see `ranvier.gradients`."""
+
+    name: ClassVar[str]
+
+    @abc.abstractmethod
+    def make(self) -> gradients.AbstractGradient:
+        """What the simulator takes."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Exact(AbstractGradient):
+    """The derivative of what is simulated."""
+
+    name: ClassVar[str] = "exact"
+
+    def make(self) -> gradients.AbstractGradient:
+        """`ranvier.gradients.ExactDerivative`."""
+        return gradients.ExactDerivative()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Value(AbstractGradient):
+    """What the loss would lose without the spike: for networks in which neurons fire many times.
 
     Args:
+        scale: Steepness, in units of 1 over the threshold.
+        timing: Share of the derivative of spike times in what a spike does to others.
+    """
+
+    name: ClassVar[str] = "value"
+    scale: Positive = 1.0
+    timing: NotNegative = 0.0
+
+    def make(self) -> gradients.AbstractGradient:
+        """`ranvier.gradients.SpikeValue`."""
+        return gradients.SpikeValue(self.scale, timing=self.timing)
+
+
+Gradient = Annotated[AbstractGradient, Choice(Exact(), Value())]
+"""Any of these."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EventDriven(AbstractMethod):
+    """Continuous time, from event to event: `ranvier.EventDriven`.
+
+    Args:
+        gradient: How a spike is differentiated: exactly, or by what the loss would lose without it.
         max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike.
 
     Example:
@@ -29,12 +75,16 @@ class EventDriven(AbstractMethod):
 
     name: ClassVar[str] = "event-driven"
     exact: ClassVar[bool] = True
+    gradient: Gradient = Exact()
     max_inverse_slope: Limit = math.inf
 
     def simulator(self, network: Network, max_spikes: int, threads: int | None) -> AbstractSimulator:
         """`ranvier.EventDriven`."""
         return event_driven.EventDriven(
-            max_spikes=max_spikes, max_inverse_slope=self.max_inverse_slope, threads=threads
+            max_spikes=max_spikes,
+            max_inverse_slope=self.max_inverse_slope,
+            threads=threads,
+            gradient=self.gradient.make(),
         )
 
 
@@ -57,20 +107,24 @@ class FirstSpike(AbstractMethod):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ClockDriven(AbstractMethod):
-    """Step by step, with exact spikes within a step and exact gradients: `ranvier.ClockDriven`.
+    """Step by step, with exact spikes within a step: `ranvier.ClockDriven`.
 
     Args:
+        gradient: How a spike is differentiated: exactly, or by what the loss would lose without it.
         dt: Length of a step (ms).
     """
 
     name: ClassVar[str] = "clock-driven"
     exact: ClassVar[bool] = True
+    gradient: Gradient = Exact()
     dt: Positive = 0.1
 
     def simulator(self, network: Network, max_spikes: int, threads: int | None) -> AbstractSimulator:
         """`ranvier.ClockDriven`, with room for all events that reach a neuron."""
         layout = clock.Exact(history=max_spikes, events=most_events(network, max_spikes))
-        return clock.ClockDriven(self.dt, layout=layout, max_spikes=max_spikes, step_spikes=1)
+        return clock.ClockDriven(
+            self.dt, layout=layout, max_spikes=max_spikes, step_spikes=1, gradient=self.gradient.make()
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
