@@ -299,6 +299,7 @@ class Spikes(eqx.Module):
         return Spikes(time, unit, size, presence=presence[0] if presence else None)
 
 
+@jax.jit
 def first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
     """Time of each neuron's first spike, `inf` where a neuron is silent.
 

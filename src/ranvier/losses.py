@@ -27,7 +27,7 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, Integer
 
 from ranvier._concrete import concrete
 
@@ -72,7 +72,18 @@ def relative_time_mse(
     owner = "relative_time_mse"
     _check(owner, "margin", margin, 0 < margin < math.inf, "a time in ms above 0")
     _check(owner, "silent", silent, 0 <= silent < math.inf, "a finite loss >= 0")
-    is_label = _is_label(owner, first, label)
+    _check_label(owner, first, label)
+    return _relative_time_mse(first, label, margin, silent)
+
+
+@jax.jit
+def _relative_time_mse(
+    first: Float[Array, "*batch size"],
+    label: Integer[ArrayLike, "*batch"],
+    margin: Float[ArrayLike, ""],
+    silent: Float[ArrayLike, ""],
+) -> Float[Array, ""]:
+    is_label = _is_label(first, label)
     lag, rival, label_fired = _lags(first, is_label)
     excess = jnp.where(rival, lag - margin, 0.0)
     return _mean(jnp.sum(excess**2, axis=-1) / 2, is_label, label_fired, silent)
@@ -118,7 +129,20 @@ def first_spike_cross_entropy(
     _check(owner, "early_strength", early_strength, 0 <= early_strength < math.inf, "a finite number >= 0")
     _check(owner, "early_tau", early_tau, 0 < wait < math.inf, "a time in ms above 0, or None for 5 tau")
     _check(owner, "silent", silent, 0 <= silent < math.inf, "a finite loss >= 0")
-    is_label = _is_label(owner, first, label)
+    _check_label(owner, first, label)
+    return _first_spike_cross_entropy(first, label, tau, early_strength, wait, silent)
+
+
+@jax.jit
+def _first_spike_cross_entropy(
+    first: Float[Array, "*batch size"],
+    label: Integer[ArrayLike, "*batch"],
+    tau: Float[ArrayLike, ""],
+    early_strength: Float[ArrayLike, ""],
+    wait: Float[ArrayLike, ""],
+    silent: Float[ArrayLike, ""],
+) -> Float[Array, ""]:
+    is_label = _is_label(first, label)
     lag, rival, label_fired = _lags(first, is_label)
     score = jnp.where(rival, -lag / tau, jnp.where(is_label, 0.0, -jnp.inf))
     early = _bounded_exp(jnp.sum(jnp.where(is_label & label_fired, first, 0.0), axis=-1) / wait)
@@ -154,7 +178,15 @@ def cross_entropy(
     """
     owner = "cross_entropy"
     _check(owner, "scale", scale, 0 < scale < math.inf, "a finite number above 0")
-    is_label = _is_label(owner, value, label)
+    _check_label(owner, value, label)
+    return _cross_entropy(value, label, scale)
+
+
+@jax.jit
+def _cross_entropy(
+    value: Float[Array, "*batch size"], label: Integer[ArrayLike, "*batch"], scale: Float[ArrayLike, ""]
+) -> Float[Array, ""]:
+    is_label = _is_label(value, label)
     own = jnp.sum(jnp.where(is_label, value, 0.0), axis=-1, keepdims=True)
     loss = jax.nn.logsumexp(scale * (value - own), axis=-1)
     return jnp.mean(jnp.where(jnp.any(is_label, axis=-1), loss, jnp.nan))
@@ -193,8 +225,8 @@ def _check(owner: str, name: str, value: float | None, right: bool, expected: st
         raise ValueError(msg)
 
 
-def _is_label(owner: str, first: Float[Array, "*batch size"], label: ArrayLike) -> Bool[Array, "*batch size"]:
-    """Mark the label's output of each sample; refuse labels that no output has."""
+def _check_label(owner: str, first: Float[Array, "*batch size"], label: ArrayLike) -> None:
+    """Refuse labels that no output has."""
     size = first.shape[-1]
     kind, shape = jnp.result_type(label), jnp.shape(label)
     if not jnp.issubdtype(kind, jnp.integer) or shape != first.shape[:-1]:
@@ -213,6 +245,10 @@ def _is_label(owner: str, first: Float[Array, "*batch size"], label: ArrayLike) 
                 "samples. Number the classes from 0, or give the output population one neuron per class."
             )
             raise ValueError(msg)
+
+
+def _is_label(first: Float[Array, "*batch size"], label: ArrayLike) -> Bool[Array, "*batch size"]:
+    """Mark the label's output of each sample."""
     unit = jax.lax.broadcasted_iota(jnp.int32, first.shape, first.ndim - 1)
     return unit == jnp.asarray(label).astype(jnp.int32)[..., None]
 
@@ -235,7 +271,7 @@ def _mean(
     loss: Float[Array, "*batch"],
     is_label: Bool[Array, "*batch size"],
     label_fired: Bool[Array, "*batch 1"],
-    silent: float,
+    silent: Float[ArrayLike, ""],
 ) -> Float[Array, ""]:
     loss = jnp.where(label_fired[..., 0], loss, silent)
     return jnp.mean(jnp.where(jnp.any(is_label, axis=-1), loss, jnp.nan))

@@ -9,6 +9,7 @@ import math
 from functools import partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -130,14 +131,14 @@ def _over_vmap(function: Any, given: tuple[Any, ...]) -> Any:
     return jax.tree.map(lambda *parts: np.stack(parts).reshape(lead + np.shape(parts[0])), *results)
 
 
-class Kept(NamedTuple):
-    """What the backward pass needs: the call (for its shapes), the same packed, the spikes, and `(None,)` or `()`:
-    whether the gradient of input times is wanted."""
+class Kept(eqx.Module):
+    """What the backward pass needs: the call, packed, the spikes, the call's shapes, and whether the gradient of input
+    times is wanted."""
 
-    call: Call
     given: Packed
     trains: Packed
-    timed: tuple[None, ...]
+    shapes: Call = eqx.field(static=True)
+    timed: bool = eqx.field(static=True)
 
 
 def _forward_rule(plan: Plan, call: Call) -> tuple[Result, Kept]:
@@ -148,8 +149,8 @@ def _forward_rule(plan: Plan, call: Call) -> tuple[Result, Kept]:
                 raise ValueError(_refusal(plan, field, place))
     values = jax.tree.map(lambda leaf: leaf.value, call, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
     result, trains, given = _forward(plan, values)
-    timed = (None,) if any(leaf.perturbed for leaf in call.times) else ()
-    return result, Kept(values, given, trains, timed)
+    shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), values)
+    return result, Kept(given, trains, shapes, any(leaf.perturbed for leaf in call.times))
 
 
 def _refusal(plan: Plan, field: str, place: int) -> str:
@@ -167,7 +168,7 @@ def _refusal(plan: Plan, field: str, place: int) -> str:
 
 def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
     """Backward pass: sums over the batch for everything but the input times, which are left out unless wanted."""
-    call, timed = kept.call, bool(kept.timed)
+    call, timed = kept.shapes, kept.timed
     zero = jax.custom_derivatives.SymbolicZero
     batch, real = call.times[0].shape[0], jnp.dtype(plan.dtype)
 
@@ -196,9 +197,9 @@ def _host_backward(plan: Plan, layouts: tuple[packing.Layout, ...], timed: bool,
     return backward_call(plan, call, trains, *packing.unpack(layouts[2], given[4], given[4]), timed)
 
 
-def _no_gradient(leaf: Array) -> Array | np.ndarray:
+def _no_gradient(leaf: jax.ShapeDtypeStruct) -> Array | np.ndarray:
     floating = jnp.issubdtype(leaf.dtype, jnp.floating)
-    return jnp.zeros_like(leaf) if floating else np.zeros(leaf.shape, jax.dtypes.float0)
+    return jnp.zeros(leaf.shape, leaf.dtype) if floating else np.zeros(leaf.shape, jax.dtypes.float0)
 
 
 event_driven.defvjp(_forward_rule, _backward_rule, symbolic_zeros=True)

@@ -1,6 +1,7 @@
 """`EventDriven`: continuous time without a step, exact spike times and exact gradients."""
 
 import math
+from functools import partial
 from typing import cast
 
 import equinox as eqx
@@ -85,13 +86,9 @@ class EventDriven(AbstractSimulator):
         record: dict[str, Float[Array, "batch times"]],
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
-        links = dense(network)
-        plan = self._plan(network, links, spikes, t_end, record)
-        status = argument_status(network, spikes, t_end, record)
-        result = event_driven(plan, _call(plan, network, links, spikes, record, status))
-        return _solution(plan, network, links, spikes, cast(Result, result))
+        return _run(self, network, spikes, record, t_end)
 
-    def _plan(
+    def plan(
         self,
         network: Network,
         links: tuple[Link, ...],
@@ -99,6 +96,7 @@ class EventDriven(AbstractSimulator):
         t_end: float,
         record: dict[str, Float[Array, "batch times"]],
     ) -> Plan:
+        """What is known of a simulation before any number is."""
         arrivals = sum(train.time.shape[-1] for train in spikes.values())
         longest = longest_window(network, arrivals, t_end, self.min_delay, self.window)
         order = running_order(network, longest)
@@ -126,6 +124,22 @@ class EventDriven(AbstractSimulator):
             parts=parts._replace(max_inverse_slope=min(parts.max_inverse_slope, self.max_inverse_slope)),
             threads=self.threads,
         )
+
+
+@partial(jax.jit, static_argnames="t_end")
+def _run(
+    simulator: EventDriven,
+    network: Network,
+    spikes: dict[str, Spikes],
+    record: dict[str, Float[Array, "batch times"]],
+    t_end: float,
+) -> Solution:
+    """One compiled program for each plan, so that a call costs the same inside the user's `jit` and outside."""
+    links = dense(network)
+    plan = simulator.plan(network, links, spikes, t_end, record)
+    status = argument_status(network, spikes, t_end, record)
+    result = event_driven(plan, _call(plan, network, links, spikes, record, status))
+    return _solution(plan, network, links, spikes, cast(Result, result))
 
 
 def _linear(network: Network, name: str) -> AbstractLinearNeuron:

@@ -51,7 +51,7 @@ def _passes(
     """Median wall time (s) of the two host passes on one batch."""
     part = {"input": jax.tree.map(lambda leaf: leaf[:batch], spikes)}
     links, fine = dense(network), jnp.zeros((), jnp.int32)
-    plan = event_driven._plan(network, links, part, t_end, {})
+    plan = event_driven.plan(network, links, part, t_end, {})
     call = jax.tree.map(np.asarray, simulator._call(plan, network, links, part, {}, fine))
     walls: tuple[list[float], list[float]] = ([], [])
     for _ in range(30):
