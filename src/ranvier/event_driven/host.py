@@ -5,10 +5,12 @@ find them made, check values that only exist at run time, and share a batch out 
 added up in their order, so that results do not depend on the number of threads.
 """
 
+import contextlib
 import math
 import os
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from typing import NamedTuple
 
@@ -78,10 +80,8 @@ def forward_call(plan: Plan, call: Call, trains: arrays.Trains) -> tuple[arrays.
         return output, status
     ready = prepare(plan, call)
     inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
-    taken = np.zeros(1, np.intp)
-    _share(
-        plan, batch, lambda: entry.forward(*ready, record, inputs, trains, output, plan.parts.max_inverse_slope, taken)
-    )
+    rest, taken = (record, inputs, trains, output, plan.parts.max_inverse_slope), np.zeros(2, np.intp)
+    _share(plan, batch, taken, lambda: entry.forward(*ready, *rest, taken))
     return output, 1 if output.dropped.any() else 9 if output.broken.any() else 0
 
 
@@ -104,13 +104,13 @@ def backward_call(
         return tables.nan_gradient(plan, call, timed)
     ready = prepare(plan, call)
     inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
-    chunks, taken = min(CHUNKS, direct.shape[0]), np.zeros(1, np.intp)
+    chunks, taken = min(CHUNKS, direct.shape[0]), np.zeros(2, np.intp)
     sums = tables.gradient_sums(plan, ready, chunks)
     early = np.empty(inputs.time.shape if timed else (0, 0), plan.dtype)
     timing, scale, cap, reset, refractory = plan.parts
     parts = timing, scale, reset, refractory
     rest = record, inputs, trains, direct, seed, presence, parts, cap, early, sums, taken
-    _share(plan, chunks, lambda: entry.backward(*ready, *rest))
+    _share(plan, chunks, taken, lambda: entry.backward(*ready, *rest))
     weight, delay = tables.empty_synapses(plan)
     entry.settle(ready.wiring, ready.synapses, ready.membranes, sums, weight, delay)
     gradient = tables.split_gradient(plan, call, weight, delay, sums, early if timed else None)
@@ -118,11 +118,24 @@ def backward_call(
     return gradient
 
 
-def _share(plan: Plan, parts: int, work: Callable[[], None]) -> None:
-    """Run `work` on as many threads as there are cores, until all `parts` are taken; this thread does its share."""
-    threads = min(parts, plan.threads or cores())
-    others = [_pool().submit(work) for _ in range(1, threads)]
-    work()
+def _share(plan: Plan, parts: int, taken: np.ndarray, work: Callable[[], None]) -> None:
+    """Run `work` on as many threads as there are cores, until all `parts` are taken; see `kernels.cpu.share`.
+
+    Any other thread does its share; the main thread waits, for it alone sees signals, and only in Python code. What
+    their handlers raise, such as KeyboardInterrupt, stops the work within a window.
+    """
+    main, threads = threading.current_thread() is threading.main_thread(), min(parts, plan.threads or cores())
+    others = [_pool().submit(work) for _ in range(threads if main else threads - 1)]
+    try:
+        if not main:
+            work()
+        wait(others)
+    except BaseException:
+        taken[1] = 1
+        while not all(other.done() for other in others):
+            with contextlib.suppress(BaseException):  # an impatient Ctrl-C: the work still holds the arrays
+                wait(others)
+        raise
     for other in others:
         other.result()
 

@@ -17,6 +17,7 @@ from jaxtyping import Array
 
 from ranvier.event_driven import packing, tables
 from ranvier.event_driven.host import backward_call, forward_call
+from ranvier.event_driven.interrupt import handed_on
 from ranvier.event_driven.plan import Plan
 from ranvier.event_driven.tables import Call, trains_layout
 
@@ -120,6 +121,11 @@ def _host_forward(plan: Plan, call: Call) -> tuple[Result, Packed]:
 
 def _over_vmap(function: Any, given: tuple[Any, ...]) -> Any:
     """Call `function` once for every element of the axes that `vmap` put in front of the (flat) arguments."""
+    with handed_on():
+        return _each(function, given)
+
+
+def _each(function: Any, given: tuple[Any, ...]) -> Any:
     arrays = [np.asarray(array) for array in given]
     if arrays[0].ndim == 1:
         return function(arrays)

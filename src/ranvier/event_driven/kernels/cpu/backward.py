@@ -120,7 +120,7 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
         clear(gradient)
         _differentiate(wiring, synapses, membranes, clock, record, inputs, train, trains, owed, direct, seed, value,
                        cap, early, gradient, bounds(chunk, chunks, direct.shape[0]), adjoint, boundaries, pieces, ring,
-                       room)  # fmt: skip
+                       room, taken)  # fmt: skip
         chunk = take(taken)
 
 
@@ -129,14 +129,14 @@ def run_backward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock
 def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record,
                    inputs: Inputs, train: Train, trains: Trains, owed: np.ndarray, direct: np.ndarray, seed: np.ndarray,
                    value: Value, cap: float, early: np.ndarray, gradient: Gradient, samples: tuple[int, int],
-                   adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces, ring: np.ndarray,
-                   room: Room) -> None:  # fmt: skip
-    """The same with room to work in, and without counting references."""
+                   adjoint: Adjoint, boundaries: Boundaries, pieces: Pieces, ring: np.ndarray, room: Room,
+                   taken: np.ndarray) -> None:  # fmt: skip
+    """The same with room to work in, and without counting references; left undone once `taken[1]` is not 0."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, gradient = borrow(record), borrow(train), borrow(gradient)
     adjoint, boundaries, pieces, room = borrow(adjoint), borrow(boundaries), borrow(pieces), borrow(room)
     inputs, trains, value = borrow(inputs), borrow(trains), borrow(value)
-    owed, direct, seed, early, ring = borrow((owed, direct, seed, early, ring))
+    owed, direct, seed, early, ring, taken = borrow((owed, direct, seed, early, ring, taken))
     first, timed = wiring.spike_start[wiring.inputs], early.shape[0] > 0
     for b in range(samples[0], samples[1]):
         ring[:] = 0
@@ -151,6 +151,8 @@ def _differentiate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clo
             value.worth[first:] = value.presence[b]
         _replay(wiring, membranes, clock, train, adjoint, boundaries)
         for k in range(clock.windows - 1, -1, -1):
+            if taken[1] != 0:
+                return
             for p in range(wiring.size.shape[0] - 1, -1, -1):
                 if p >= wiring.inputs:
                     _retreat(wiring, synapses, membranes, clock, record, train, owed, seed, value, cap, gradient, b, k,

@@ -20,6 +20,9 @@ SERIES = 0.1
 CLOSE = 16.0
 """Time constants are close where the difference of two exponentials is multiplied by this or more."""
 
+TOUCH = 1.0 + 64 * 2.0**-52
+"""A maximum up to this many thresholds only touches it, to rounding: no spike, since none has a derivative there."""
+
 NEAR = 1e-6
 """A step of Halley's method this short, in time constants and beside the curve's own scale, is exact to rounding."""
 
@@ -120,20 +123,22 @@ def leap(current: float, u: float, theta: float, rates: Rates, span: float) -> t
     """Advance by `span`, or to the first crossing before: its time s in (0, span] (else -1), current and u there.
 
     u(0) <= theta. A crossing needs a current above theta. Then u has at most one maximum: if u ends below theta while
-    it still rises there is none; if it has come down, the maximum decides.
+    it still rises there is none; if it has come down, the maximum decides. One that only touches theta does not count.
     """
     decay_syn, decay_mem, kernel = flow(span, rates)
     current_end, u_end = current * decay_syn, u * decay_mem + current * kernel
     if not current > theta or span <= 0.0:
         return -1.0, current_end, u_end
     high = span
-    if u_end < theta:
-        if current_end >= u_end or u + (current - u) * span * rates.mem < theta:
+    if u_end < theta * TOUCH:
+        if u_end < theta and (current_end >= u_end or u + (current - u) * span * rates.mem < theta):
             return -1.0, current_end, u_end
-        high = min(span, peak_time(current, u, rates))
-        _, decay_mem, kernel = flow(high, rates)
-        if u * decay_mem + current * kernel < theta:
-            return -1.0, current_end, u_end
+        peak = peak_time(current, u, rates)
+        if peak < math.inf:
+            _, decay_mem, kernel = flow(peak, rates)
+            if u * decay_mem + current * kernel < theta * TOUCH:
+                return -1.0, current_end, u_end
+        high = min(span, peak)
     s, current_end = _crossing(current, u, theta, rates, high)
     return s, current_end, theta
 

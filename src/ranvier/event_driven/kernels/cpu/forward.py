@@ -39,19 +39,10 @@ from ranvier.event_driven.kernels.cpu.deposit import deposit, gather
 from ranvier.event_driven.kernels.cpu.fan_out import Room, new_room
 from ranvier.event_driven.kernels.cpu.lanes import LANES
 from ranvier.event_driven.kernels.cpu.marks import BITS, USUAL
+from ranvier.event_driven.kernels.cpu.quiet import State, pass_by, quiet_until
 from ranvier.event_driven.kernels.cpu.share import take
 from ranvier.event_driven.kernels.cpu.trains import keep, load, new_train
 from ranvier.event_driven.kernels.cpu.walk import after, walk
-
-
-class State(NamedTuple):
-    """Neurons of one sample: current, potential, and where its refractory period ends (window -1: not in one)."""
-
-    current: np.ndarray
-    u: np.ndarray
-    held_window: np.ndarray
-    held_offset: np.ndarray
-    held_spike: np.ndarray
 
 
 class Fired(NamedTuple):
@@ -94,7 +85,7 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
     b = take(taken)
     while b < trains.total.shape[0]:
         _simulate(wiring, synapses, membranes, clock, record, inputs, train, trains, output, cap, b, state, calendar,
-                  rows, loose, arrivals, fired, (ring, sums), room)  # fmt: skip
+                  rows, loose, arrivals, fired, (ring, sums, taken), room)  # fmt: skip
         b = take(taken)
 
 
@@ -103,14 +94,14 @@ def run_forward(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock:
 def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: Clock, record: Record, inputs: Inputs,
               train: Train, trains: Trains, output: Output, cap: float, b: int, state: State,
               calendar: Calendar, rows: Rows, loose: Arrivals, arrivals: Arrivals, fired: Fired,
-              scratch: tuple[np.ndarray, np.ndarray], room: Room) -> None:  # fmt: skip
-    """One sample, with room to work in, and without counting references."""
+              scratch: tuple[np.ndarray, np.ndarray, np.ndarray], room: Room) -> None:  # fmt: skip
+    """One sample, with room to work in, and without counting references; left undone once `taken[1]` is not 0."""
     wiring, synapses, membranes = borrow(wiring), borrow(synapses), borrow(membranes)
     record, train, output = borrow(record), borrow(train), borrow(output)
     inputs, trains = borrow(inputs), borrow(trains)
     state, calendar, fired = borrow(state), borrow(calendar), borrow(fired)
     rows, loose, arrivals = borrow(rows), borrow(loose), borrow(arrivals)
-    ring, sums = borrow(scratch)
+    ring, sums, taken = borrow(scratch)
     room = borrow(room)
     state.current[:] = 0.0
     state.u[:] = 0.0
@@ -118,7 +109,12 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
     ring[:] = 0
     clear(wiring, calendar)
     load(wiring, clock, inputs, b, train)
-    for k in range(clock.windows):
+    k, busy = 0, 0  # whatever was sent so far arrives before window `busy`
+    while k < clock.windows and taken[1] == 0:
+        if k >= busy:
+            until = quiet_until(wiring, membranes, clock, record, calendar, train, b, k, state)
+            pass_by(wiring, membranes, clock, calendar, train, k, until, state)
+            k = until
         calendar.first[:, k + 1] = calendar.first[:, k]
         open_window(wiring, calendar, train, k)
         for p in range(wiring.size.shape[0]):
@@ -127,6 +123,9 @@ def _simulate(wiring: Wiring, synapses: Synapses, membranes: Membranes, clock: C
                 _advance(wiring, synapses, membranes, clock, record, calendar, train, b, k, p, state, sums, output,
                          rows, loose, arrivals, fired)  # fmt: skip
             _emit(wiring, synapses, membranes, clock, calendar, train, b, k, p, ring, room, output)
+            if calendar.first[p, k + 1] > calendar.first[p, k]:
+                busy = k + clock.span
+        k += 1
     output.broken[b] = not np.isfinite(state.current.sum() + state.u.sum())
     _finish(wiring, clock, train, b, output, cap, fired.flagged)
     keep(wiring, train, b, trains)

@@ -1,4 +1,7 @@
-"""Sharing a batch: chunks of samples, taken one by one by whichever thread is free."""
+"""Sharing a batch: chunks of samples, taken one by one by whichever thread is free.
+
+`taken` counts them in its first place; a second place that is not 0 tells all threads to leave what they do undone.
+"""
 
 from typing import no_type_check
 
