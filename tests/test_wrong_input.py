@@ -95,8 +95,8 @@ def test_t_end(t_end: float):
 @pytest.mark.parametrize(
     ("record", "message"),
     [
-        ({"outputs": [1.0]}, r"`record` names 'outputs'; this network has \['hidden', 'output'\]"),
-        ({"input": [1.0]}, r"`record` names 'input'"),
+        ({"outputs": [1.0]}, r"`record` names 'outputs', no population; this network has \['hidden', 'output'\]"),
+        ({"input": [1.0]}, r"`record` names 'input', an input, which has no potential"),
         ({"output": []}, r"at least one time; got shape \(0,\)"),
         ({"output": 1.0}, r"got shape \(\)"),
         ({"output": [[1.0], [2.0], [3.0]]}, r"a batch of 1, and at least one time; got shape \(3, 1\)"),

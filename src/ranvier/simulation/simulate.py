@@ -12,6 +12,7 @@ from ranvier._concrete import concrete
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.rules import check
+from ranvier.simulation.arguments import check_kinds
 from ranvier.simulation.solution import AbstractSimulator, Solution
 from ranvier.simulation.validity import check_record, check_spikes
 from ranvier.status import STATUS
@@ -54,6 +55,7 @@ def simulate(
         >>> int(solution.stats.spikes["output"])
         3
     """
+    check_kinds(network, spikes, simulator, t_end, record)
     if not (np.isfinite(t_end) and t_end > 0):
         msg = f"simulate: `t_end` must be a finite time in ms above 0; got {t_end}."
         raise ValueError(msg)

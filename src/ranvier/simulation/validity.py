@@ -88,9 +88,10 @@ def check_record(
     times = {}
     for name, given in record.items():
         if name not in network.neurons:
-            msg = f"simulate: `record` names {name!r}; this network has {list(network.neurons)}."
+            why = "an input, which has no potential" if name in network.inputs else "no population"
+            msg = f"simulate: `record` names {name!r}, {why}; this network has {list(network.neurons)}."
             raise ValueError(msg)
-        at = jnp.asarray(given)
+        at = _numbers(name, given)
         at = at if jnp.issubdtype(at.dtype, jnp.floating) else at.astype(jnp.result_type(float))
         known = concrete(at)
         if at.ndim not in (1, 2) or at.shape[-1] == 0 or at.shape[:-1] not in ((), (1,), (batch,)):
@@ -104,3 +105,18 @@ def check_record(
             raise ValueError(msg)
         times[name] = at
     return times
+
+
+def _numbers(name: str, given: Any) -> Array:
+    """Record times as an array."""
+    try:
+        at = jnp.asarray(given)
+    except (TypeError, ValueError):  # a string, None, or lists of several lengths
+        at = None
+    if at is None or at.dtype == bool:
+        msg = (
+            f"simulate: `record` must give the times in ms at which to record {name!r}, such as "
+            f"record={{{name!r}: [1.0, 2.0]}}; got {given!r}."
+        )
+        raise ValueError(msg)
+    return at
