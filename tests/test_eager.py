@@ -27,7 +27,7 @@ def test_the_second_gradient_compiles_nothing(simulator: rv.EventDriven):
 
     def loss(learn: rv.Network) -> jnp.ndarray:
         solution = rv.simulate(rv.combine(learn, fixed), spikes, simulator, t_end=8.0)
-        first = rv.first_spike(solution.spikes["output"], size=3)
+        first = rv.first_spike(solution.spikes["output"])
         return rv.losses.relative_time_mse(first, label, margin=0.2)
 
     def note(event: str, seconds: float, **facts: object) -> None:

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, DTypeLike, Float
 
+from ranvier._concrete import concrete
 from ranvier.connections import Connection
 from ranvier.neurons import AbstractNeuron
 from ranvier.patterns import AllToAll
@@ -146,11 +147,20 @@ class Network(eqx.Module):
 
     def rules(self) -> tuple[tuple[str, tuple[Rule, ...]], ...]:
         """What all numbers of the network must be, by the part that they belong to."""
+        return self._rules(self.connections)
+
+    def known_rules(self) -> tuple[tuple[str, tuple[Rule, ...]], ...]:
+        """The same without the delays that are traced: outside a compiled function it costs time to work them out."""
+        return self._rules([link for link in self.connections if _known(self, link)])
+
+    def _rules(self, delays: Sequence[Connection]) -> tuple[tuple[str, tuple[Rule, ...]], ...]:
+        """The rules of the network, with those of the delays of some connections."""
         links = []
         for link in self.connections:
-            delay = within_bounds(link.name, self.delay(link), link.delay.low, link.delay.high)
-            pattern = link.pattern.rules(link.name, self.size(link.pre), self.size(link.post))
-            links += [finite_weights(link.name, link.weight), delay, *pattern]
+            links += [finite_weights(link.name, link.weight)]
+            if any(link is one for one in delays):
+                links += [within_bounds(link.name, self.delay(link), link.delay.low, link.delay.high)]
+            links += link.pattern.rules(link.name, self.size(link.pre), self.size(link.post))
         return (("", tuple(links)), *((f"population {name!r}: ", self[name].rules()) for name in self.names))
 
     def summary(self) -> str:
@@ -202,3 +212,9 @@ def project(network: Network) -> Network:
     """
     delays = [link.delay.project() for link in network.connections]
     return eqx.tree_at(lambda tree: [link.delay for link in tree.connections], network, delays)
+
+
+def _known(network: Network, link: Connection) -> bool:
+    """Whether the delays of a connection are known, not traced."""
+    parts = link.delay, network[link.pre].position, network[link.post].position
+    return all(concrete(leaf) is not None for leaf in jax.tree.leaves(parts))

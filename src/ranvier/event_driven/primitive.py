@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array
 
 from ranvier.event_driven import packing, tables
+from ranvier.event_driven.derivatives import first_order
 from ranvier.event_driven.host import backward_call, forward_call
 from ranvier.event_driven.interrupt import handed_on
 from ranvier.event_driven.plan import Plan
@@ -90,7 +91,8 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, Packed, Packed]:
     def host(*arrays: Any) -> tuple[Result, Packed]:
         return _over_vmap(lambda one: _host_forward(plan, packing.unpack(numbers, *one)), arrays)
 
-    result, trains = jax.pure_callback(host, (result, trains), *given, vmap_method="expand_dims")
+    call_host = lambda *arrays: jax.pure_callback(host, (result, trains), *arrays, vmap_method="expand_dims")
+    result, trains = first_order(call_host)(*given)
     return _with_presence(plan, result), trains, given
 
 
@@ -192,7 +194,8 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
         return _over_vmap(lambda one: _host_backward(plan, layouts, timed, one), given)
 
     packed = (*kept.given, *kept.trains, packing.pack(seeds, real)[0])
-    found = jax.pure_callback(host, found_shapes, *packed, vmap_method="expand_dims")
+    call_host = lambda *arrays: jax.pure_callback(host, found_shapes, *arrays, vmap_method="expand_dims")
+    found = first_order(call_host)(*packed)
     gradients = dict(zip(fields, found, strict=True))
     nothing = {field: tuple(_no_gradient(leaf) for leaf in getattr(call, field)) for field in Call._fields}
     return (Call(**(nothing | gradients)),)

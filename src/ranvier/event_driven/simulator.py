@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from ranvier.dense import Link, dense
+from ranvier.event_driven.derivatives import reverse_mode
 from ranvier.event_driven.plan import Plan, longest_window
 from ranvier.event_driven.primitive import Result, event_driven
 from ranvier.event_driven.tables import Call
@@ -138,7 +139,8 @@ def _run(
     links = dense(network)
     plan = simulator.plan(network, links, spikes, t_end, record)
     status = argument_status(network, spikes, t_end, record)
-    result = event_driven(plan, _call(plan, network, links, spikes, record, status))
+    call = jax.tree.map(reverse_mode, _call(plan, network, links, spikes, record, status))
+    result = event_driven(plan, call)
     return _solution(plan, network, links, spikes, cast(Result, result))
 
 

@@ -68,7 +68,7 @@ def simulate(
     batch = next(iter(trains.values())).time.shape[0]
     times = check_record(network, record or {}, float(t_end), batch)
     if throw:
-        for part, rules in network.rules():
+        for part, rules in network.known_rules():
             check(f"simulate: {part}".removesuffix(": "), rules)
     wide = {name: jnp.broadcast_to(at, (batch, at.shape[-1])) for name, at in times.items()}
     solution = simulator.run(network, trains, float(t_end), wide)
