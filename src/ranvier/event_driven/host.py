@@ -71,6 +71,10 @@ def _build(plan: Plan, call: Call) -> Prepared:
     return Prepared(wiring, synapses, membranes, clock)
 
 
+SLICE = 0.1
+"""How long (s) the main thread waits at a time."""
+
+
 def forward_call(plan: Plan, call: Call, trains: arrays.Trains) -> tuple[arrays.Output, int]:
     """Simulate one batch: what a user sees, and the status; `trains`, zeros at first, is for the backward pass."""
     batch = call.times[0].shape[0]
@@ -129,7 +133,8 @@ def _share(plan: Plan, parts: int, taken: np.ndarray, work: Callable[[], None]) 
     try:
         if not main:
             work()
-        wait(others)
+        while wait(others, timeout=SLICE).not_done:
+            pass  # another thread may have got the signal: its handler runs here, once this one is in Python again
     except BaseException:
         taken[1] = 1
         while not all(other.done() for other in others):

@@ -5,6 +5,7 @@ again where the callback's program was called: at the first step of Python code 
 """
 
 import contextlib
+import logging
 import sys
 from collections.abc import Iterator
 from types import FrameType
@@ -30,37 +31,41 @@ def handed_on() -> Iterator[None]:
     except Exception:
         raise
     except BaseException as error:
-        _raise_outside(error, _frames_of_callback(sys._getframe()))
+        _raise_outside(error, _caller(sys._getframe()))
         raise
 
 
-def _frames_of_callback(frame: FrameType | None) -> list[FrameType]:
-    """This frame and those around it up to the compiled program that called back; none if no program did."""
-    found, entered = [], False
+def _caller(frame: FrameType | None) -> FrameType | None:
+    """The frame that called the compiled program that called back; None if none did."""
+    entered = False
     while frame is not None:
         known = frame.f_globals.get("__name__") == CALLBACK
         if entered and not known:
-            return found
-        entered = entered or known
-        found.append(frame)
-        frame = frame.f_back
-    return []
+            return frame
+        entered, frame = entered or known, frame.f_back
+    return None
 
 
-def _raise_outside(error: BaseException, inside: list[FrameType]) -> None:
-    """Have this thread raise `error` at its next call or return outside of the frames `inside`."""
-    if not inside:
+def _raise_outside(error: BaseException, caller: FrameType | None) -> None:
+    """Have this thread raise `error` at the first step of Python code after the program that `caller` has called.
+
+    Until then Python code runs inside of the program's call, where nobody would hear of an error: the rest of the
+    callback, and what cleans up after it. All of it stands above `caller`, whose instruction is still the call.
+    """
+    if caller is None:
         return
-    before = sys.getprofile()
+    before, call, log = sys.getprofile(), caller.f_lasti, logging.getLogger(CALLBACK)
+    of_others = lambda record: not (record.exc_info and record.exc_info[1] is error)
 
-    def watch(frame: FrameType | None, event: str, argument: object) -> None:
-        del event, argument
-        while frame is not None:
-            if frame in inside:
-                return
-            frame = frame.f_back
-        inside.clear()
-        sys.setprofile(before)
-        raise error.with_traceback(None)
+    def watch(frame: FrameType, event: str, argument: object) -> None:
+        del argument
+        above: FrameType | None = frame
+        while above is not None and above is not caller:
+            above = above.f_back
+        if above is None or caller.f_lasti != call or (frame is caller and event == "return"):
+            sys.setprofile(before)
+            log.removeFilter(of_others)
+            raise error.with_traceback(None)
 
+    log.addFilter(of_others)  # JAX would print that its callback failed
     sys.setprofile(watch)
