@@ -4,10 +4,11 @@
 second derivative would be that of the function's own code. A primitive keeps its rule.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
+import jax.core
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import Primitive
@@ -102,7 +103,9 @@ def _differentiate(primals: Any, tangents: Any, *, function: Callable[..., list[
     return values, [ad.Zero(dx.aval) if _still(dx) else dx for dx in moved]
 
 
-def _batched(leaves: Any, axes: Any, *, function: Callable[..., list[Any]], rule: Rule, out: Shapes) -> Any:
+def _batched(
+    leaves: Any, axes: Sequence[int | None], *, function: Callable[..., list[Any]], rule: Rule, out: Shapes
+) -> Any:
     """The same function and rule for each member of a batch."""
 
     def batched_rule(primals: list[Any], values: list[Any], tangents: list[Any]) -> list[Any]:
@@ -121,7 +124,6 @@ def _batched(leaves: Any, axes: Any, *, function: Callable[..., list[Any]], rule
         moved = iter(jax.vmap(one, in_axes=along)(primals, values, [tangents[at] for at in moves]))
         return [still(value) if at in fixed else next(moved) for at, value in enumerate(values)]
 
-    axes = [None if axis is batching.not_mapped else axis for axis in axes]
     many = next(leaf.shape[axis] for leaf, axis in zip(leaves, axes, strict=True) if axis is not None)
     wide = tuple(jax.ShapeDtypeStruct((many, *leaf.shape), leaf.dtype) for leaf in out)
     values = _ruled.bind(*leaves, function=jax.vmap(function, in_axes=tuple(axes)), rule=batched_rule, out=wide)

@@ -129,7 +129,7 @@ def fluctuation_driven(
         wanted = share * ((distance - mean) / xi) ** 2
         variance = wanted * 2 * (tau_mem + tau_syn) / (events * tau_syn**2) - mu**2
         _check_variance(variance, mean, wanted)
-        return (mu + jnp.sqrt(variance) * jax.random.normal(key, shape, dtype)).astype(dtype)
+        return jnp.asarray(mu + jnp.sqrt(variance) * jax.random.normal(key, shape, dtype)).astype(dtype)
 
     return initialize
 

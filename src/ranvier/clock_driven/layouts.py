@@ -207,7 +207,7 @@ class ExactRoute(AbstractRoute):
                 jnp.where(here, step, state.step),
                 jnp.where(here, row[None], state.offset),
                 state.number + jnp.isfinite(row).astype(jnp.int32),
-                None if state.presence is None else jnp.where(here, spikes.presence[at][None], state.presence),
+                _kept(here, spikes.presence, at, state.presence),
             )
         return state, lost
 
@@ -223,6 +223,16 @@ class ExactRoute(AbstractRoute):
     def schedule(self, sparks: Sparks, steps: int) -> Arrivals:
         """Sort each neuron's arrivals and lay them out by step."""
         return by_step(sparks, self.weight, self.delay, self.exists, self.grid, self.layout.events, steps)
+
+
+def _kept(
+    here: Bool[Array, "history batch pre"],
+    presence: Float[Array, "spikes batch pre"] | None,
+    at: int,
+    before: Float[Array, "history batch pre"] | None,
+) -> Float[Array, "history batch pre"] | None:
+    """The presence of the spikes in a history, where it is kept, with those of a step written in."""
+    return None if before is None or presence is None else jnp.where(here, presence[at][None], before)
 
 
 class MergedRoute(AbstractRoute):

@@ -203,7 +203,8 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
 
 def _host_backward(plan: Plan, layouts: tuple[packing.Layout, ...], timed: bool, given: list[np.ndarray]) -> Any:
     call, trains = packing.unpack(layouts[0], *given[:2]), packing.unpack(layouts[1], *given[2:4])
-    return backward_call(plan, call, trains, *packing.unpack(layouts[2], given[4], given[4]), timed)
+    direct, seed, presence = packing.unpack(layouts[2], given[4], given[4])
+    return backward_call(plan, call, trains, direct, seed, presence, timed)
 
 
 def _no_gradient(leaf: jax.ShapeDtypeStruct) -> Array | np.ndarray:

@@ -187,7 +187,8 @@ def draw(seed: int) -> tuple[Layer, Float[Array, "steps inputs"], Float[Array, "
     """
     rng = np.random.default_rng(seed)
     inner, recurrent = rng.normal(1.5, 0.7, (3, 4)), rng.normal(0.0, 0.5, (4, 4))
-    layer = Layer(*(jnp.asarray(part) for part in (inner, recurrent, rng.normal(0.0, 0.5, (4, 2)))), 10.0, 5.0, 1.0)
+    out = rng.normal(0.0, 0.5, (4, 2))
+    layer = Layer(jnp.asarray(inner), jnp.asarray(recurrent), jnp.asarray(out), tau_mem=10.0, tau_syn=5.0, delay=1.0)
     inputs = np.zeros((STEPS, 3))
     for unit in range(3):
         inputs[rng.choice(STEPS * 3 // 4, 6, replace=False), unit] = 1.0
