@@ -1,314 +1,176 @@
-"""Which gradient trains a network of many spikes? Spoken words through a recurrent layer, by one method after another.
+"""Which gradient trains a network of many spikes?
 
-A trial is a few plain values: a simulator, a kind of delay, sizes and rates. `run_trial` trains it on `Words` and says
-what came of it: the epoch is chosen on validation data, the test data are used there once. The loss is the
-cross-entropy of the output neurons' mean potential, later times counting less, `z = gain sum_k e^{-t_k/T} V(t_k) / K`,
-T = 1 s.
+Spoken words as spikes, read from a file, through a recurrent layer whose potentials are read out: trained by the exact
+derivative, by the value of a spike in several forms, and by a dense surrogate on a grid; without delays, with fixed
+random, axonal and synaptic ones; with several seeds. Each network is that of the epoch which validated best; the test
+data are used once, there. A study is a folder: it goes on where it was interrupted.
 """
 
 import dataclasses
-import math
-import time
-from collections.abc import Callable, Iterator
+import json
+import statistics
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
-from equinox import combine
-from jaxtyping import Array, Float, Int
+from ranvier.clock_driven import ClockDriven
+from ranvier.event_driven import EventDriven
+from ranvier.gradients import SpikeValue
+from ranvier.lab.bench.table import format_table
+from ranvier.lab.ranges import Count, SettingError, check
+from ranvier.lab.studies.words.trial import DELAYS, Epoch, Trial, Words, read_words, run_trial
+from ranvier.lab.study import Entry
+from ranvier.simulation import AbstractSimulator
+from ranvier.surrogates import superspike
+from ranvier.train import RunFolder
+from ranvier.train.checkpoint import write_atomically
+from ranvier.train.provenance import provenance
 
-from ranvier.builders import recurrent
-from ranvier.delays import axonal, fixed, synaptic
-from ranvier.events import Spikes, spike_count
-from ranvier.initializers import normal, uniform
-from ranvier.network import Network
-from ranvier.neurons import LI, LIF
-from ranvier.selection import partition
-from ranvier.simulation import AbstractSimulator, Solution, simulate
-
-T_END = 1150.0
-PLACES = 512
-"""Batches are padded to a multiple of this many spikes, so that few programs are compiled."""
-
-
-class Words(NamedTuple):
-    """Ragged samples: where each begins in `time` (ms) and `unit`, its class, and which belong to which part."""
-
-    start: Int[np.ndarray, " more"]
-    time: Float[np.ndarray, " spikes"]
-    unit: Int[np.ndarray, " spikes"]
-    label: Int[np.ndarray, " samples"]
-    parts: dict[str, Int[np.ndarray, " _"]]
-
-    @property
-    def channels(self) -> int:
-        """Number of input units."""
-        return int(self.unit.max()) + 1
-
-    @property
-    def classes(self) -> int:
-        """Number of classes."""
-        return int(self.label.max()) + 1
-
-
-def read_words(path: str | Path) -> Words:
-    """Spikes of words from an `.npz` file.
-
-    Args:
-        path: A file with `off` (samples + 1), `T` (ms) and `U` (spikes), `lab` and `spl` (samples), where `spl` is
-            `training`, `validation` or `testing`.
-
-    Raises:
-        ValueError: the file lacks one of these.
-    """
-    with np.load(path) as file:
-        missing = {"off", "T", "U", "lab", "spl"} - set(file.files)
-        if missing:
-            msg = f"read_words: {path} must hold off, T, U, lab and spl; it lacks {', '.join(sorted(missing))}."
-            raise ValueError(msg)
-        parts = {name: np.flatnonzero(file["spl"] == name) for name in ("training", "validation", "testing")}
-        return Words(file["off"], file["T"].astype(np.float32), file["U"].astype(np.int32), file["lab"], parts)
+ROOM = 120
+METHODS: dict[str, AbstractSimulator] = {
+    "exact": EventDriven(max_spikes=ROOM, max_inverse_slope=10.0),
+    "value": EventDriven(max_spikes=ROOM, gradient=SpikeValue()),
+    "value-half": EventDriven(max_spikes=ROOM, gradient=SpikeValue(0.5)),
+    "value-double": EventDriven(max_spikes=ROOM, gradient=SpikeValue(2.0)),
+    "value-reset": EventDriven(max_spikes=ROOM, gradient=SpikeValue(reset=True)),
+    "value-timing": EventDriven(max_spikes=ROOM, gradient=SpikeValue(timing=1.0, max_inverse_slope=1.0)),
+    "surrogate": ClockDriven(dt=4.0, spike=superspike(10.0), max_spikes=ROOM),
+}
+"""Simulators by name; `exact` guards grazing spikes, without which it does not train."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Trial:
-    """One training. Times in ms, weights in units of the threshold.
+class Study:
+    """What the study runs.
 
     Args:
-        name: What it is called.
-        simulator: How the network runs, and with it the gradient.
-        delay: `none`, `fixed` (random, do not learn), `axonal` or `synaptic`.
-        longest: Longest delay from the input; recurrent ones are half as long at most.
+        words: An .npz file of spikes: off (samples + 1), T (ms), U (spikes), lab and spl (samples), where spl is
+            training, validation or testing.
+        methods: Of exact, value, value-half, value-double, value-reset, value-timing, surrogate.
+        delays: Of none, fixed, axonal, synaptic.
+        longest: Longest delay from the input (ms).
         hidden: Neurons of the recurrent layer.
-        epochs: How long.
-        seed: Decides initial values and the order of samples.
-        rate: Learning rate of the weights.
-        delay_rate: Learning rate of the delays (ms).
+        epochs: Epochs of each training.
         batch: Samples in a step.
-        shift: Samples of training are shifted by up to this many channels,
-        jitter: and by up to this long.
-        gain: From potentials to logits.
-        count_cost: Factor of `mean over neurons of (spikes - count_aim)^2`, 0 for none.
-        count_aim: Spikes of each hidden neuron that are aimed at.
+        seeds: Seeds of each case.
+
+    Raises:
+        ValueError: a name is unknown, there is no such file, or a number is not at least 1.
+
+    Example:
+        >>> from ranvier.lab.studies.gradients import Study
+        >>> len(Study().trials)
+        24
     """
 
-    name: str
-    simulator: AbstractSimulator
-    delay: str = "none"
+    words: str = "words.npz"
+    methods: tuple[str, ...] = ("exact", "value")
+    delays: tuple[str, ...] = tuple(DELAYS)
     longest: float = 60.0
-    hidden: int = 64
-    epochs: int = 8
-    seed: int = 0
-    rate: float = 2e-3
-    delay_rate: float = 5e-2
-    batch: int = 64
-    shift: int = 4
-    jitter: float = 60.0
-    gain: float = 60.0
-    count_cost: float = 0.0
-    count_aim: float = 14.0
+    hidden: Count = 64
+    epochs: Count = 8
+    batch: Count = 64
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def __post_init__(self):
+        check(self)
+        for name, given, known in (("methods", self.methods, METHODS), ("delays", self.delays, DELAYS)):
+            if not given or not set(given) <= set(known):
+                problem = f"must be some of {', '.join(known)}; got {', '.join(given) or 'none'}"
+                raise SettingError(name, problem)
+        if not self.seeds:
+            name, problem = "seeds", "must hold one seed at least"
+            raise SettingError(name, problem)
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Every method with every kind of delay and every seed."""
+        return [
+            Trial(f"{method}-{delay}-{seed}", METHODS[method], delay, self.longest, self.hidden, self.epochs, seed,
+                  batch=self.batch)
+            for method in self.methods for delay in self.delays for seed in self.seeds
+        ]  # fmt: skip
 
 
-class Epoch(NamedTuple):
-    """What one epoch came to: mean loss and accuracy, validation, spikes of a hidden neuron, share of silent ones."""
-
-    epoch: int
-    loss: float
-    training: float
-    validation: float
-    spikes: float
-    silent: float
-    norm: float
-    seconds: float
-
-
-class Outcome(NamedTuple):
-    """A trial's course, the epoch that validated best (0 is the first), and the accuracy there on test data."""
-
-    trial: str
-    course: tuple[Epoch, ...]
-    best: int
-    validation: float
-    test: float
-
-
-DELAYS: dict[str, Callable[[float, float], Any]] = {
-    "none": lambda low, high: fixed(low),
-    "fixed": lambda low, high: synaptic(low, high, init=uniform(low, high)),
-    "axonal": lambda low, high: axonal(low, high, init=uniform(low, high)),
-    "synaptic": lambda low, high: synaptic(low, high, init=uniform(low, high)),
-}
-
-
-def make_network(trial: Trial, channels: int, classes: int) -> Network:
-    """The network before training.
+def run_study(
+    study: Study, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
+) -> list[dict[str, Any]]:
+    """Run the study in a folder: train, test, draw.
 
     Args:
-        trial: The trial.
-        channels: Input units.
-        classes: Output neurons.
+        study: What to run.
+        folder: Where; `results.json` and `accuracy.png` appear there, and a file for each training.
+        resume: Go on with a study that is there.
+        say: Called with a line of text now and then, on how it goes.
+
+    Returns:
+        The rows of `results.json`, one for each training: `trial`, `course` (one entry for each epoch), `best` (the
+        epoch that validated best), and the accuracies there, `validation` and `test`.
+
+    Raises:
+        RunError: the folder is in use, or holds another study, or one is there and `resume` is not set.
+        FileNotFoundError: there is no file of words.
     """
-    kind = DELAYS[trial.delay]
-    return recurrent(
-        [channels, trial.hidden, classes],
-        neuron=LIF(20.0, 5.0),
-        readout=LI(20.0, 5.0),
-        delay=[kind(0.5, trial.longest), kind(1.0, trial.longest / 2), fixed(0.0)],
-        weight=[normal(0.05, 0.02), normal(0.0, 0.02), normal(0.0, 0.06)],
-        key=jax.random.key(trial.seed),
-    )
+    place, words = RunFolder(folder), read_words(study.words)
+    with place.locked():
+        place.start(dataclasses.asdict(study), {}, {"study": "gradients", **provenance()}, resume=resume)
+        rows = [_row(trial, words, place.path, say) for trial in study.trials]
+        results = {"rows": rows, **provenance()}
+        write_atomically(place.path / "results.json", (json.dumps(results, indent=1) + "\n").encode())
+    return rows
 
 
-def gather(words: Words, samples: Int[np.ndarray, " n"], trial: Trial, rng: np.random.Generator | None) -> Spikes:
-    """A batch of samples, padded; shifted in channel and time if there is a generator.
+def _row(trial: Trial, words: Words, folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+    """One training, from its file if it is there."""
+    kept = folder / f"{trial.name}.json"
+    if kept.exists():
+        return json.loads(kept.read_text("utf-8"))
 
-    Args:
-        words: The data.
-        samples: Which samples.
-        trial: Says how far they are shifted.
-        rng: Random numbers, or None.
+    def tell(epoch: Epoch) -> None:
+        say(f"{trial.name}, epoch {epoch.epoch + 1}/{trial.epochs}: loss {epoch.loss:.3f}, validation "
+            f"{epoch.validation:.1%}, {epoch.spikes:.1f} spikes per neuron, {epoch.silent:.0%} silent")  # fmt: skip
+
+    found = run_trial(trial, words, tell)
+    row = {"trial": found.trial, "best": found.best, "validation": found.validation, "test": found.test,
+           "course": [epoch._asdict() for epoch in found.course]}  # fmt: skip
+    write_atomically(kept, (json.dumps(row, indent=1) + "\n").encode())
+    return row
+
+
+def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The table for printing: by case the test accuracy, median and range over seeds, spikes and seconds of an epoch.
+
+    Example:
+        >>> from ranvier.lab.studies.gradients import table_rows
+        >>> epoch = {"spikes": 12.0, "silent": 0.1, "seconds": 20.0, "norm": 2.0}
+        >>> table_rows([{"trial": "value-none-0", "validation": 0.55, "test": 0.5, "course": [epoch]}])[0]["test (%)"]
+        '50.0 (50.0 to 50.0)'
     """
-    most = max(int(words.start[n + 1] - words.start[n]) for n in samples)
-    width = -(-most // PLACES) * PLACES
-    times, units = np.full((len(samples), width), np.inf, np.float32), np.full((len(samples), width), -1, np.int32)
-    for row, n in enumerate(samples):
-        part = slice(words.start[n], words.start[n + 1])
-        at, unit = words.time[part], words.unit[part]
-        if rng is not None:
-            unit = unit + rng.integers(-trial.shift, trial.shift + 1)
-            at = at + np.float32(rng.uniform(-trial.jitter, trial.jitter))
-            kept = (unit >= 0) & (unit < words.channels) & (at >= 0) & (at <= 1000.0)
-            at, unit = at[kept], unit[kept]
-        times[row, : len(at)], units[row, : len(at)] = at, unit
-    return Spikes(jnp.asarray(times), jnp.asarray(units))
+    cases: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        cases.setdefault(row["trial"].rpartition("-")[0], []).append(row)
+    table = []
+    for name, group in cases.items():
+        method, _, delay = name.rpartition("-")
+        last = [row["course"][-1] for row in group]
+        median = lambda field, last=last: statistics.median(epoch[field] for epoch in last)
+        found = [100 * row["test"] for row in group]
+        table.append({
+            "gradient": method, "delays": delay, "seeds": len(group),
+            "test (%)": f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f})",
+            "spikes": f"{median('spikes'):.1f}", "silent (%)": f"{100 * median('silent'):.0f}",
+            "norm": f"{median('norm'):.2g}", "s/epoch": f"{median('seconds'):.0f}",
+        })  # fmt: skip
+    return table
 
 
-def logits(solution: Solution, gain: float) -> Float[Array, "batch classes"]:
-    """Mean potentials, later times counting less.
-
-    Args:
-        solution: With the potentials at `record_times`.
-        gain: Factor.
-    """
-    weight = jnp.exp(-record_times() / 1000.0)
-    return gain * jnp.mean(solution.voltages["output"] * weight[None, :, None], axis=1)
+def _summary(rows: Sequence[dict[str, Any]], folder: Path) -> str:
+    return f"{format_table(table_rows(rows))}\nresults: {folder / 'results.json'}"
 
 
-def record_times() -> Float[Array, " times"]:
-    """Every 10 ms."""
-    return jnp.linspace(10.0, T_END, 115)
-
-
-def run_trial(trial: Trial, words: Words, report: Callable[[Epoch], None] = lambda epoch: None) -> Outcome:
-    """Train, choose the epoch on validation data, test there.
-
-    Args:
-        trial: The trial.
-        words: The data.
-        report: Called after each epoch.
-    """
-    learn, rest = partition(make_network(trial, words.channels, words.classes), *_names(trial))
-    rng, steps = np.random.default_rng(trial.seed), len(words.parts["training"]) // trial.batch
-    step, score, optimiser = _programs(trial, rest, steps)
-    state, course, best = optimiser.init(learn), [], (-1.0, 0.0, 0)
-    for epoch in range(trial.epochs):
-        begun, sums = time.perf_counter(), np.zeros(5)
-        order = rng.permutation(words.parts["training"])[: steps * trial.batch]
-        for samples in order.reshape(steps, trial.batch):
-            spikes, label = gather(words, samples, trial, rng), jnp.asarray(words.label[samples])
-            learn, state, found = step(learn, state, spikes, label)
-            sums += np.asarray(found, float)
-        loss, right, spikes, silent, norm = (sums / steps).tolist()
-        passed = time.perf_counter() - begun
-        share = _accuracy(trial, words, "validation", score, learn)
-        course.append(Epoch(epoch, loss, right, share, spikes, silent, norm, passed))
-        report(course[-1])
-        if share > best[0]:
-            best = (share, _accuracy(trial, words, "testing", score, learn), epoch)
-    return Outcome(trial.name, tuple(course), best[2], best[0], best[1])
-
-
-def _names(trial: Trial) -> tuple[str, ...]:
-    return ("weight", "delay") if trial.delay in ("axonal", "synaptic") else ("weight",)
-
-
-def _programs(trial: Trial, rest: Network, steps: int) -> tuple[Any, Any, optax.GradientTransformation]:
-    """A step of training, the number of right answers, and the optimiser."""
-    record = {"output": record_times()}
-
-    def run(learn: Network, spikes: Spikes) -> Solution:
-        return simulate(combine(learn, rest), spikes, trial.simulator, t_end=T_END, record=record, throw=False)
-
-    def loss(learn: Network, spikes: Spikes, label: Int[Array, " batch"]) -> tuple[Array, tuple[Array, ...]]:
-        solution = run(learn, spikes)
-        scores = logits(solution, trial.gain)
-        value = jnp.mean(optax.softmax_cross_entropy_with_integer_labels(scores, label))
-        if trial.count_cost > 0:
-            counts = spike_count(solution.spikes["hidden"])
-            value += trial.count_cost * jnp.mean((counts - trial.count_aim) ** 2)
-        right = jnp.mean((jnp.argmax(scores, axis=1) == label).astype(value.dtype))
-        per_neuron = 1.0 / (trial.hidden * len(label))
-        stats = solution.stats
-        return value, (
-            right,
-            jnp.sum(stats.spikes["hidden"]) * per_neuron,
-            jnp.sum(stats.silent["hidden"]) * per_neuron,
-        )
-
-    optimiser = _optimiser(trial, steps)
-
-    @jax.jit
-    def step(learn: Network, state: Any, spikes: Spikes, label: Int[Array, " batch"]) -> tuple[Network, Any, Any]:
-        (value, told), gradient = jax.value_and_grad(loss, has_aux=True)(learn, spikes, label)
-        change, state = optimiser.update(gradient, state, learn)
-        return optax.apply_updates(learn, change), state, (value, *told, optax.global_norm(gradient))
-
-    @jax.jit
-    def score(learn: Network, spikes: Spikes, label: Int[Array, " batch"]) -> Int[Array, ""]:
-        return jnp.sum(jnp.argmax(logits(run(learn, spikes), trial.gain), axis=1) == label)
-
-    return step, score, optimiser
-
-
-def _optimiser(trial: Trial, steps: int) -> optax.GradientTransformation:
-    """Adam with a short warm-up and a cosine, the gradient clipped; delays have a rate of their own."""
-    total, warm = trial.epochs * steps, min(60, trial.epochs * steps // 4)
-
-    def adam(rate: float) -> optax.GradientTransformation:
-        rise, fall = (
-            optax.linear_schedule(0.02 * rate, rate, warm),
-            optax.cosine_decay_schedule(rate, total - warm, 0.02),
-        )
-        return optax.adam(optax.join_schedules([rise, fall], [warm]))
-
-    def kinds(tree: Any) -> Any:
-        of = lambda path, _: "delay" if any("delay" in str(part) for part in path) else "weight"
-        return jax.tree_util.tree_map_with_path(of, tree)
-
-    rates = {"weight": adam(trial.rate), "delay": adam(trial.delay_rate)}
-    return optax.chain(optax.clip_by_global_norm(5.0), optax.multi_transform(rates, kinds))
-
-
-def _accuracy(trial: Trial, words: Words, part: str, score: Any, learn: Network) -> float:
-    right = 0
-    for samples in _chunks(words.parts[part], 2 * trial.batch):
-        right += int(score(learn, gather(words, samples, trial, None), jnp.asarray(words.label[samples])))
-    return right / len(words.parts[part])
-
-
-def _chunks(samples: Int[np.ndarray, " n"], size: int) -> Iterator[Int[np.ndarray, " _"]]:
-    for first in range(0, len(samples), size):
-        yield samples[first : first + size]
-
-
-def spread(outcomes: list[Outcome]) -> tuple[float, float, float]:
-    """Median, smallest and largest test accuracy of several seeds.
-
-    Args:
-        outcomes: Of one trial, by seed.
-    """
-    found = [one.test for one in outcomes]
-    return float(np.median(found)), min(found), max(found) if found else math.nan
+STUDY = Entry(
+    Study(),
+    run_study,
+    _summary,
+    examples=("--words words.npz", "--words words.npz --methods exact,value --delays synaptic --seeds 0 --resume"),
+)

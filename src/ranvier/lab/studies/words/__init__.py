@@ -1,0 +1,1 @@
+"""Parts of the study `gradients`: the data, and one training."""
