@@ -77,6 +77,29 @@ def active_jvp(function: Callable[[Any], Any], primals: Any, tangents: Any) -> A
     return jax.jvp(of_moving, tuple(leaves[at] for at in moves), tuple(given[at] for at in moves))[1]
 
 
+def first_order(value: Any, message: str) -> Any:
+    """The same pytree, whose derivative raises: what a rule makes of it can be used, but not differentiated again.
+
+    Args:
+        value: Arrays.
+        message: Says why, and what to do.
+
+    Raises:
+        ValueError: it is differentiated.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(first_order(jnp.array(2.0), "this number has no derivative"))
+        2.0
+    """
+
+    def refuse(args: Any, out: Any, tangents: Any) -> Any:
+        del args, out, tangents
+        raise ValueError(message)
+
+    return ruled(lambda value: value, refuse, value)
+
+
 def still(leaf: Any) -> SymbolicZero:
     """The tangent of an array that does not move."""
     return SymbolicZero(jax.typeof(leaf).to_tangent_aval())

@@ -34,7 +34,8 @@ STATUS = {
     "0 ms, all others finite): keep it in range while it is changed",
     SPIKES: "input spikes are not valid: times must be sorted and in [0, t_end], units inside the population",
     RECORD: "a record time is not in [0, t_end], or the record times are not ascending",
-    NOT_FINITE: "a potential or current is not finite: weights or inputs are too large",
+    NOT_FINITE: "a potential or current is not finite: for a neuron that ClockDriven integrates most likely its dt is "
+    "too long, or else the neuron's own right-hand side overflows; for any other, weights or inputs are too large",
     STEP_SPIKES: "a neuron spikes more often in one step than fits: raise ClockDriven(step_spikes=...), or take a "
     "shorter dt",
     EVENTS: "more events than fit: raise events and history of Exact(...), events and queue of Queued(...), or "

@@ -11,21 +11,30 @@ import math
 from collections.abc import Callable
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from ranvier._ruled import first_order, ruled
+
+SECOND = (
+    "a second derivative through a surrogate: the bump that stands for a spike's derivative is no function's, so that "
+    "its own derivative means nothing. Take exact spikes, ClockDriven() or FirstSpike(), whose second derivatives are "
+    "exact."
+)
+
 
 class Surrogate(eqx.Module):
-    """A spike `H(x)` whose derivative is `shape(x, **numbers)`. First derivatives only: the second is 0.
+    """A spike `H(x)` whose derivative is `shape(x, **numbers)`. First derivatives only: the second raises.
 
     Args:
         shape: The bump h: a function of x, applied to each element, and of the numbers below.
         numbers: Name and value of each of its parameters.
 
+    Raises:
+        ValueError: it is differentiated twice.
+
     Example:
         >>> import jax, jax.numpy as jnp
-        >>> import jax.numpy as jnp
         >>> from ranvier.surrogates import superspike
         >>> spike = superspike(beta=10.0)
         >>> spike, spike(jnp.array([-0.1, 0.1])).tolist(), float(jax.grad(spike)(0.1))
@@ -37,10 +46,12 @@ class Surrogate(eqx.Module):
 
     def __call__(self, x: Float[Array, "*shape"] | float) -> Float[Array, "*shape"]:
         """`H(x)`, with the derivative `h(x)`."""
-        x = jnp.asarray(x)
-        held = jax.lax.stop_gradient(x)
-        # The second term is 0: it is there for its derivative. Where x is not finite, neither is the spike.
-        return (held >= 0).astype(x.dtype) + self.slope(held) * (x - held)
+        # Where x is not finite, neither is the spike.
+        return ruled(lambda x: (x >= 0).astype(x.dtype) + 0.0 * (x - x), self._tangent, jnp.asarray(x))
+
+    def _tangent(self, args: tuple[Array], spikes: Array, tangents: tuple[Array]) -> Array:
+        del spikes
+        return first_order(self.slope(*args), SECOND) * tangents[0]
 
     def slope(self, x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
         """The bump `h(x)`."""

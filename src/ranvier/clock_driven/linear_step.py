@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
-from ranvier._ruled import active_jvp, ruled, still
+from ranvier._ruled import active_jvp, first_order, ruled, still
 from ranvier.clock_driven.blocks import KEPT
 from ranvier.clock_driven.flow import Rates, flow
 from ranvier.clock_driven.legs import through
@@ -23,6 +23,10 @@ from ranvier.clock_driven.timing import Emitted
 from ranvier.gradients import ExactDerivative, Parts
 
 EXACT = ExactDerivative().parts()
+SECOND = (
+    "ClockDriven: a second derivative of a spike's value, which is an estimate and no function's derivative; take "
+    "gradient=ExactDerivative(), whose second derivatives are exact."
+)
 
 
 class LinearState(NamedTuple):
@@ -124,7 +128,11 @@ def _tangent(
     """The derivative at the spikes that were found."""
     (way,), (moves,) = args, tangents
     found = jax.tree.map(lambda leaf: checkpoint_name(leaf, KEPT), result[0])
+
+    def tangent() -> tuple[Lanes, Lanes, Emitted]:
+        given = (way, found) if parts.scale == 0 else first_order((way, found), SECOND)
+        return active_jvp(through(*given, parts), given[0], moves)
+
     # Its coefficients are computed in the backward pass, from what entered the step.
-    tangent = jax.checkpoint(lambda: active_jvp(through(way, found, parts), way, moves), prevent_cse=False)
-    u, i, spikes = tangent()
+    u, i, spikes = jax.checkpoint(tangent, prevent_cse=False)()
     return Found(u, i, spikes.offset, still(found.taken), still(found.lost)), spikes

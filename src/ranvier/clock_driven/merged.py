@@ -12,7 +12,7 @@ MANY = 1024
 NEVER = 2**30
 """A period of slots that no step reaches."""
 FEW = 8
-"""Spikes of a sample in one step that are always handled; for more of them there is another branch."""
+"""Spikes of a sample in one step that are always handled; for more than twice as many there is another branch."""
 
 Sums = Float[Array, "*steps batch two post two"]
 """For each sign of the weight: sums of the weights, and of weights times offsets."""
@@ -76,7 +76,7 @@ def deposit_step(
         dt: Length of a step (ms).
     """
     batch, total = sparks.unit.shape[0], sparks.unit.size
-    few = min(FEW * batch, total)
+    few = FEW * batch if total > 2 * FEW * batch else total  # a branch for little more would not pay
 
     def deposit(ring: Sums, sparks: Sparks, weight: Float[Array, "pre post"], delay: Delay) -> Sums:
         flat = _flat(sparks)

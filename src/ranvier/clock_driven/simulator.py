@@ -22,7 +22,7 @@ class ClockDriven(AbstractSimulator):
 
     Spikes are found within a step and events arrive within a step: neither is rounded to the grid. LIF and LI
     populations advance by their closed form, others by the integrator, from event to event. Every derivative is JAX's
-    own, of what was computed: weights, delays, every neuron parameter, input times and record times, first order only.
+    own, of what was computed, to every order: weights, delays, every neuron parameter, input times and record times.
 
     With `Exact` layouts LIF networks give what `EventDriven` gives, at every dt. `Merged` sums a step's events at a
     neuron, which is much cheaper for per-synapse delays, exact where no two events of one sign share a step, and

@@ -16,14 +16,16 @@ time is not detached, what it is: the exact derivative of the spikes there are, 
 refractory stays at v_reset; a step that is so in part mixes both, so that the refractory time has a gradient too.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.custom_derivatives import SymbolicZero
 from jaxtyping import Array, DTypeLike, Float
 
 from ranvier._exprel import exprel
+from ranvier._ruled import first_order, ruled
 from ranvier.clock_driven.blocks import Checkpoints, scan_in_blocks
 from ranvier.clock_driven.delay_lines import Waiting, delay_line
 from ranvier.clock_driven.taps import AbstractTaps
@@ -31,7 +33,7 @@ from ranvier.dense import dense
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
-from ranvier.surrogates import Surrogate
+from ranvier.surrogates import SECOND, Surrogate
 
 
 class Rules(NamedTuple):
@@ -154,7 +156,7 @@ def _advance(
     fired = lax.stop_gradient(spikes) > 0
     cause = fired.astype(u.dtype) if rules.detach_reset else spikes
     rise = jnp.where(fired, u - state.u, 1.0)  # above 0 at a spike: u starts below threshold
-    rest = jnp.where(fired, u - membrane.theta, 0.0) / rise
+    rest = ruled(jnp.divide, _share, jnp.where(fired, u - membrane.theta, 0.0), rise)
     times = jnp.where(fired, now + rules.dt * (1.0 - rest), jnp.inf)
     rest = lax.stop_gradient(rest) if rules.detach_time else rest
     free = jnp.maximum(rest - membrane.refractory, 0.0)
@@ -163,6 +165,17 @@ def _advance(
     held = jnp.where(fired, jnp.maximum(membrane.refractory - rest, 0.0), jnp.maximum(state.held - 1.0, 0.0))
     after = State(u - cause * (u - restart), current, held, spikes * rest)
     return after, spikes * (1.0 + rest) - state.late, times
+
+
+def _share(args: tuple[Array, Array], share: Array, tangents: tuple[Any, Any]) -> Any:
+    """Derivative of the share of a step that comes after a spike: what is detached leaves the first one only."""
+    rise, share = first_order((args[1], share), SECOND)
+    parts = [
+        factor * tangent / rise
+        for factor, tangent in ((1.0, tangents[0]), (-share, tangents[1]))
+        if not isinstance(tangent, SymbolicZero)
+    ]
+    return sum(parts[1:], parts[0])
 
 
 def _membrane(neuron: AbstractLinearNeuron, dt: float, dtype: DTypeLike) -> Membrane:

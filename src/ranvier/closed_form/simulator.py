@@ -31,7 +31,7 @@ class FirstSpike(AbstractSimulator):
     Lambert's W where tau_mem = tau_syn, by a square root where tau_mem = 2 tau_syn, else by a few steps of cubic
     convergence. O(n log^2 n) per neuron for n arrivals (a sorting network). Spikes and gradients are those of
     `EventDriven`. Every derivative is JAX's own: weights, delays, thresholds, leak potentials, time constants, input
-    times, record times; first order only. It can be mapped (`jax.vmap`) over samples, and over networks to train many
+    times, record times, to every order. It can be mapped (`jax.vmap`) over samples, and over networks to train many
     seeds at once.
 
     Args:

@@ -1,0 +1,130 @@
+"""Second derivatives: exact through `FirstSpike` and `ClockDriven`, refused where there is none."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ranvier as rv
+
+LIF = {"tau_mem": 10.0, "tau_syn": 5.0, "refractory": jnp.inf}
+EXACT = {"first-spike": rv.FirstSpike(), "clock-driven": rv.ClockDriven(dt=0.25)}
+
+
+def one_neuron(weight: jax.Array, simulator: rv.simulation.AbstractSimulator, neuron: rv.LIF) -> jax.Array:
+    """Spike time of a neuron with one input each at 1, 2, ... ms."""
+    count = len(weight)
+    populations = {"input": rv.Population(count), "output": rv.Population(1, neuron)}
+    network = rv.Network(populations, [rv.Connection("input", "output", weight[:, None])])
+    spikes = rv.Spikes(jnp.arange(1.0, count + 1), jnp.arange(count, dtype=jnp.int32))
+    return rv.simulate(network, spikes, simulator, t_end=20.0).spikes["output"].time[0]
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_hessians_of_a_spike_time_have_their_known_values(name: str):
+    time = lambda weight: one_neuron(weight, EXACT[name], rv.LIF(**LIF))
+    wanted = [[0.17532, 0.15760], [0.15760, 0.13250]]
+    np.testing.assert_allclose(jax.hessian(time)(jnp.array([4.0, 3.0])), wanted, rtol=0, atol=5e-6)
+    single = lambda weight: time(weight[None])
+    second = jax.grad(jax.grad(single))
+    np.testing.assert_allclose(second(jnp.array(7.0)), 0.157742386, rtol=0, atol=5e-10)
+    np.testing.assert_allclose(jax.jit(jax.jacfwd(jax.jacfwd(single)))(jnp.array(7.0)), second(7.0), rtol=1e-12)
+
+
+def layers(seed: int, simulator: rv.simulation.AbstractSimulator) -> tuple:
+    """Parameters of a random network of two layers, and a function of them: sums of its spike times and potentials."""
+    rng = np.random.default_rng(seed)
+    number = lambda low, high, *shape: jnp.asarray(rng.uniform(low, high, shape))
+    parameters = {
+        "first": number(1.0, 4.0, 3, 3),
+        "second": number(1.0, 4.0, 3, 2),
+        "delay": number(0.3, 2.0, 3, 3),
+        "threshold": number(0.8, 1.2, 3),
+        "tau": number(6.0, 14.0, 3),
+        "time": jnp.sort(number(0.1, 4.0, 3)),
+    }
+    hold = jnp.inf if isinstance(simulator, rv.FirstSpike) else 1.3
+
+    def total(parameters: dict) -> jax.Array:
+        hidden = rv.LIF(parameters["tau"], 5.0, v_threshold=parameters["threshold"], refractory=hold)
+        populations = {
+            "input": rv.Population(3),
+            "hidden": rv.Population(3, hidden),
+            "output": rv.Population(2, rv.LIF(10.0, 5.0, v_reset=-0.2, refractory=hold)),
+        }
+        links = [
+            rv.Connection("input", "hidden", parameters["first"], rv.SynapticDelay(parameters["delay"], 0.0, 10.0)),
+            rv.Connection("hidden", "output", parameters["second"]),
+        ]
+        spikes = rv.Spikes(parameters["time"], jnp.arange(3, dtype=jnp.int32))
+        record = {"output": [3.0, 11.3]}
+        network = rv.Network(populations, links)
+        solution = rv.simulate(network, spikes, simulator, t_end=12.0, record=record, throw=False)
+        time = solution.spikes["output"].time[:4]
+        return jnp.sum(jnp.where(jnp.isfinite(time), time, 0.0)) + jnp.sum(jnp.sin(solution.voltages["output"]))
+
+    return parameters, total
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("name", ["first-spike", "clock-driven"])
+def test_second_derivatives_are_the_differences_of_first_ones(name: str, seed: int):
+    simulator = rv.FirstSpike() if name == "first-spike" else rv.ClockDriven(dt=2.0, layout=rv.clock_driven.Exact())
+    parameters, total = layers(seed, simulator)
+    rng = np.random.default_rng(100 + seed)
+    gradient = jax.jit(jax.grad(total))
+    along = jax.jit(lambda x, way: jax.jvp(jax.grad(total), (x,), (way,))[1])
+    for field in parameters:
+        way = jax.tree.map(jnp.zeros_like, parameters)
+        way[field] = jnp.asarray(rng.normal(size=parameters[field].shape))
+        step = lambda h, way=way: jax.tree.map(lambda x, d: x + h * d, parameters, way)
+        near, wide = (
+            jax.tree.map(lambda a, b, h=h: (a - b) / (2 * h), gradient(step(h)), gradient(step(-h)))
+            for h in (1e-4, 2e-4)
+        )
+        wanted = jax.tree.map(lambda a, b: (4 * a - b) / 3, near, wide)
+        got = along(parameters, way)
+        assert max(float(jnp.max(jnp.abs(leaf))) for leaf in got.values()) > 1e-3
+        for other in parameters:
+            np.testing.assert_allclose(got[other], wanted[other], rtol=2e-6, atol=2e-6, err_msg=f"{field}, {other}")
+
+
+def test_second_derivatives_of_a_neuron_without_a_closed_form():
+    """A quadratic integrate-and-fire neuron, against differences of its first derivatives."""
+
+    def time(weight: jax.Array) -> jax.Array:
+        populations = {"input": rv.Population(1), "output": rv.Population(1, rv.QIF())}
+        network = rv.Network(populations, [rv.Connection("input", "output", weight.reshape(1, 1))])
+        solution = rv.simulate(network, rv.Spikes([1.0], [0]), rv.ClockDriven(dt=0.5), t_end=30.0)
+        return solution.spikes["output"].time[0]
+
+    weight = jnp.array(40.0)
+    assert jnp.isfinite(time(weight))
+    first = jax.jit(jax.grad(time))
+    near, wide = ((first(weight + h) - first(weight - h)) / (2 * h) for h in (1e-3, 2e-3))
+    np.testing.assert_allclose(jax.grad(jax.grad(time))(weight), (4 * near - wide) / 3, rtol=1e-6)
+
+
+def test_a_guarded_spike_has_a_constant_slope_and_all_others_their_own():
+    """The guard's 1/V' is a number: the second derivative is then that of the limited first one."""
+    neuron, weight = rv.LIF(**LIF), jnp.array([7.0])
+    second = lambda limit: jax.hessian(lambda w: one_neuron(w, rv.FirstSpike(max_inverse_slope=limit), neuron))(weight)
+    assert second(100.0) == second(jnp.inf)
+    assert jnp.isfinite(second(0.01)).all()
+    assert jnp.abs(second(0.01)) < jnp.abs(second(100.0))
+
+
+def test_what_is_no_derivative_is_not_differentiated_twice():
+    weight, neuron = jnp.array([4.0, 3.0]), rv.LIF(10.0, 5.0)
+    surrogate = rv.ClockDriven(dt=0.5, spike=rv.surrogates.superspike())
+    valued = rv.ClockDriven(dt=0.5, gradient=rv.SpikeValue())
+    for simulator, message in (
+        (surrogate, r"second derivative through a surrogate.*ClockDriven\(\)"),
+        (valued, r"second derivative of a spike's value.*ExactDerivative"),
+    ):
+        time = lambda weight, simulator=simulator: one_neuron(weight, simulator, neuron)
+        assert jnp.isfinite(jax.grad(time)(weight)).all()
+        with pytest.raises(ValueError, match=message):
+            jax.hessian(time)(weight)
+    with pytest.raises(ValueError, match="second derivative through a surrogate"):
+        jax.grad(jax.grad(rv.surrogates.superspike()))(0.3)
