@@ -73,7 +73,8 @@ def from_json(fact: Any) -> Any:
 
 
 def _is_ours(thing: Any) -> bool:
-    return thing.__module__.startswith(PACKAGE) and "<locals>" not in thing.__qualname__
+    module, name = getattr(thing, "__module__", ""), getattr(thing, "__qualname__", "<locals>")
+    return module.startswith(PACKAGE) and "<locals>" not in name
 
 
 def _found(place: str) -> Any:

@@ -1,17 +1,21 @@
 """`ranvier check-gradients`: are the gradients of a network the derivatives of its simulation?"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from ranvier.lab.cli.output import output, say
 from ranvier.lab.listing import listing
 
+if TYPE_CHECKING:
+    from ranvier.checks import GradientReport
+
 HELP = """Compare exact gradients with central differences, in float64, and explain the outcome.
 
-TARGET is a run folder, for the network that training found, or a task, for its network before training. The exit
-status is 1 if the gradients differ. Runs of --method surrogate are refused: surrogate gradients are not the
-derivatives of the simulation.
+TARGET is a run folder, of `ranvier train` or of a `fit` of your own, for the network that training found; or a task,
+for its network before training. The exit status is 1 if the gradients differ. Runs of --method surrogate are refused:
+surrogate gradients are not the derivatives of the simulation.
 
 \b
 Examples:
@@ -28,10 +32,14 @@ def _check(target: str, samples: int, seed: int) -> None:
     from ranvier.checks import check_gradients as check
     from ranvier.lab import experiment as make
     from ranvier.lab import load_run
+    from ranvier.lab.runs import is_experiment
     from ranvier.readouts import as_readout
+    from ranvier.train import check_fit
 
     jax.config.update("jax_enable_x64", True)
     known = listing("tasks")
+    if Path(target).is_dir() and not is_experiment(target):
+        _tell(check_fit(target, samples=samples, key=jax.random.key(seed)))
     if Path(target).is_dir():
         experiment, network = load_run(target)
     elif target in known or Path(target).is_file():
@@ -58,6 +66,11 @@ def _check(target: str, samples: int, seed: int) -> None:
         samples=samples,
         key=jax.random.key(seed),
     )
+    _tell(report)
+
+
+def _tell(report: "GradientReport") -> NoReturn:
+    """Print the outcome, and end with it as exit status."""
     say(output(), str(report))
     raise click.exceptions.Exit(0 if report.passed else 1)
 

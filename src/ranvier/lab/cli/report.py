@@ -46,9 +46,11 @@ def _report(folder: Path) -> None:
 
 def _fitted(folder: Path) -> None:
     """The same for the folder of a `fit` of one's own, with what is known of it."""
-    from ranvier.train import RunFolder, best_epoch
-    from ranvier.train.picture import draw_fit
+    import jax
 
+    from ranvier.train import RunFolder, best_epoch, draw_fit
+
+    jax.config.update("jax_enable_x64", True)  # the network may be in float64
     picture, lines = draw_fit(folder), RunFolder(folder).epochs()
     best = best_epoch(lines)
     known = lines[best - 1]
