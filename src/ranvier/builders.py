@@ -1,22 +1,31 @@
 """Builders: networks of the usual shapes, with random weights and delays."""
 
+import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import DTypeLike, PRNGKeyArray
+import numpy as np
+from jaxtyping import ArrayLike, DTypeLike, Float, PRNGKeyArray
 
+from ranvier._concrete import concrete
 from ranvier.connections import Connection
 from ranvier.delays import DelayFactory, fixed
-from ranvier.initializers import Initializer, normal
+from ranvier.initializers import Initializer, expected_rate, fluctuation_driven, normal, xi_for_rate
 from ranvier.network import Network
-from ranvier.neurons import LI, AbstractNeuron, linear
+from ranvier.neurons import LI, AbstractLinearNeuron, AbstractNeuron, linear
 from ranvier.patterns import PatternFactory, all_to_all
 from ranvier.populations import Population
 
-Choice = TypeVar("Choice")
+BySenders = Callable[[float | int], Initializer]
+
+OWN = 0.1
+"""Share of a recurrent layer in the variance of its own membranes."""
+CALM = 1.5
+"""Smallest `xi`: recurrent networks whose membranes tremble more than that may excite themselves without end."""
 
 
 def feedforward(
@@ -27,6 +36,7 @@ def feedforward(
     weight: Initializer | Sequence[Initializer] | None = None,
     pattern: PatternFactory | Sequence[PatternFactory] | None = None,
     readout: AbstractNeuron | None = None,
+    rate: float | None = None,
     dtype: DTypeLike | None = None,
     key: PRNGKeyArray,
 ) -> Network:
@@ -37,12 +47,14 @@ def feedforward(
         neuron: Model of all neurons, or one for each layer after the input.
         delay: What delays a connection has, for example `ranvier.synaptic(0.0, 1.0)`: one kind for all connections, or
             one for each; default none.
-        weight: Initial weights, one initializer for all connections or one for each. Default `normal(8/n, 8/n)`, with n
-            senders per neuron: if every sender fires once within tau_syn, the potential passes threshold for usual time
-            constants.
+        weight: Initial weights, one initializer for all connections or one for each; default by `rate`.
         pattern: Which synapses there are, for example `ranvier.patterns.density(0.1)`: one for all connections, or one
             for each; default all.
         readout: Model of the output neurons, for example `ranvier.LI()`; default `neuron`.
+        rate: Expected spikes of an input unit per second (Hz), where it fires many times: initial weights are then
+            `initializers.fluctuation_driven`, with which neurons fire at about this rate too, or more slowly. Default
+            None, each unit fires about once: `normal(8/n, 8/n)`, with n senders per neuron; if all of them fire within
+            tau_syn, the potential passes threshold for usual time constants.
         dtype: Floating-point type; default JAX's own.
         key: Random key for weights, delays and patterns.
 
@@ -57,7 +69,8 @@ def feedforward(
     """
     layers = _layers("feedforward", sizes, neuron, readout)
     edges = list(pairwise(layers))
-    return _build("feedforward", layers, edges, delay, weight, pattern, dtype, key)
+    weights = _weights("feedforward", layers, edges, weight, rate)
+    return _build("feedforward", layers, edges, delay, weights, pattern, dtype, key)
 
 
 def recurrent(
@@ -68,6 +81,7 @@ def recurrent(
     weight: Initializer | Sequence[Initializer] | None = None,
     pattern: PatternFactory | Sequence[PatternFactory] | None = None,
     readout: AbstractNeuron | None = None,
+    rate: float | None = 10.0,
     dtype: DTypeLike | None = None,
     key: PRNGKeyArray,
 ) -> Network:
@@ -81,9 +95,12 @@ def recurrent(
         neuron: Model of the hidden neurons, or one for each hidden layer and the output.
         delay: What delays a connection has, one kind for all or one for each in the order above. The recurrent ones
             need a lower bound above 0 (see `EventDriven.min_delay`).
-        weight: Initial weights, one initializer for all or one for each; default as in `feedforward`.
+        weight: Initial weights, one initializer for all or one for each; default by `rate`.
         pattern: Which synapses there are, one for all or one for each; default all.
         readout: Model of the output neurons; default `LI` with the time constants of the last hidden layer.
+        rate: Expected spikes of an input unit per second (Hz), as in `feedforward`; None where units fire about once.
+            Give that of your data: with more than is expected, neurons fire more. A tenth of a hidden membrane's
+            variance comes from its own layer, the rest from the one before.
         dtype: Floating-point type; default JAX's own.
         key: Random key for weights, delays and patterns.
 
@@ -106,7 +123,8 @@ def recurrent(
     layers = _layers("recurrent", sizes, neuron, last)
     names = list(layers)
     edges = [edge for pre, post in pairwise(names) for edge in ((pre, post), (post, post))][:-1]
-    return _build("recurrent", layers, edges, delay, weight, pattern, dtype, key)
+    weights = _weights("recurrent", layers, edges, weight, rate)
+    return _build("recurrent", layers, edges, delay, weights, pattern, dtype, key)
 
 
 def _layers(
@@ -134,7 +152,7 @@ def _build(
     layers: dict[str, Population],
     edges: Sequence[tuple[str, str]],
     delay: DelayFactory | Sequence[DelayFactory] | None,
-    weight: Initializer | Sequence[Initializer] | None,
+    weights: Sequence[BySenders],
     pattern: PatternFactory | Sequence[PatternFactory] | None,
     dtype: DTypeLike | None,
     key: PRNGKeyArray,
@@ -143,23 +161,69 @@ def _build(
     choose = lambda name, value: _one_each(owner, name, value, len(edges), "connection")
     delays = choose("delay", fixed(0.0) if delay is None else delay)
     patterns = choose("pattern", all_to_all if pattern is None else pattern)
-    weights = [None] * len(edges) if weight is None else choose("weight", weight)
     links = []
     for at, one in enumerate(jax.random.split(key, len(edges))):
-        (pre, post), start = edges[at], weights[at]
+        pre, post = edges[at]
         weight_key, delay_key = jax.random.split(one)
         ends = layers[pre], layers[post]
         which = patterns[at](ends[0].size, ends[1].size, same=pre == post, key=jax.random.fold_in(one, 2))
         shape = which.shape(ends[0].size, ends[1].size)
-        start = _by_senders(shape, ends[1].size) if start is None else start
-        values = start(weight_key, shape, dtype)
+        senders = shape[0] if len(shape) == 2 else max(shape[0] / ends[1].size, 1.0)
+        values = weights[at](senders)(weight_key, shape, dtype)
         links.append(Connection(pre, post, values, delays[at](*ends, which, dtype, key=delay_key), which))
     return Network(layers, links)
 
 
-def _by_senders(shape: tuple[int, ...], post: int) -> Initializer:
-    """The default: with n senders per neuron, weights around 8/n."""
-    senders = shape[0] if len(shape) == 2 else max(shape[0] / post, 1.0)
+def _weights(
+    owner: str,
+    layers: dict[str, Population],
+    edges: Sequence[tuple[str, str]],
+    weight: Initializer | Sequence[Initializer] | None,
+    rate: float | None,
+) -> list[BySenders]:
+    """The initial weights of each connection, given the number of senders per neuron."""
+    if rate is not None and not 0 < rate < math.inf:
+        msg = f"{owner}: `rate` must be the spikes of an input unit per second (Hz), above 0, or None; got {rate}."
+        raise ValueError(msg)
+    if weight is not None:
+        chosen = _one_each(owner, "weight", weight, len(edges), "connection")
+        return [lambda senders, one=one: one for one in chosen]
+    rates = {} if rate is None else _rates(layers, rate)
+    loops = {post for pre, post in edges if pre == post}
+    shares = [1.0 if post not in loops else OWN if pre == post else 1.0 - OWN for pre, post in edges]
+    return [
+        partial(_fluctuating, layers[post], rate or 1.0, rates[pre], share) if pre in rates and post in rates else _once
+        for (pre, post), share in zip(edges, shares, strict=True)
+    ]
+
+
+def _rates(layers: dict[str, Population], rate: float) -> dict[str, Float[ArrayLike, ""]]:
+    """About how often the units of each population fire (Hz): of those with closed forms that may fire repeatedly."""
+    rates: dict[str, Float[ArrayLike, ""]] = {}
+    for name, one in layers.items():
+        if one.neuron is None:
+            rates[name] = rate
+        elif isinstance(one.neuron, AbstractLinearNeuron):
+            hold = concrete(one.neuron.refractory)
+            if not one.neuron.spiking or hold is None or not np.all(np.isinf(hold)):
+                taus = jnp.mean(one.neuron.tau_mem), jnp.mean(one.neuron.tau_syn)
+                rates[name] = expected_rate(xi_for_rate(rate, *taus, lowest=CALM), *taus)
+    return rates
+
+
+def _fluctuating(
+    post: Population, wanted: float, rate: Float[ArrayLike, ""], share: float, senders: float | int
+) -> Initializer:
+    """Weights onto a population that is to fire at the wanted rate, from so many senders of another rate (Hz)."""
+    neuron = linear(post.neuron or LI(), "the builders", "Pass `weight`.")
+    taus = jnp.mean(neuron.tau_mem), jnp.mean(neuron.tau_syn)
+    distance = jnp.mean(neuron.v_threshold - neuron.v_leak) if neuron.spiking else 1.0
+    xi = xi_for_rate(wanted, *taus, lowest=CALM) if neuron.spiking else 1.0
+    return fluctuation_driven(rate, *taus, xi=xi, share=share, senders=senders, distance=distance)
+
+
+def _once(senders: float | int) -> Initializer:
+    """Weights around 8/n, for n senders that fire about once."""
     return normal(8 / senders, 8 / senders)
 
 

@@ -88,7 +88,8 @@ def fluctuation_driven(
         sigma_w^2 = share ((distance - mean) / xi)^2 / (n nu tau_syn^2 / (2 (tau_mem + tau_syn))) - mu_w^2
 
     so that the free membrane has the mean `mean` above rest and the standard deviation `(distance - mean) / xi`. Delays
-    change neither.
+    change neither. Where weights are (pre, post), those onto one neuron have exactly the mean mu_w: otherwise chance
+    alone would make some neurons fire all the time and others never, whatever the number of senders.
 
     Args:
         rate: Expected spikes of each sender per second (Hz).
@@ -129,9 +130,17 @@ def fluctuation_driven(
         wanted = share * ((distance - mean) / xi) ** 2
         variance = wanted * 2 * (tau_mem + tau_syn) / (events * tau_syn**2) - mu**2
         _check_variance(variance, mean, wanted)
-        return jnp.asarray(mu + jnp.sqrt(variance) * jax.random.normal(key, shape, dtype)).astype(dtype)
+        return jnp.asarray(mu + jnp.sqrt(variance) * _balanced(jax.random.normal(key, shape, dtype))).astype(dtype)
 
     return initialize
+
+
+def _balanced(noise: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Noise that adds up to 0 at every receiver, with the variance it had; where senders stand along the first axis."""
+    if noise.ndim != 2 or noise.shape[0] < 2:
+        return noise
+    senders = noise.shape[0]
+    return (noise - jnp.mean(noise, axis=0, keepdims=True)) * math.sqrt(senders / (senders - 1))
 
 
 def expected_rate(
