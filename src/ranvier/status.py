@@ -25,7 +25,8 @@ SYNAPSE = 13
 
 STATUS = {
     0: "all went well",
-    DROPPED: "more spikes than fit: raise max_spikes of the simulator, or let neurons fire less (see stats.dropped)",
+    DROPPED: "more spikes than fit: the network fires a great deal, most often since its weights are too large at the "
+    "start; make them smaller (ranvier.initializers.fluctuation_driven), or else raise max_spikes of the simulator",
     RESET: "v_reset is not below v_threshold for some neuron: it would fire without end; keep the two apart",
     LEAK: "v_leak is not below v_threshold for some neuron: it would start above threshold; keep the two apart",
     WEIGHT: "a weight is not finite: the optimiser has diverged; lower its learning rate or clip the gradient",

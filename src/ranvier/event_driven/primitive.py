@@ -15,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from ranvier._callbacks import handed_on
 from ranvier.event_driven import packing, tables
 from ranvier.event_driven.derivatives import first_order
 from ranvier.event_driven.host import backward_call, forward_call
-from ranvier.event_driven.interrupt import handed_on
 from ranvier.event_driven.plan import Plan
 from ranvier.event_driven.tables import Call, trains_layout
 

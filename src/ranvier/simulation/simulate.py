@@ -2,20 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike
 
-from ranvier._concrete import concrete
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.rules import check
 from ranvier.simulation.arguments import check_kinds
+from ranvier.simulation.refusal import refuse
 from ranvier.simulation.solution import AbstractSimulator, Solution
 from ranvier.simulation.validity import check_record, check_spikes
-from ranvier.status import STATUS
 
 
 def simulate(
@@ -75,7 +73,7 @@ def simulate(
     if not batched:
         status = solution.stats.status
         solution = jax.tree.map(lambda leaf: leaf if leaf is status else leaf[0], solution)
-    return _throw(solution) if throw else solution
+    return refuse(solution) if throw else solution
 
 
 def _by_population(network: Network, spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Spikes]:
@@ -99,17 +97,3 @@ def _by_population(network: Network, spikes: Spikes | Mapping[str, Spikes]) -> d
         msg = "simulate: `spikes` hold an empty batch; pass at least one sample."
         raise ValueError(msg)
     return {name: trains[name] for name in names}
-
-
-def _throw(solution: Solution) -> Solution:
-    """Raise what went wrong: with the numbers where they are known, with a fixed message inside a traced function."""
-    status = concrete(solution.stats.status)
-    if status is None:
-        code = solution.stats.status
-        messages = [f"simulate: {message}." for message in STATUS.values()]
-        return eqx.branched_error_if(solution, jnp.any(code > 0), jnp.max(code), messages)
-    if status.any():
-        dropped = {name: int(np.max(count)) for name, count in solution.stats.dropped.items()}
-        msg = f"simulate: {STATUS[int(status.max())]}. Spikes dropped, worst sample: {dropped}."
-        raise RuntimeError(msg)
-    return solution

@@ -1,14 +1,17 @@
-"""Ctrl-C during a call: a KeyboardInterrupt, not an error about the callback that it struck.
+"""Errors of a callback: raised as themselves where the compiled program was called that called back.
 
-JAX turns whatever a callback raises into an error of its own. So what a signal handler raises inside of one is raised
-again where the callback's program was called: at the first step of Python code outside of it.
+JAX turns whatever a callback raises into an error of its own, of many lines, and prints another. So what is raised
+inside of one is raised again by the first step of Python code outside of it: Ctrl-C is a KeyboardInterrupt, and a
+sentence is all that the user reads.
 """
 
 import contextlib
 import logging
 import sys
+import threading
 from collections.abc import Iterator
 from types import FrameType
+from typing import NoReturn
 
 CALLBACK = "jax._src.callback"
 """The module of the frames between a compiled program and the function that it calls back."""
@@ -21,7 +24,7 @@ def handed_on() -> Iterator[None]:
     That is what is no `Exception`: KeyboardInterrupt, SystemExit and the like. They reach the main thread only.
 
     Example:
-        >>> from ranvier.event_driven.interrupt import handed_on
+        >>> from ranvier._callbacks import handed_on
         >>> with handed_on():
         ...     "the work of a callback"
         'the work of a callback'
@@ -31,8 +34,7 @@ def handed_on() -> Iterator[None]:
     except Exception:
         raise
     except BaseException as error:
-        _raise_outside(error, _caller(sys._getframe()))
-        raise
+        raise_outside(error)
 
 
 def _caller(frame: FrameType | None) -> FrameType | None:
@@ -46,14 +48,15 @@ def _caller(frame: FrameType | None) -> FrameType | None:
     return None
 
 
-def _raise_outside(error: BaseException, caller: FrameType | None) -> None:
-    """Have this thread raise `error` at the first step of Python code after the program that `caller` has called.
+def raise_outside(error: BaseException) -> NoReturn:
+    """Raise `error` here, and in the main thread once more at the first step of Python code outside of the callback.
 
     Until then Python code runs inside of the program's call, where nobody would hear of an error: the rest of the
-    callback, and what cleans up after it. All of it stands above `caller`, whose instruction is still the call.
+    callback, and what cleans up after it. All of it stands above the program's caller, whose instruction is the call.
     """
-    if caller is None:
-        return
+    caller = _caller(sys._getframe())
+    if caller is None or threading.current_thread() is not threading.main_thread():
+        raise error
     before, call, log = sys.getprofile(), caller.f_lasti, logging.getLogger(CALLBACK)
     of_others = lambda record: not (record.exc_info and record.exc_info[1] is error)
 
@@ -65,7 +68,8 @@ def _raise_outside(error: BaseException, caller: FrameType | None) -> None:
         if above is None or caller.f_lasti != call or (frame is caller and event == "return"):
             sys.setprofile(before)
             log.removeFilter(of_others)
-            raise error.with_traceback(None)
+            raise error.with_traceback(None) from None
 
     log.addFilter(of_others)  # JAX would print that its callback failed
     sys.setprofile(watch)
+    raise error

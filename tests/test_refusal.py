@@ -1,0 +1,77 @@
+"""What went wrong with a simulation is one sentence, and the first that a user reads, also inside `jit`."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import pytest
+
+import ranvier as rv
+from ranvier.status import STATUS, WEIGHT
+
+POPULATIONS = {"input": rv.Population(1), "output": rv.Population(1, rv.LIF(10.0, 5.0, refractory=jnp.inf))}
+NET = rv.Network(POPULATIONS, [rv.Connection("input", "output", jnp.full((1, 1), 9.0))])
+TRAIN = rv.Spikes(jnp.array([1.0]), jnp.array([0]))
+SENTENCE = f"simulate: {STATUS[WEIGHT]}."
+SIMULATORS = [rv.EventDriven(), rv.ClockDriven(dt=0.5), rv.FirstSpike()]
+NAMES = ["event-driven", "clock-driven", "first-spike"]
+
+
+def total(weight: jnp.ndarray, simulator: object) -> jnp.ndarray:
+    """A number that depends on the spikes."""
+    network = eqx.tree_at(lambda net: net.connections[0].weight, NET, weight[None, None])
+    time = rv.simulate(network, TRAIN, simulator, t_end=9.0).spikes["output"].time
+    return jnp.sum(jnp.where(jnp.isfinite(time), time, 0.0))
+
+
+def scanned(f: Callable) -> Callable:
+    """The same inside a loop."""
+    return lambda weight: jax.lax.scan(lambda sum_, _: (sum_ + f(weight), None), jnp.zeros(()), None, length=2)[0]
+
+
+def mapped(f: Callable) -> Callable:
+    """The same beside one with which all is well."""
+    return lambda weight: jax.vmap(f)(jnp.stack([jnp.asarray(9.0), weight]))
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS, ids=NAMES)
+@pytest.mark.parametrize("around", [lambda f: f, jax.grad, scanned, mapped], ids=["plain", "grad", "scan", "vmap"])
+def test_the_sentence_under_jit(around: Callable, simulator: object):
+    run = jax.jit(around(lambda weight: total(weight, simulator)))
+    jax.block_until_ready(run(jnp.asarray(8.0)))
+    with pytest.raises(RuntimeError) as told:  # noqa: PT011 - the whole text is compared
+        jax.block_until_ready(run(jnp.asarray(jnp.nan)))
+    text = str(told.value)
+    assert text == SENTENCE or text.rstrip().endswith(SENTENCE)  # the latter from a thread of XLA's
+    assert "filter_jit" not in text
+    jax.block_until_ready(run(jnp.asarray(7.0)))
+
+
+def test_it_is_all_that_is_printed():
+    code = """
+import equinox as eqx, jax, jax.numpy as jnp, ranvier as rv
+net = rv.Network({"i": rv.Population(1), "o": rv.Population(1, rv.LI())}, [rv.Connection("i", "o", jnp.ones((1, 1)))])
+train = rv.Spikes(jnp.array([1.0]), jnp.array([0]))
+@jax.jit
+def run(weight):
+    network = eqx.tree_at(lambda net: net.connections[0].weight, net, weight)
+    return rv.simulate(network, train, rv.ClockDriven(dt=0.5), t_end=2.0, record={"o": [1.0]}).voltages["o"]
+run(jnp.full((1, 1), jnp.nan)).block_until_ready()
+"""
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False).stderr
+    assert len(re.findall("^RuntimeError: ", shown, flags=re.MULTILINE)) == 1
+    assert f"\nRuntimeError: {SENTENCE}\n" in shown
+    assert "INTERNAL" not in shown
+    assert "During handling" not in shown
+
+
+def test_what_does_not_fit_names_the_weights_first_and_the_rate():
+    lively = eqx.tree_at(lambda net: net.members[1].neuron.refractory, NET, jnp.asarray(0.5))
+    lively = eqx.tree_at(lambda net: net.connections[0].weight, lively, jnp.full((1, 1), 40.0))
+    wanted = r"more spikes than fit.*weights are too large.*or else raise max_spikes.*Measured, in the busiest sample: "
+    with pytest.raises(RuntimeError, match=wanted + r"\d+ spikes per neuron of 'output' \(\d+ spikes lost\)"):
+        rv.simulate(lively, TRAIN, rv.EventDriven(max_spikes=2), t_end=30.0)
