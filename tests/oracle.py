@@ -32,6 +32,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 NEVER = math.inf
+TOUCH = 1 + 64 * 2.0**-52  # a peak up to this many thresholds only touches, to rounding
 MAX_EVENTS = 1_000_000  # the model itself has no bound: net excitation without refractory time runs away
 
 PerNeuron = float | Sequence[float]
@@ -162,8 +163,8 @@ class _Neuron:
         """The first float at which the potential has reached the threshold, if nothing arrives before."""
         below = self.time
         reached = self.time + time_to_peak(self.u, self.i, self.tau_mem, self.tau_syn)
-        if reached == NEVER or self.potential(reached) < self.threshold:
-            return NEVER
+        if reached == NEVER or self.potential(reached) < self.threshold * TOUCH:
+            return NEVER  # a peak that only touches the threshold is no spike
         while below < (middle := 0.5 * (below + reached)) < reached:
             if self.potential(middle) < self.threshold:
                 below = middle

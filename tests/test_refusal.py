@@ -43,7 +43,7 @@ def mapped(f: Callable) -> Callable:
 def test_the_sentence_under_jit(around: Callable, simulator: object):
     run = jax.jit(around(lambda weight: total(weight, simulator)))
     jax.block_until_ready(run(jnp.asarray(8.0)))
-    with pytest.raises(RuntimeError) as told:  # noqa: PT011 - the whole text is compared
+    with pytest.raises(RuntimeError) as told:
         jax.block_until_ready(run(jnp.asarray(jnp.nan)))
     text = str(told.value)
     assert text == SENTENCE or text.rstrip().endswith(SENTENCE)  # the latter from a thread of XLA's

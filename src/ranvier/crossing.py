@@ -12,11 +12,28 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, DTypeLike, Float
 
 from ranvier._ruled import active_jvp, ruled
 
 Function = Callable[..., Float[Array, "*shape"]]
+
+
+def touch(dtype: DTypeLike) -> float:
+    """Up to how many thresholds a maximum of the potential only touches it, to rounding: 1 + 64 eps.
+
+    Touching is not crossing: a spike is where the potential meets its threshold while it rises. A maximum of exactly
+    the threshold is none, in every simulator, for such a spike would have no derivative.
+
+    Args:
+        dtype: Type of the potential.
+
+    Example:
+        >>> from ranvier.crossing import touch
+        >>> 0.0 < touch("float64") - 1.0 < 1e-13
+        True
+    """
+    return 1.0 + 64.0 * float(jnp.finfo(dtype).eps)
 
 
 def exact_root(

@@ -19,6 +19,7 @@ from jaxtyping import Array, Bool, Float
 
 from ranvier._exprel import exprel
 from ranvier._ruled import active_jvp, ruled
+from ranvier.crossing import touch
 
 STEPS = 100
 """More than the bisections that any float allows; Newton needs about five."""
@@ -90,6 +91,7 @@ def first_crossing(
 
     Without events u has at most one maximum, so a first crossing is bracketed by 0 and the end, where u has reached
     theta there, or else by 0 and that maximum. None is missed, and each is found to rounding.
+    A maximum that only touches theta is no crossing (`ranvier.crossing.touch`).
 
     Args:
         rates: The neurons' rates.
@@ -104,12 +106,16 @@ def first_crossing(
     """
     (u, i), level = start, jnp.broadcast_to(theta, span.shape)
     may = armed & (i > level) & (span > 0)
-    reached = may & (later[0] >= level)
-    peaks = may & ~reached & (later[1] < later[0])  # u falls at the end: its maximum is inside
+    top_level = level * touch(level.dtype)
+    reached = may & (later[0] >= top_level)
+    # If u falls at the end, its maximum is inside; if it ends within a rounding of theta, its maximum decides too.
+    peaks = may & ~reached & ((later[1] < later[0]) | (later[0] >= level))
 
     def solve() -> tuple[Bool[Array, "batch size"], Lanes]:
-        top = jnp.where(peaks, jnp.minimum(rates.peak(u, i), span), span)
-        crosses = reached | (peaks & (rates.after(u, i, top)[0] >= level))
+        peak = jnp.where(peaks, rates.peak(u, i), span)
+        top, bounded = jnp.minimum(peak, span), jnp.isfinite(peak)
+        highest = rates.after(u, i, jnp.where(bounded, peak, span))[0]
+        crosses = reached | (peaks & (~bounded | (highest >= top_level)))
         # Neurons that do not cross solve u = 0, I = 2, theta = 0 instead, whose root is 0.
         parts = (jnp.where(crosses, *pair) for pair in ((u, 0.0), (i, 2.0), (level, 0.0), (top, 0.0)))
         return crosses, jnp.where(crosses, _bracketed_root(rates, *parts), 0.0)

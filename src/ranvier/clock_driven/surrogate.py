@@ -29,6 +29,7 @@ from ranvier._ruled import first_order, ruled
 from ranvier.clock_driven.blocks import Checkpoints, scan_in_blocks
 from ranvier.clock_driven.delay_lines import Waiting, delay_line
 from ranvier.clock_driven.taps import AbstractTaps
+from ranvier.crossing import touch
 from ranvier.dense import dense
 from ranvier.events import Spikes
 from ranvier.network import Network
@@ -152,7 +153,7 @@ def _advance(
     if not spiking:
         return State(u, current, state.held, state.late), jnp.zeros_like(u), None
     u = u + jnp.clip(state.held, 0.0, 1.0) * (membrane.rho - u)
-    spikes = rules.surrogate(u - membrane.theta)
+    spikes = rules.surrogate(u - membrane.theta * touch(u.dtype))
     fired = lax.stop_gradient(spikes) > 0
     cause = fired.astype(u.dtype) if rules.detach_reset else spikes
     rise = jnp.where(fired, u - state.u, 1.0)  # above 0 at a spike: u starts below threshold

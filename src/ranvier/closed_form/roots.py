@@ -17,6 +17,7 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from ranvier._exprel import exprel
+from ranvier.crossing import touch
 
 STEPS = 8
 """Steps of `implicit`: convergence is cubic, and two of them are enough away from a grazing spike."""
@@ -82,7 +83,7 @@ def peak(start: Start) -> Float[Array, "*shape"]:
 
 
 def reaches(start: Start, span: Float[Array, "*shape"]) -> Bool[Array, "*shape"]:
-    """Whether u meets theta within `span` ms.
+    """Whether u meets theta within `span` ms; a maximum that only touches it does not (`ranvier.crossing.touch`).
 
     Example:
         >>> import jax.numpy as jnp
@@ -95,7 +96,8 @@ def reaches(start: Start, span: Float[Array, "*shape"]) -> Bool[Array, "*shape"]
     high = jnp.minimum(span, peak(safe))
     finite = jnp.isfinite(high)
     top = jnp.where(finite, potential(safe, jnp.where(finite, high, 0.0)), 0.0)
-    return may & (span > 0.0) & (top >= start.theta)
+    level = jnp.where(high < span, start.theta * touch(top.dtype), start.theta)
+    return may & (span > 0.0) & (top >= level)
 
 
 def equal(start: Start) -> Float[Array, "*shape"]:

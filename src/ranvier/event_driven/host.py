@@ -19,8 +19,9 @@ import numpy as np
 from ranvier.event_driven import tables
 from ranvier.event_driven.kernels.cpu import arrays, entry
 from ranvier.event_driven.kernels.cpu.lanes import LANES
-from ranvier.event_driven.plan import Plan, window_length
+from ranvier.event_driven.plan import MOST_WINDOWS, Plan, window_length
 from ranvier.event_driven.tables import Call, Prepared
+from ranvier.status import DROPPED, NOT_FINITE, RING, WINDOWS
 
 CHUNKS = 8
 """Backward, a batch is cut into at most this many chunks, each with gradient sums of its own."""
@@ -31,14 +32,14 @@ class _Last(NamedTuple):
 
     plan: Plan
     numbers: bytes
-    ready: Prepared
+    ready: Prepared | int
 
 
 _latest: list[_Last] = []
 
 
-def prepare(plan: Plan, call: Call) -> Prepared:
-    """The kernel's arrays of a network that keeps the rules; taken from the latest call if nothing changed.
+def prepare(plan: Plan, call: Call) -> Prepared | int:
+    """The kernel's arrays of a network that keeps the rules, or a status; the latest call's if nothing changed.
 
     So a backward pass finds the tables of its forward pass.
     """
@@ -51,21 +52,19 @@ def prepare(plan: Plan, call: Call) -> Prepared:
     return ready
 
 
-def _build(plan: Plan, call: Call) -> Prepared:
+def _build(plan: Plan, call: Call) -> Prepared | int:
     wiring, membranes = tables.wiring(plan), tables.membranes(plan, call)
     weight, delay = (np.concatenate([array.reshape(-1) for array in group]) for group in (call.weights, call.delays))
     shortest = float(min(membranes.rate_mem.min(), membranes.rate_syn.min()))  # rates come later: time constants still
     synapses = tables.synapses(plan, weight)
     window = window_length(plan.longest_window, shortest, plan.dtype)
     windows = max(1, math.ceil(plan.t_end / window))
+    if windows > MOST_WINDOWS:
+        return WINDOWS
     entry.tabulate(wiring, membranes, delay, tables.lowest(plan), window, windows, synapses)
     span = int(synapses.longest.max(initial=0)) + 2
     if LANES * span * membranes.theta.size >= 2**31:
-        msg = (
-            f"{membranes.theta.size} neurons with delays of up to {span - 2} windows of {window} ms do not "
-            "fit a ring of 2^31 numbers; use a longer window, shorter delays, or fewer neurons."
-        )
-        raise ValueError(msg)
+        return RING
     margin = 1e-10 if plan.dtype == "float64" else 1e-5
     clock = arrays.Clock(window, windows, plan.t_end - (windows - 1) * window, span, margin)
     return Prepared(wiring, synapses, membranes, clock)
@@ -83,10 +82,12 @@ def forward_call(plan: Plan, call: Call, trains: arrays.Trains) -> tuple[arrays.
     if status != 0:
         return output, status
     ready = prepare(plan, call)
+    if isinstance(ready, int):
+        return output, ready
     inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
     rest, taken = (record, inputs, trains, output, plan.parts.max_inverse_slope), np.zeros(2, np.intp)
     _share(plan, batch, taken, lambda: entry.forward(*ready, *rest, taken))
-    return output, 1 if output.dropped.any() else 9 if output.broken.any() else 0
+    return output, DROPPED if output.dropped.any() else NOT_FINITE if output.broken.any() else 0
 
 
 def backward_call(
@@ -104,9 +105,9 @@ def backward_call(
         presence: dL/d(presence of a spike) by place; without places if the derivative is exact.
         timed: Whether the gradient of input times is wanted; if not, there is none.
     """
-    if call.status[0][0] != 0:
+    ready = prepare(plan, call) if call.status[0][0] == 0 else int(call.status[0][0])
+    if isinstance(ready, int):
         return tables.nan_gradient(plan, call, timed)
-    ready = prepare(plan, call)
     inputs, record = tables.inputs(call), tables.record(plan, call, ready.clock.window, ready.clock.windows)
     chunks, taken = min(CHUNKS, direct.shape[0]), np.zeros(2, np.intp)
     sums = tables.gradient_sums(plan, ready, chunks)

@@ -14,6 +14,9 @@ from ranvier.gradients import Parts
 from ranvier.graph import cycle_limit
 from ranvier.network import Network
 
+MOST_WINDOWS = 2**22
+"""Into so many windows a simulation is cut at most: beyond, a mistake in a time constant is likelier than patience."""
+
 SAFE = {"float32": 2.0, "float64": 8.0}
 """Largest window in units of the smallest time constant: beyond, e^{f/tau} costs digits."""
 

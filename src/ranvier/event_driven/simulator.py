@@ -7,11 +7,13 @@ from typing import cast
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
+from ranvier._concrete import concrete
 from ranvier.dense import Link, dense
 from ranvier.event_driven.derivatives import reverse_mode
-from ranvier.event_driven.plan import Plan, longest_window
+from ranvier.event_driven.plan import MOST_WINDOWS, SAFE, Plan, longest_window
 from ranvier.event_driven.primitive import Result, event_driven
 from ranvier.event_driven.tables import Call
 from ranvier.events import Spikes
@@ -30,10 +32,22 @@ class EventDriven(AbstractSimulator):
 
     Time is cut into windows. Neurons that cannot reach threshold in a window are advanced by the closed-form flow of
     all that arrives in it; the others event by event, every threshold crossing found to rounding. Results do not
-    depend on the window. Differentiable: weights, delays, v_threshold, v_reset, v_leak, refractory times, input spike
-    times, recorded potentials. In float64 spike times are exact to rounding; in float32 they are within 1e-4 ms and
-    gradients within 1e-3 of float64. Cost: about events + neurons x windows; per-neuron time constants take a slower
-    path.
+    depend on the window, but for a potential that touches its threshold to rounding (`ranvier.crossing.touch`): there
+    the last digit decides whether it fires. Differentiable: weights, delays, v_threshold, v_reset, v_leak, refractory
+    times, input spike times, recorded potentials; once, in reverse mode.
+
+    In float64 spike times are exact to rounding. In float32 they are mostly within 1e-4 ms, or half a unit in the last
+    place of the time where that is more (3e-5 ms at 500 ms, 4e-3 ms at 1e5 ms), and gradients within 1e-3; a spike that
+    nearly grazes its threshold may be further off, appear or vanish. Cost: about events + neurons x windows, without
+    the windows in which nothing can happen; per-neuron time constants take a slower path.
+
+    Limits: time constants and delays are below 1e9 ms. A neuron without leak is one with a large tau_mem and weights
+    scaled with it: of an event of weight w, u gains w tau_syn/tau_mem. So `LIF(1e8, tau_syn)` with weights times
+    1e8/tau_syn adds weights up, and leaks 1e-8 of u in a ms. A window is at most 8 (float32: 2) times the shortest time
+    constant, and t_end at most 2^22 windows.
+
+    Ctrl-C during a call is a KeyboardInterrupt: at once where XLA has called back from the main thread, which it mostly
+    does, else when the compiled program is done.
 
     Args:
         max_spikes: Spikes for which there is room, per neuron of each population, shared by the population. What
@@ -87,6 +101,7 @@ class EventDriven(AbstractSimulator):
         record: dict[str, Float[Array, "batch times"]],
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
+        _check_windows(network, t_end)
         return _run(self, network, spikes, record, t_end)
 
     def plan(
@@ -142,6 +157,25 @@ def _run(
     call = jax.tree.map(reverse_mode, _call(plan, network, links, spikes, record, status))
     result = event_driven(plan, call)
     return _solution(plan, network, links, spikes, cast(Result, result))
+
+
+def _check_windows(network: Network, t_end: float) -> None:
+    """Refuse time constants that would take more windows than there may be, where they are known."""
+    for name in network.neurons:
+        neuron = _linear(network, name)
+        for field in ("tau_mem", "tau_syn"):
+            known = concrete(getattr(neuron, field))
+            if known is None or not np.all(known > 0.0):
+                continue
+            shortest = float(known.min())
+            windows = t_end / (SAFE[str(jnp.dtype(network.dtype))] * shortest)
+            if windows > MOST_WINDOWS:
+                msg = (
+                    f"EventDriven: `{field}` of {name!r} is {shortest:g} ms, and t_end {t_end:g} ms would be "
+                    f"{windows:.2g} windows of a few such times; at most {MOST_WINDOWS:,} are simulated. Are all times "
+                    "in ms? Take a longer time constant or a shorter t_end."
+                )
+                raise ValueError(msg)
 
 
 def _linear(network: Network, name: str) -> AbstractLinearNeuron:

@@ -45,7 +45,7 @@ def refuse(solution: Solution) -> Solution:
 def _unless(values: tuple[Array, ...], code: Int[Array, ""]) -> tuple[Array, ...]:
     """The values if `code` is 0, else an error when it is known."""
 
-    def tell(code: np.ndarray) -> tuple[np.ndarray, ...]:
+    def tell(code: Int[Array, ""]) -> tuple[np.ndarray, ...]:
         raise_outside(RuntimeError(_sentence(int(code))))
 
     kinds = tuple(jax.ShapeDtypeStruct(value.shape, value.dtype) for value in values)
