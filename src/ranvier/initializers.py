@@ -121,13 +121,15 @@ def fluctuation_driven(
     for name, value in positive.items():
         _check_positive("fluctuation_driven", name, value)
 
+    above = jnp.asarray(distance) - mean
+
     def initialize(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "*shape"]:
         if senders is None and len(shape) != 2:
             msg = f"fluctuation_driven: weights of shape {shape} need `senders`, the number of senders per neuron."
             raise ValueError(msg)
         events = (shape[0] if senders is None else senders) * jnp.asarray(rate, dtype) / 1000  # per ms
         mu = share * mean / (events * tau_syn)
-        wanted = share * ((distance - mean) / xi) ** 2
+        wanted = share * (above / xi) ** 2
         variance = wanted * 2 * (tau_mem + tau_syn) / (events * tau_syn**2) - mu**2
         _check_variance(variance, mean, wanted)
         return jnp.asarray(mu + jnp.sqrt(variance) * _balanced(jax.random.normal(key, shape, dtype))).astype(dtype)

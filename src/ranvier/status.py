@@ -47,8 +47,8 @@ STATUS = {
     "input units",
     SYNAPSE: "a pattern names a neuron outside its population, or the same synapse twice: each pair (pre, post) may "
     "stand once",
-    WINDOWS: "EventDriven would cut t_end into more than 2^22 windows, each at most 8 (float32: 2) times the shortest time "
-    "constant and no longer than the shortest delay around a cycle: make these longer, or t_end shorter",
+    WINDOWS: "EventDriven would cut t_end into more than 2^22 windows, each at most 8 (float32: 2) times the shortest "
+    "time constant and no longer than the shortest delay around a cycle: make these longer, or t_end shorter",
     RING: "the delays are too many windows long for so many neurons in EventDriven: take a longer window, shorter "
     "delays, or fewer neurons",
 }

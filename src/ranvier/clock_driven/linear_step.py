@@ -7,7 +7,7 @@ step. Times are offsets from its start, so that nothing is lost to rounding late
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -130,9 +130,10 @@ def _tangent(
     found = jax.tree.map(lambda leaf: checkpoint_name(leaf, KEPT), result[0])
 
     def tangent() -> tuple[Lanes, Lanes, Emitted]:
-        given = (way, found) if parts.scale == 0 else first_order((way, found), SECOND)
-        return active_jvp(through(*given, parts), given[0], moves)
+        start, there = (way, found) if parts.scale == 0 else first_order((way, found), SECOND)
+        return active_jvp(through(start, there, parts), start, moves)
 
     # Its coefficients are computed in the backward pass, from what entered the step.
     u, i, spikes = jax.checkpoint(tangent, prevent_cse=False)()
-    return Found(u, i, spikes.offset, still(found.taken), still(found.lost)), spikes
+    counts: Any = still(found.taken), still(found.lost)
+    return Found(u, i, spikes.offset, *counts), spikes
