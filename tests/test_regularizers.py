@@ -312,6 +312,54 @@ def test_bounds_refuse_an_exact_derivative_and_name_alternatives(term: CountUppe
     jax.grad(watched, has_aux=True)(learn)  # only looked at
 
 
+SURROGATE = rv.ClockDriven(dt=0.5, spike=rv.surrogates.superspike(beta=5.0))
+ESTIMATES = {"the value of a spike": rv.EventDriven(gradient=rv.SpikeValue()), "a surrogate": SURROGATE}
+
+
+@pytest.mark.parametrize("name", ESTIMATES)
+def test_bounds_keep_spike_counts_between_them_where_counts_have_a_gradient(name: str):
+    """From too many spikes to at most six on average, then back up to at least four for each neuron."""
+    weight = rv.initializers.uniform(1.6, 2.0)
+    start = rv.feedforward([10, 5], neuron=rv.LIF(), weight=weight, key=jax.random.key(1))
+    spikes = rv.Spikes(np.linspace(0.0, 30.0, 40), np.arange(40) % 10)
+    learn, fixed = rv.partition(start, "weight")
+    solve = lambda learn: rv.simulate(rv.combine(learn, fixed), spikes, ESTIMATES[name], t_end=40.0)
+    count = lambda learn: np.asarray(rv.spike_count(solve(learn).spikes["output"]))
+    assert count(learn).mean() > 8
+    for bound in (CountUpperBound("output", 6.0, strength=1.0), CountLowerBound("output", 9.0, strength=1.0)):
+        slope = jax.jit(jax.grad(lambda learn, bound=bound: bound(solve(learn))))
+        for _ in range(100):
+            learn = jax.tree.map(lambda value, gradient: value - 0.02 * jnp.sign(gradient), learn, slope(learn))
+        if isinstance(bound, CountUpperBound):
+            assert count(learn).mean() <= 6.5
+    assert count(learn).min() >= 8
+
+
+def test_a_surrogate_sees_the_spikes_that_a_silent_neuron_missed():
+    """The gradient of a count is the sum of the surrogate's bumps along the way, with or without a spike."""
+    net = rv.feedforward([1, 1], neuron=rv.LIF(), weight=rv.initializers.constant(0.5), key=jax.random.key(0))
+    spikes, learn, fixed = rv.Spikes([1.0], [0]), *rv.partition(net, "weight")
+
+    def count(learn: rv.Network) -> jax.Array:
+        solution = rv.simulate(rv.combine(learn, fixed), spikes, SURROGATE, t_end=20.0)
+        return rv.spike_count(solution.spikes["output"])[0]
+
+    def bumps(learn: rv.Network) -> jax.Array:
+        """Without a spike the potentials at the ends of the steps are those of a plain simulation."""
+        solution = rv.simulate(rv.combine(learn, fixed), spikes, SURROGATE, t_end=20.0, record={"output": ENDS})
+        return jnp.sum(SURROGATE.spike(solution.voltages["output"][:, 0] - 1.0))
+
+    value, gradient = jax.value_and_grad(count)(learn)
+    assert float(value) == 0.0
+    wanted = jax.grad(bumps)(learn).connections[0].weight
+    assert float(wanted) > 0.01
+    np.testing.assert_allclose(gradient.connections[0].weight, wanted, rtol=1e-9)
+
+
+ENDS = np.arange(0.5, 20.25, 0.5)
+"""Ends of the steps of `SURROGATE`."""
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

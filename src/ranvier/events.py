@@ -30,7 +30,9 @@ class Spikes(eqx.Module):
         unit: Index of the neuron of each spike, -1 where there is none; same shape; kept as 32-bit integers.
         size: Number of units of the population, where known; `simulate` and the encoders say it.
         presence: 1 for each spike and 0 for each free place; same shape. Simulators give it where their gradient sees
-            spikes appear and vanish (`ranvier.SpikeValue`): its gradient is what each spike is worth.
+            spikes appear and vanish (`ranvier.SpikeValue`, surrogates): its gradient is what each spike is worth.
+        missed: 0 for each unit, shape (size,) or (batch, size): its gradient is what spikes would be worth that were not
+            fired, where a simulator sees them (surrogates).
 
     Raises:
         ValueError: the shapes differ, `time` is not floating or `unit` not integer, a unit is beyond 32 bits or does
@@ -46,6 +48,7 @@ class Spikes(eqx.Module):
     unit: Int[Array, "*batch n"]
     size: int | None = eqx.field(static=True)
     presence: Float[Array, "*batch n"] | None = None
+    missed: Float[Array, "*batch size"] | None = None
 
     def __init__(
         self,
@@ -54,11 +57,12 @@ class Spikes(eqx.Module):
         size: int | None = None,
         *,
         presence: Float[Array, "*batch n"] | None = None,
+        missed: Float[Array, "*batch size"] | None = None,
     ):
         self.time = jnp.asarray(time)
         self.unit = as_units(unit)
         self.size = size if size is None else int(size)
-        self.presence = presence
+        self.presence, self.missed = presence, missed
         if not jnp.issubdtype(self.time.dtype, jnp.floating):
             msg = f"Spikes: `time` must be floating-point (ms); got {self.time.dtype}. Pass floats such as 2.0."
             raise ValueError(msg)
@@ -193,7 +197,7 @@ class Spikes(eqx.Module):
             >>> rv.first_spike(rv.Spikes([1.0], [2]).with_size(3)).tolist()
             [inf, inf, 1.0]
         """
-        return Spikes(self.time, self.unit, size, presence=self.presence)
+        return Spikes(self.time, self.unit, size, presence=self.presence, missed=self.missed)
 
     def crop(self, start: Float[ArrayLike, ""], end: Float[ArrayLike, ""]) -> "Spikes":
         """The spikes with `start <= t < end`. Times stay as they are; `shift(-start)` counts them from `start`.
@@ -235,7 +239,7 @@ class Spikes(eqx.Module):
             >>> rv.Spikes([1.0, 2.0], [0, 1]).shift(0.5).time.tolist()
             [1.5, 2.5]
         """
-        return Spikes(self.time + by, self.unit, self.size, presence=self.presence)
+        return Spikes(self.time + by, self.unit, self.size, presence=self.presence, missed=self.missed)
 
     @staticmethod
     def concatenate(trains: Sequence["Spikes"]) -> "Spikes":
@@ -332,8 +336,9 @@ def first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
 def spike_count(spikes: Spikes) -> Float[Array, "*batch size"]:
     """Number of spikes of each neuron, as a float: the sum of their `presence`.
 
-    Differentiable where the simulator's gradient sees spikes appear and vanish: `EventDriven(gradient=SpikeValue())`.
-    With exact derivatives it would be 0 everywhere, and to differentiate it raises.
+    Differentiable where the simulator's gradient sees spikes appear and vanish: `EventDriven(gradient=SpikeValue())`,
+    or a surrogate, whose gradient also sees the spikes that a neuron missed. With exact derivatives it would be 0
+    everywhere, and to differentiate it raises.
 
     Args:
         spikes: Spikes of one population; shape (n,) or (batch, n).
@@ -355,7 +360,8 @@ def spike_count(spikes: Spikes) -> Float[Array, "*batch size"]:
         return jax.vmap(spike_count)(spikes)
     unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size)
     present = counted_only(spikes.time) if spikes.presence is None else spikes.presence
-    return jnp.zeros(size, present.dtype).at[unit].add(present, mode="drop")
+    start = jnp.zeros(size, present.dtype) if spikes.missed is None else spikes.missed
+    return start.at[unit].add(present, mode="drop")
 
 
 def known_size(spikes: Spikes, owner: str) -> int:

@@ -79,10 +79,11 @@ class State(NamedTuple):
 
 
 class Trace(NamedTuple):
-    """A population in all steps: spike times (ms), inf for none; and for potentials, where wanted, u, I and `held`
-    at the start of each step, after arrivals."""
+    """A population in all steps: spike times (ms), inf for none, and the spikes themselves, 0 or 1 with their surrogate
+    derivative; and for potentials, where wanted, u, I and `held` at the start of each step, after arrivals."""
 
     times: Float[Array, "steps batch size"] | None
+    fired: Float[Array, "steps batch size"] | None
     start: State | None
 
 
@@ -131,9 +132,9 @@ def simulate_on_grid(
         states, spikes, traces = {}, {}, {}
         for name, state in carry.states.items():
             begun = state._replace(current=state.current + due[name])
-            states[name], fired, times = _advance(membranes[name], begun, now, rules, neurons[name].spiking)
-            spikes |= {name: fired} if neurons[name].spiking else {}
-            traces[name] = Trace(times, begun if name in recorded else None)
+            states[name], sends, times, fired = _advance(membranes[name], begun, now, rules, neurons[name].spiking)
+            spikes |= {name: sends} if neurons[name].spiking else {}
+            traces[name] = Trace(times, fired, begun if name in recorded else None)
         return Carry(states, spikes, waiting), traces
 
     blocks, every = rules.checkpoint.blocks(rules.steps)
@@ -146,12 +147,12 @@ def simulate_on_grid(
 
 def _advance(
     membrane: Membrane, state: State, now: Float[Array, ""], rules: Rules, spiking: bool
-) -> tuple[State, Float[Array, "batch size"], Float[Array, "batch size"] | None]:
-    """One population through a step: its state, what it sends at the end, and the times of its spikes."""
+) -> tuple[State, Float[Array, "batch size"], Float[Array, "batch size"] | None, Float[Array, "batch size"] | None]:
+    """One population through a step: its state, what it sends at the end, the times of its spikes, and these."""
     u = membrane.decay * state.u + membrane.kappa * state.current
     current = membrane.decay_syn * state.current
     if not spiking:
-        return State(u, current, state.held, state.late), jnp.zeros_like(u), None
+        return State(u, current, state.held, state.late), jnp.zeros_like(u), None, None
     u = u + jnp.clip(state.held, 0.0, 1.0) * (membrane.rho - u)
     spikes = rules.surrogate(u - membrane.theta * touch(u.dtype))
     fired = lax.stop_gradient(spikes) > 0
@@ -165,7 +166,7 @@ def _advance(
     restart = membrane.rho + free * (onwards - membrane.rho)
     held = jnp.where(fired, jnp.maximum(membrane.refractory - rest, 0.0), jnp.maximum(state.held - 1.0, 0.0))
     after = State(u - cause * (u - restart), current, held, spikes * rest)
-    return after, spikes * (1.0 + rest) - state.late, times
+    return after, spikes * (1.0 + rest) - state.late, times, spikes
 
 
 def _share(args: tuple[Array, Array], share: Array, tangents: tuple[Any, Any]) -> Any:
@@ -208,24 +209,32 @@ def on_grid(train: Spikes, size: int, rules: Rules, dtype: DTypeLike) -> Float[A
     return shared.at[row + 1, sample, train.unit].add(at - first, mode="drop")
 
 
-def in_time_order(times: Float[Array, "steps batch size"], room: int, t_end: float) -> Spikes:
+def in_time_order(
+    times: Float[Array, "steps batch size"], fired: Float[Array, "steps batch size"], room: int, t_end: float
+) -> Spikes:
     """The first `room` spikes of each sample, sorted and padded; those after `t_end` do not count.
 
     Args:
         times: Spike time of each neuron in each step, inf for none.
+        fired: 1 where there is one, 0 where there is none, with the surrogate's derivative at both.
         room: Length of the result.
         t_end: End of the simulation (ms), which the last step may go beyond.
     """
     steps, batch, size = times.shape
-    flat = jnp.moveaxis(times, 1, 0).reshape(batch, steps * size)
+    by_sample = lambda values: jnp.moveaxis(values, 1, 0).reshape(batch, steps * size)
+    padded = lambda values, free: jnp.concatenate([values, jnp.full((batch, 1), free, values.dtype)], axis=1)
+    flat = by_sample(times)
     flat = jnp.where(flat <= t_end, flat, jnp.inf)
     count = jnp.cumsum(jnp.isfinite(flat), axis=1, dtype=jnp.int32)
     wanted = jnp.arange(1, room + 1, dtype=jnp.int32)
     place = jax.vmap(lambda one: jnp.searchsorted(one, wanted))(count)
-    found = jnp.concatenate([flat, jnp.full((batch, 1), jnp.inf, flat.dtype)], axis=1)
-    time = jnp.take_along_axis(found, place, axis=1)
+    time = jnp.take_along_axis(padded(flat, jnp.inf), place, axis=1)
+    presence = jnp.take_along_axis(padded(by_sample(fired), 0.0), place, axis=1)
     unit = jnp.where(jnp.isfinite(time), place % size, -1).astype(jnp.int32)
-    return Spikes(*lax.sort((time, unit), dimension=1, num_keys=1), size=size)
+    time, unit, presence = lax.sort((time, unit, presence), dimension=1, num_keys=1)
+    missed = jnp.sum(jnp.where(times <= t_end, 0.0, fired), axis=0)
+    missed = missed - lax.stop_gradient(missed)  # 0, with a gradient
+    return Spikes(time, unit, size, presence=presence, missed=missed)
 
 
 def potentials(

@@ -97,14 +97,15 @@ def _run(
     trains = {name: on_grid(train, network.size(name), rules, dtype) for name, train in spikes.items()}
     traces = simulate_on_grid(network, trains, frozenset(record), rules)
     times = {name: trace.times for name, trace in traces.items() if trace.times is not None}
-    found = {name: in_time_order(one, max_spikes * one.shape[2], t_end) for name, one in times.items()}
+    fired = {name: trace.fired for name, trace in traces.items() if trace.fired is not None}
+    found = {name: in_time_order(one, fired[name], max_spikes * one.shape[2], t_end) for name, one in times.items()}
     starts = {name: trace.start for name, trace in traces.items() if trace.start is not None}
     voltages = {name: potentials(start, linear(network.neurons[name], "ClockDriven", ""), record[name], rules)
                 for name, start in starts.items()}  # fmt: skip
     count = lambda times: jnp.sum(lax.stop_gradient(times) <= t_end, axis=(0, 2), dtype=jnp.int32)
-    fired = {name: count(one) for name, one in times.items()}
+    counts = {name: count(one) for name, one in times.items()}
     finite = [jnp.isfinite(voltage).all() for voltage in voltages.values()]
-    state = _Counted(fired, found, jnp.all(jnp.array([True, *finite])))
+    state = _Counted(counts, found, jnp.all(jnp.array([True, *finite])))
     status = argument_status(network, spikes, t_end, record)
     return Solution(found, voltages, _stats(network, spikes, state, t_end, status))
 
