@@ -100,7 +100,7 @@ def first_order(value: Any, message: str) -> Any:
     return ruled(lambda value: value, refuse, value)
 
 
-def still(leaf: Any) -> SymbolicZero:
+def still(leaf: Any) -> Any:
     """The tangent of an array that does not move."""
     return SymbolicZero(jax.typeof(leaf).to_tangent_aval())
 
