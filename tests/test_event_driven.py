@@ -189,7 +189,7 @@ def test_counters_say_what_happened(seed: int):
 def test_spikes_that_do_not_fit_are_counted_and_raised():
     case = networks.draw(0)
     small = rv.EventDriven(max_spikes=1)
-    with pytest.raises(RuntimeError, match=r"more spikes than fit.*max_spikes.*'hidden': \d+"):
+    with pytest.raises(RuntimeError, match=r"more spikes than fit.*max_spikes.*\d+ spikes per neuron of 'hidden'"):
         run(case, small)
     stats = run(case, small, throw=False).stats
     assert int(stats.status) == 1

@@ -46,7 +46,7 @@ def test_what_lies_deeper_has_a_path_too():
         condition=lambda state, parameters: state[0] - 1.0,
         initial=[0.0],
         parameters={"tau": 10.0, "gain": 1.0},
-        synapse=rv.AlphaCurrent(3.0),
+        synapse=rv.synapses.AlphaCurrent(3.0),
     )
     net = rv.feedforward([2, 3], neuron=neuron, key=KEY)
     assert chosen(net, "output.parameters.gain") == {"output.parameters.gain"}

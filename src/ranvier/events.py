@@ -31,8 +31,8 @@ class Spikes(eqx.Module):
         size: Number of units of the population, where known; `simulate` and the encoders say it.
         presence: 1 for each spike and 0 for each free place; same shape. Simulators give it where their gradient sees
             spikes appear and vanish (`ranvier.SpikeValue`, surrogates): its gradient is what each spike is worth.
-        missed: 0 for each unit, shape (size,) or (batch, size): its gradient is what spikes would be worth that were not
-            fired, where a simulator sees them (surrogates).
+        missed: 0 for each unit, shape (size,) or (batch, size): its gradient is what spikes would be worth that were
+            not fired, where a simulator sees them (surrogates).
 
     Raises:
         ValueError: the shapes differ, `time` is not floating or `unit` not integer, a unit is beyond 32 bits or does
