@@ -41,7 +41,7 @@ def quiet_until(wiring: Wiring, membranes: Membranes, clock: Clock, record: Reco
             at = first + np.searchsorted(record.window[b, first:last], k)
             if at < last:
                 until = min(until, np.int64(record.window[b, at]))
-    if until > k + 1:
+    if until > k:
         until = at_rest(until, k, state.current, state.held_window, membranes.theta)
     return max(until, k)
 
