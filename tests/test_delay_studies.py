@@ -105,7 +105,7 @@ def test_weights_that_do_not_learn_stay(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_an_epoch_that_cannot_be_trusted_is_counted_and_never_chosen():
-    wild = dataclasses.replace(FAST, weight_mean=1e38, weight_std=1e38)
+    wild = dataclasses.replace(FAST, weight_lr=1e38)
     trained = train_case(Case("axonal", 3), [(wild, 0), (FAST, 0)], epochs=2)
     assert trained.untrusted.tolist() == [2, 0]
     assert trained.epoch[0] == 0

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 import pytest
 
 import ranvier as rv
@@ -23,7 +24,7 @@ from ranvier.lab.listing import listing
 from ranvier.lab.ranges import SettingError
 from ranvier.lab.settings import change, everywhere, settings, values
 from ranvier.selection import partition
-from ranvier.train import RunError, RunFolder
+from ranvier.train import Dataset, RunError, RunFolder, evaluate
 
 TASKS = tuple(listing("tasks"))
 
@@ -120,6 +121,27 @@ def test_parts_check_themselves():
         methods.ClockDriven(dt=0.0)
     with pytest.raises(SettingError, match="patience must be at least 1, or none; got 0"):
         training.Training(patience=0)
+
+
+BEFORE = {
+    ("yin-yang", "none"): 0.043088169991970064,
+    ("yin-yang", "axonal"): 0.03986708521842956,
+    ("yin-yang", "dendritic"): 0.06496888672052592,
+    ("yin-yang", "synaptic"): 0.04638890825212002,
+    ("temporal-order", ""): 1.902488112449646,
+}
+"""Losses of untrained networks, seed 3, from the code before experiments were put together from parts."""
+
+
+@pytest.mark.parametrize(("name", "delay"), BEFORE)
+def test_networks_start_as_they_did_before_there_were_parts(name: str, delay: str):
+    made = experiment(name, seed=3, **({"delay": delay} if delay else {}))
+    data = made.data().validation
+    if name == "yin-yang":
+        feature = np.random.default_rng(0).random((50, 4))
+        data = Dataset(made.encode(feature), np.arange(50) % 3, classes=3)
+    loss = evaluate(made.network(), data, made.recipe(50))["loss"]
+    assert loss == pytest.approx(BEFORE[name, delay], rel=1e-5)
 
 
 # Layers --------------------------------------------------------------------------------------------------------------

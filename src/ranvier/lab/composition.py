@@ -90,10 +90,10 @@ class Experiment:
         return change(self, given)
 
     def describe(self) -> dict[str, Any]:
-        """All settings, as JSON knows them, and what the parts are that cannot be chosen."""
+        """All settings, as JSON knows them, and what the parts are that cannot be chosen; what decides more comes first."""
         parts = {name: type(getattr(self, name)).__name__ for name in ("task", "model")}
         plain = {name: str(value) if value in (math.inf, -math.inf) else value for name, value in values(self).items()}
-        return {"name": self.name, **parts, **plain}
+        return {"name": self.name, **parts, **self.choices, **plain}
 
     @property
     def choices(self) -> dict[str, str]:
