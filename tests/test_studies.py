@@ -62,10 +62,12 @@ def test_rows_and_delays_are_aligned():
     by_row = np.asarray(value).reshape(-1, 4, 5)
     assert np.array_equal(by_row, np.broadcast_to(by_row[:, :, :1], by_row.shape))
     np.testing.assert_allclose(by_row[:, 0, 0] + by_row[:, 2, 0], 1.0, atol=1e-6)
-    delay = build_network(protocol, 3).connections[0].delay
-    assert isinstance(delay, SharedDelay)
-    assert len(np.unique(delay())) == 4
-    assert np.array_equal(np.asarray(delay()).reshape(4, 5), np.repeat(delay()[::5], 5, axis=1))
+    network = build_network(protocol, 3)
+    link = network.connections[0]
+    assert isinstance(link.delay, SharedDelay)
+    delay = np.asarray(network.delay(link))
+    assert len(np.unique(delay)) == 4
+    assert np.array_equal(delay.reshape(4, 5), np.repeat(delay[::5], 5, axis=1))
     assert protocol.parameters == sum(
         leaf.size for leaf in jax.tree.leaves(rv.partition(build_network(protocol, 0), "weight", "delay")[0])
     )

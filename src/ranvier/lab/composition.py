@@ -90,7 +90,7 @@ class Experiment:
         return change(self, given)
 
     def describe(self) -> dict[str, Any]:
-        """All settings, as JSON knows them, and what the parts are that cannot be chosen; what decides more comes first."""
+        """All settings as JSON knows them, choices first, and what the parts are that cannot be chosen."""
         parts = {name: type(getattr(self, name)).__name__ for name in ("task", "model")}
         plain = {name: str(value) if value in (math.inf, -math.inf) else value for name, value in values(self).items()}
         return {"name": self.name, **parts, **self.choices, **plain}
