@@ -88,7 +88,7 @@ class Spikes(eqx.Module):
         Args:
             times: For each sample its spike times (ms), in any order; `inf` is no spike.
             units: For each sample the neuron of each spike, integers. Floats are refused even where they are whole:
-                nobody can tell whether a number was rounded on its way to 7.0.
+                a 7.0 may be what is left of another number after rounding.
             size: Number of units of the population, where known.
 
         Returns:
@@ -125,7 +125,7 @@ class Spikes(eqx.Module):
 
         Returns:
             `Spikes` with as many places as the fullest sample needs; with as many as there are bins where `dense` is
-            traced (inside `jax.jit`), for then nobody knows. `to_dense(dt, bins * dt)` gives the array back.
+            traced (inside `jax.jit`), where the number is not known. `to_dense(dt, bins * dt)` gives the array back.
 
         Raises:
             ValueError: `dt` is not above 0, the array has another shape, or holds something else than 0 and 1 (a
