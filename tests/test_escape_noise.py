@@ -24,7 +24,7 @@ def test_the_derivative_of_the_expected_loss_is_that_of_differences():
 
 @pytest.mark.slow
 def test_the_value_of_a_spike_is_closer_to_it_than_the_exact_derivative():
-    """On most of a few random networks; `benchmarks/escape_noise.py` has ten."""
-    rows = [compare_network(seed, 0.1, 4000, key=jax.random.key(seed)) for seed in range(5)]
+    """On most of a few random networks, at wide noise; `benchmarks/escape_noise.py` has ten, and narrower noise."""
+    rows = [compare_network(seed, 0.2, 4000, key=jax.random.key(seed)) for seed in range(5)]
     assert sum(row.value > row.exact for row in rows) >= 4
-    assert np.median([row.value for row in rows]) > 0.5
+    assert np.median([row.value for row in rows]) > 0.6

@@ -64,5 +64,7 @@ def test_wrong_numbers_and_files_are_refused(tmp_path: Path):
     with pytest.raises(SettingError, match="one seed"):
         Study(seeds=())
     np.savez(tmp_path / "half.npz", off=np.arange(2), T=np.ones(1))
+    with pytest.raises(FileNotFoundError, match="is not a file; give one"):
+        read_words(tmp_path / "none.npz")
     with pytest.raises(ValueError, match=r"it lacks U, lab, spl"):
         read_words(tmp_path / "half.npz")

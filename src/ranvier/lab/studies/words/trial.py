@@ -62,8 +62,12 @@ def read_words(path: str | Path) -> Words:
             `training`, `validation` or `testing`.
 
     Raises:
-        ValueError: the file lacks one of these.
+        FileNotFoundError: there is no such file.
+        ValueError: it lacks one of these.
     """
+    if not Path(path).is_file():
+        msg = f"read_words: {path} is not a file; give one with off, T, U, lab and spl."
+        raise FileNotFoundError(msg)
     with np.load(path) as file:
         missing = {"off", "T", "U", "lab", "spl"} - set(file.files)
         if missing:
