@@ -1,5 +1,6 @@
 """Set-up that all tests share: strict JAX, plots without a screen, reproducible properties, real data."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -67,6 +68,18 @@ def pytest_configure_node(node: Any) -> None:
         config.programs = tempfile.TemporaryDirectory(prefix="ranvier-programs-")
         config.add_cleanup(config.programs.cleanup)
     node.workerinput["programs"] = config.programs.name
+
+
+MAPS = 25_000
+"""Memory maps of a test process at which it forgets its compiled programs; Linux allows 65,530, then XLA crashes."""
+
+
+def pytest_runtest_teardown() -> None:
+    """Forget compiled programs while there is room: each holds some tens of memory maps."""
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > MAPS:
+        jax.clear_caches()
+        gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,8 @@ import ranvier as rv
 from ranvier.clock_driven.blocks import scan_in_blocks
 from ranvier.clock_driven.merged import FEW, deposit_all, deposit_step, merge
 from ranvier.clock_driven.network_step import number_of_steps
-from ranvier.clock_driven.timing import Delay, Grid, Sparks
+from ranvier.clock_driven.timing import Delay, Emitted, Grid, Sparks
+from ranvier.dense import dense
 
 EXACT = rv.ClockDriven(dt=0.5, layout=rv.clock_driven.Exact())
 
@@ -75,13 +76,16 @@ def test_every_queue_delivers_what_the_exact_layout_does(shape: tuple[int, int],
     grid = Grid(0.5, jnp.asarray(0.5, dtype))
 
     def outcome(layout: rv.clock_driven.AbstractLayout, values: dict[str, jax.Array]) -> tuple[jax.Array, tuple]:
-        link = rv.Connection("a", "b", values["weight"], rv.SynapticDelay(values["delay"], low, 9.5))
-        route = layout.route(link, grid)
+        kind = rv.AxonalDelay if shape[1] == 1 else rv.SynapticDelay
+        link = rv.Connection("a", "b", values["weight"], kind(values["delay"], low, 9.5))
+        net = rv.Network({"a": rv.Population(4), "b": rv.Population(3, rv.LIF())}, [link])
+        route = layout.route(dense(net)[0], grid, valued=False)
 
         def step(state: tuple, given: tuple) -> tuple:
-            state, lost = route.push(state, *given) if low == 0.0 else (state, 0)
+            sent = given[0], Emitted(given[1])
+            state, lost = route.push(state, *sent) if low == 0.0 else (state, 0)
             state, found = route.due(state, given[0])
-            state, lost = route.push(state, *given) if low > 0.0 else (state, lost)
+            state, lost = route.push(state, *sent) if low > 0.0 else (state, lost)
             return state, (found.times, found.weights, found.lost + lost)
 
         _, (times, weights, lost) = jax.lax.scan(
@@ -289,7 +293,7 @@ def test_merged_events_are_summed_where_they_arrive(pre: int):
             step, rest = divmod(first * 0.5 + offset[0, sample, unit] + late[unit, target], 0.5)
             value = weight[unit, target]
             expected[int(step) % slots, sample, int(value < 0), target] += value, value * rest
-    sparks = Sparks.of_step(jnp.int32(first), jnp.asarray(offset))
+    sparks = Sparks.of_step(jnp.int32(first), Emitted(jnp.asarray(offset)))
     given = sparks, jnp.asarray(weight), Delay.split(jnp.asarray(late), grid), grid.dt
     ring = deposit_step(jnp.zeros(expected.shape), *given)
     line = deposit_all(jnp.zeros((2 * slots, *expected.shape[1:])), *given)
@@ -460,12 +464,12 @@ def test_ode_neurons_run_in_networks():
                       rv.SynapticDelay(jnp.array([[0.3, 1.2], [2.7, 0.1]]), 0.0, 5.0)),
         rv.Connection("hidden", "readout", jnp.array([[0.5], [-0.3]]), rv.FixedDelay(0.7)),
     ]  # fmt: skip
-    build = lambda neuron: build.network(
+    make = lambda neuron: build.network(
         {"input": 2}, {"hidden": neuron, "readout": rv.LI()}, {"hidden": 2, "readout": 1}, links
     )
     train = rv.Spikes(jnp.array([0.2, 1.4, 3.1, 6.0]), jnp.array([0, 1, 0, 1], jnp.int32))
     record = {"hidden": [2.05, 11.3], "readout": [12.0]}
-    run = lambda neuron, simulator: rv.simulate(build(neuron), train, simulator, t_end=20.0, record=record)
+    run = lambda neuron, simulator: rv.simulate(make(neuron), train, simulator, t_end=20.0, record=record)
     truth = run(rv.LIF(tau_syn=4.0, **parameters), rv.EventDriven())
     solution = run(mine, rv.ClockDriven(dt=0.1, layout=rv.clock_driven.Exact()))
     assert int(truth.stats.spikes["hidden"]) > 2
