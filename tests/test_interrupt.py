@@ -57,7 +57,7 @@ armed.append(True)
 try:
     jax.block_until_ready(run(learn, train))
     print("done")
-except BaseException as error:
+except KeyboardInterrupt as error:
     print(type(error).__name__, time.monotonic() - hit[0], callers[-1] is threading.main_thread())
 after = run(learn, few)
 print(all(np.array_equal(*pair) for pair in zip(jax.tree.leaves(before), jax.tree.leaves(after))))

@@ -1,40 +1,73 @@
 """Errors of a callback: raised as themselves where the compiled program was called that called back.
 
-JAX turns whatever a callback raises into an error of its own, of many lines, and prints another. So what is raised
-inside of one is raised again by the first step of Python code outside of it: Ctrl-C is a KeyboardInterrupt, and a
-sentence is all that the user reads.
+JAX turns whatever a callback raises into an error of its own, of many lines, and prints another. So the callback ends
+well, and what it has to say is raised in the caller's frame, at the call, as soon as the program is done: a Ctrl-C is a
+KeyboardInterrupt, and a sentence is all that the user reads. The program's result means nothing, and nobody gets it.
+
+Python runs the handler of a signal between two instructions, and the first such moment after the program is before its
+result is taken. So a signal is noted again and again until it is handled there.
 """
 
-import contextlib
-import logging
+import ctypes
+import signal
 import sys
 import threading
-from collections.abc import Iterator
 from types import FrameType
-from typing import NoReturn
 
 CALLBACK = "jax._src.callback"
 """The module of the frames between a compiled program and the function that it calls back."""
 
+_waiting: list[BaseException] = []
 
-@contextlib.contextmanager
-def handed_on() -> Iterator[None]:
-    """Within this block, in a callback: what is raised to end the program ends it as itself.
+_SIGNAL = ctypes.pythonapi.PyErr_SetInterruptEx
+_ask_again = ctypes.pythonapi.Py_AddPendingCall
+"""Called as `_ask_again(_SIGNAL, number)`: Python soon notes a signal, whose handler then runs at the next chance.
 
-    That is what is no `Exception`: KeyboardInterrupt, SystemExit and the like. They reach the main thread only.
+`signal.raise_signal` would run the handler at once, inside of itself."""
+
+
+def on_its_way() -> bool:
+    """Whether an error waits for the program to end: whoever is called back till then has nothing to do.
 
     Example:
-        >>> from ranvier._callbacks import handed_on
-        >>> with handed_on():
-        ...     "the work of a callback"
-        'the work of a callback'
+        >>> from ranvier._callbacks import on_its_way
+        >>> on_its_way()
+        False
     """
-    try:
-        yield
-    except Exception:
-        raise
-    except BaseException as error:
-        raise_outside(error)
+    return bool(_waiting)
+
+
+def raise_outside(error: BaseException) -> None:
+    """Raise `error` where the program was called that has called back; the callback is to return at once.
+
+    In another thread than the main one, and outside of a callback, it is raised here.
+
+    Args:
+        error: What to raise.
+    """
+    main, before = threading.current_thread() is threading.main_thread(), signal.getsignal(signal.SIGINT)
+    caller = _caller(sys._getframe())
+    if not main or before is None or caller is None:
+        raise error
+    if _waiting:
+        return
+    call = caller.f_lasti
+
+    def deliver(number: int, frame: FrameType | None) -> None:
+        del number
+        above = None if frame is caller or caller.f_lasti != call else frame
+        while above is not None and above is not caller:
+            above = above.f_back
+        if above is not None:  # code that runs inside of the program's call
+            _ask_again(_SIGNAL, signal.SIGINT)  # the last step: what it starts begins outside of this function
+            return
+        _waiting.clear()
+        signal.signal(signal.SIGINT, before)
+        raise error.with_traceback(None) from None
+
+    _waiting.append(error)
+    signal.signal(signal.SIGINT, deliver)
+    _ask_again(_SIGNAL, signal.SIGINT)
 
 
 def _caller(frame: FrameType | None) -> FrameType | None:
@@ -46,30 +79,3 @@ def _caller(frame: FrameType | None) -> FrameType | None:
             return frame
         entered, frame = entered or known, frame.f_back
     return None
-
-
-def raise_outside(error: BaseException) -> NoReturn:
-    """Raise `error` here, and in the main thread once more at the first step of Python code outside of the callback.
-
-    Until then Python code runs inside of the program's call, where nobody would hear of an error: the rest of the
-    callback, and what cleans up after it. All of it stands above the program's caller, whose instruction is the call.
-    """
-    caller = _caller(sys._getframe())
-    if caller is None or threading.current_thread() is not threading.main_thread():
-        raise error
-    before, call, log = sys.getprofile(), caller.f_lasti, logging.getLogger(CALLBACK)
-    of_others = lambda record: not (record.exc_info and record.exc_info[1] is error)
-
-    def watch(frame: FrameType, event: str, argument: object) -> None:
-        del argument
-        above: FrameType | None = frame
-        while above is not None and above is not caller:
-            above = above.f_back
-        if above is None or caller.f_lasti != call or (frame is caller and event == "return"):
-            sys.setprofile(before)
-            log.removeFilter(of_others)
-            raise error.with_traceback(None) from None
-
-    log.addFilter(of_others)  # JAX would print that its callback failed
-    sys.setprofile(watch)
-    raise error

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ranvier._callbacks import handed_on
+from ranvier._callbacks import on_its_way, raise_outside
 from ranvier.event_driven import packing, tables
 from ranvier.event_driven.derivatives import first_order
 from ranvier.event_driven.host import backward_call, forward_call
@@ -86,12 +86,12 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, Packed, Packed]:
     )  # fmt: skip
     spikes, numbers = trains_layout(plan, batch), packing.layout(call)
     trains = Packed(jax.ShapeDtypeStruct((spikes.real,), real), jax.ShapeDtypeStruct((spikes.whole,), whole))
-    given = Packed(*packing.pack(call, real))
+    given, kinds = Packed(*packing.pack(call, real)), (result, trains)
 
     def host(*arrays: Any) -> tuple[Result, Packed]:
-        return _over_vmap(lambda one: _host_forward(plan, packing.unpack(numbers, *one)), arrays)
+        return _over_vmap(lambda one: _host_forward(plan, packing.unpack(numbers, *one)), kinds, arrays)
 
-    call_host = lambda *arrays: jax.pure_callback(host, (result, trains), *arrays, vmap_method="expand_dims")
+    call_host = lambda *arrays: jax.pure_callback(host, kinds, *arrays, vmap_method="expand_dims")
     result, trains = first_order(call_host)(*given)
     return _with_presence(plan, result), trains, given
 
@@ -121,14 +121,25 @@ def _host_forward(plan: Plan, call: Call) -> tuple[Result, Packed]:
     return result, Packed(*kept)
 
 
-def _over_vmap(function: Any, given: tuple[Any, ...]) -> Any:
-    """Call `function` once for every element of the axes that `vmap` put in front of the (flat) arguments."""
-    with handed_on():
-        return _each(function, given)
+def _over_vmap(function: Any, kinds: Any, given: tuple[Any, ...]) -> Any:
+    """Call `function` once for every element of the axes that `vmap` put in front of the (flat) arguments.
 
-
-def _each(function: Any, given: tuple[Any, ...]) -> Any:
+    `kinds` says what it returns. What a signal handler raises, such as KeyboardInterrupt, is raised where the program
+    was called; what is returned then means nothing, and nobody sees it.
+    """
     arrays = [np.asarray(array) for array in given]
+    if not on_its_way():
+        try:
+            return _each(function, arrays)
+        except Exception:
+            raise
+        except BaseException as error:
+            raise_outside(error)
+    lead = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
+    return jax.tree.map(lambda kind: np.zeros((*lead, *kind.shape), kind.dtype), kinds)
+
+
+def _each(function: Any, arrays: list[np.ndarray]) -> Any:
     if arrays[0].ndim == 1:
         return function(arrays)
     lead = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
@@ -191,7 +202,7 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
     layouts = (packing.layout(call), trains_layout(plan, batch), packing.layout(seeds))
 
     def host(*given: Any) -> Any:
-        return _over_vmap(lambda one: _host_backward(plan, layouts, timed, one), given)
+        return _over_vmap(lambda one: _host_backward(plan, layouts, timed, one), found_shapes, given)
 
     packed = (*kept.given, *kept.trains, packing.pack(seeds, real)[0])
     call_host = lambda *arrays: jax.pure_callback(host, found_shapes, *arrays, vmap_method="expand_dims")
