@@ -19,7 +19,7 @@ FORWARD = (
 
 SECOND = (
     "EventDriven: second derivatives (jax.hessian, jax.grad of jax.grad, jax.jacrev of jax.jacrev) are not available; "
-    "it gives first ones, in reverse mode. Use differences of its gradients, or ClockDriven, which has forward mode."
+    "it gives first ones, in reverse mode. Use ClockDriven or FirstSpike, which have them, or differences of gradients."
 )
 
 
