@@ -56,6 +56,7 @@ jax.block_until_ready((learn, train))
 armed.append(True)
 try:
     jax.block_until_ready(run(learn, train))
+    time.sleep(5.0)  # it may come a moment after the call
     print("done")
 except KeyboardInterrupt as error:
     print(type(error).__name__, time.monotonic() - hit[0], callers[-1] is threading.main_thread())

@@ -1,81 +1,41 @@
-"""Errors of a callback: raised as themselves where the compiled program was called that called back.
+"""Ctrl-C inside of a callback: a KeyboardInterrupt where the compiled program was called, or a moment later.
 
-JAX turns whatever a callback raises into an error of its own, of many lines, and prints another. So the callback ends
-well, and what it has to say is raised in the caller's frame, at the call, as soon as the program is done: a Ctrl-C is a
-KeyboardInterrupt, and a sentence is all that the user reads. The program's result means nothing, and nobody gets it.
-
-Python runs the handler of a signal between two instructions, and the first such moment after the program is before its
-result is taken. So a signal is noted again and again until it is handled there.
+JAX turns whatever a callback raises into an error of its own. So a callback that is interrupted ends well, with a
+result that means nothing, and the main thread is interrupted again as soon as it has left the callback.
 """
 
-import ctypes
-import signal
+import _thread
 import sys
 import threading
+import time
 from types import FrameType
 
 CALLBACK = "jax._src.callback"
 """The module of the frames between a compiled program and the function that it calls back."""
 
-_waiting: list[BaseException] = []
 
-_SIGNAL = ctypes.pythonapi.PyErr_SetInterruptEx
-_ask_again = ctypes.pythonapi.Py_AddPendingCall
-"""Called as `_ask_again(_SIGNAL, number)`: Python soon notes a signal, whose handler then runs at the next chance.
-
-`signal.raise_signal` would run the handler at once, inside of itself."""
-
-
-def on_its_way() -> bool:
-    """Whether an error waits for the program to end: whoever is called back till then has nothing to do.
+def interrupt_outside() -> None:
+    """Interrupt the main thread once it runs no callback: what its handler of SIGINT raises is raised there.
 
     Example:
-        >>> from ranvier._callbacks import on_its_way
-        >>> on_its_way()
-        False
+        >>> from ranvier._callbacks import interrupt_outside
+        >>> callable(interrupt_outside)  # calling it would end this example
+        True
     """
-    return bool(_waiting)
+    main = threading.main_thread().ident
+
+    def press() -> None:
+        while main is not None and _inside(sys._current_frames().get(main)):
+            time.sleep(0)  # next in turn when the main thread leaves Python for the program
+        _thread.interrupt_main()
+
+    threading.Thread(target=press, daemon=True).start()
 
 
-def raise_outside(error: BaseException) -> None:
-    """Raise `error` where the program was called that has called back; the callback is to return at once.
-
-    In another thread than the main one, and outside of a callback, it is raised here.
-
-    Args:
-        error: What to raise.
-    """
-    main, before = threading.current_thread() is threading.main_thread(), signal.getsignal(signal.SIGINT)
-    caller = _caller(sys._getframe())
-    if not main or before is None or caller is None:
-        raise error
-    if _waiting:
-        return
-    call = caller.f_lasti
-
-    def deliver(number: int, frame: FrameType | None) -> None:
-        del number
-        above = None if frame is caller or caller.f_lasti != call else frame
-        while above is not None and above is not caller:
-            above = above.f_back
-        if above is not None:  # code that runs inside of the program's call
-            _ask_again(_SIGNAL, signal.SIGINT)  # the last step: what it starts begins outside of this function
-            return
-        _waiting.clear()
-        signal.signal(signal.SIGINT, before)
-        raise error.with_traceback(None) from None
-
-    _waiting.append(error)
-    signal.signal(signal.SIGINT, deliver)
-    _ask_again(_SIGNAL, signal.SIGINT)
-
-
-def _caller(frame: FrameType | None) -> FrameType | None:
-    """The frame that called the compiled program that called back; None if none did."""
-    entered = False
+def _inside(frame: FrameType | None) -> bool:
+    """Whether a frame was called, however deep, by a compiled program."""
     while frame is not None:
-        known = frame.f_globals.get("__name__") == CALLBACK
-        if entered and not known:
-            return frame
-        entered, frame = entered or known, frame.f_back
-    return None
+        if frame.f_globals.get("__name__") == CALLBACK:
+            return True
+        frame = frame.f_back
+    return False

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from ranvier._callbacks import on_its_way, raise_outside
+from ranvier._callbacks import interrupt_outside
 from ranvier.event_driven import packing, tables
 from ranvier.event_driven.derivatives import first_order
 from ranvier.event_driven.host import backward_call, forward_call
@@ -124,17 +124,14 @@ def _host_forward(plan: Plan, call: Call) -> tuple[Result, Packed]:
 def _over_vmap(function: Any, kinds: Any, given: tuple[Any, ...]) -> Any:
     """Call `function` once for every element of the axes that `vmap` put in front of the (flat) arguments.
 
-    `kinds` says what it returns. What a signal handler raises, such as KeyboardInterrupt, is raised where the program
-    was called; what is returned then means nothing, and nobody sees it.
+    `kinds` says what it returns. A Ctrl-C meanwhile is a KeyboardInterrupt where the program was called; what is
+    returned then means nothing.
     """
     arrays = [np.asarray(array) for array in given]
-    if not on_its_way():
-        try:
-            return _each(function, arrays)
-        except Exception:
-            raise
-        except BaseException as error:
-            raise_outside(error)
+    try:
+        return _each(function, arrays)
+    except KeyboardInterrupt:
+        interrupt_outside()
     lead = np.broadcast_shapes(*(array.shape[:-1] for array in arrays))
     return jax.tree.map(lambda kind: np.zeros((*lead, *kind.shape), kind.dtype), kinds)
 

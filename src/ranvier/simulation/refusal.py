@@ -11,7 +11,6 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
-from ranvier._callbacks import on_its_way, raise_outside
 from ranvier._concrete import concrete
 from ranvier.simulation.solution import Solution
 from ranvier.status import DROPPED, STATUS
@@ -46,9 +45,7 @@ def _unless(values: tuple[Array, ...], code: Int[Array, ""]) -> tuple[Array, ...
     """The values if `code` is 0, else an error when it is known."""
 
     def tell(code: Int[Array, ""]) -> tuple[np.ndarray, ...]:
-        if not on_its_way():
-            raise_outside(RuntimeError(_sentence(int(code))))
-        return tuple(np.zeros(kind.shape, kind.dtype) for kind in kinds)
+        raise RuntimeError(_sentence(int(code)))
 
     kinds = tuple(jax.ShapeDtypeStruct(value.shape, value.dtype) for value in values)
     return lax.cond(code > 0, lambda: jax.pure_callback(tell, kinds, code), lambda: values)
