@@ -59,7 +59,7 @@ def prepared(case: networks.Case, simulator: rv.EventDriven) -> tuple:
     spikes = jax.tree.map(batch, case.spikes)
     record = {name: batch(at) for name, at in case.record.items()}
     links = dense(case.network)
-    plan = simulator._plan(case.network, links, spikes, case.t_end, record)
+    plan = simulator.plan(case.network, links, spikes, case.t_end, record)
     return plan, _call(plan, case.network, links, spikes, record, jnp.zeros((), jnp.int32))
 
 

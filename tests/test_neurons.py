@@ -148,7 +148,7 @@ def clock(slope: Callable, threshold: float, reset: Callable | None = None) -> r
         reset,
         initial=[0.0],
         parameters={"v_threshold": threshold},
-        synapse=rv.synapses.ExponentialCurrent(1e9),
+        synapse=rv.synapses.ExponentialCurrent(9e8),
     )
 
 
@@ -244,7 +244,7 @@ def test_float32(name: str):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: rv.AdaptiveLIF(0.0), "AdaptiveLIF: `tau_mem` must be a time in ms above 0; got 0.0"),
+        (lambda: rv.AdaptiveLIF(0.0), "AdaptiveLIF: `tau_mem` must be a time above 0.*; got 0.0"),
         (lambda: rv.AdaptiveLIF(v_reset=1.0), "AdaptiveLIF: `v_reset` must be below `v_threshold`"),
         (lambda: rv.QIF(v_leak=2.0), "QIF: `v_leak` must be below `v_threshold`; got v_leak = 2.0"),
         (lambda: rv.QIF(v_peak=0.5), "QIF: `v_threshold` must be below `v_peak`"),

@@ -308,7 +308,7 @@ class Custom(AbstractReadout):
     Example:
         >>> from ranvier import readouts
         >>> late = readouts.Custom(lambda solution: solution.voltages["output"][..., -10:, :].mean(axis=-2),
-        ...                        record={"output": range(1, 60)}, decide=readouts.highest)
+        ...                        record={"output": list(range(1, 60))}, decide=readouts.highest)
         >>> late.record["output"][-1]
         59.0
     """

@@ -322,7 +322,7 @@ def meanings(owner: type) -> Mapping[str, str]:
         >>> from ranvier.lab.settings import meanings
         >>> from ranvier.lab.training import Cosine
         >>> meanings(Cosine)
-        {'floor': 'Where the learning rate ends, as a share of where it starts.'}
+        {'floor': 'Where they end, as a share of where they start.'}
     """
     found: dict[str, str] = {}
     for one in reversed(owner.__mro__):

@@ -111,7 +111,7 @@ def logarithmic(axis: Axis, values: Float[np.ndarray, " n"]) -> None:
         >>> from ranvier.plots.style import figure, logarithmic
         >>> axes = figure(4.0, 3.0).add_subplot()
         >>> logarithmic(axes.yaxis, np.array([0.0, 1.0, 10.0]))
-        >>> axes.get_yscale(), [label for label in axes.yaxis.get_major_locator().locs if label < 1]
+        >>> axes.get_yscale(), [float(label) for label in axes.yaxis.get_major_locator().locs if label < 1]
         ('symlog', [0.0])
     """
     finite = values[np.isfinite(values)]

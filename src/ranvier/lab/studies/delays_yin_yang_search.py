@@ -138,12 +138,11 @@ def run_search(
 def draw_numbers(case: Case, count: int) -> list[Numbers]:
     """The known numbers, then random ones, the same for every call.
 
-        Example:
-            >>> from ranvier.lab.settings import HIDDEN
-    from ranvier.lab.studies.delays.cases import Case
-            >>> from ranvier.lab.studies.delays_yin_yang_search import draw_numbers
-            >>> draw_numbers(Case("axonal", 5), 3) == draw_numbers(Case("axonal", 5), 3)
-            True
+    Example:
+        >>> from ranvier.lab.studies.delays.cases import Case
+        >>> from ranvier.lab.studies.delays_yin_yang_search import draw_numbers
+        >>> draw_numbers(Case("axonal", 5), 3) == draw_numbers(Case("axonal", 5), 3)
+        True
     """
     random = np.random.default_rng([list(KINDS).index(case.kind), case.hidden])
     between = lambda low, high: round(float(np.exp(random.uniform(np.log(low), np.log(high)))), 4)
