@@ -314,7 +314,7 @@ class Custom(AbstractReadout):
     """
 
     function: Callable[[Solution], Any]
-    record: Mapping[str, ArrayLike | Sequence[float]] = dataclasses.field(default_factory=dict)
+    record: Mapping[str, ArrayLike | Sequence] = dataclasses.field(default_factory=dict)
     decide: Decide | None = None
 
     def __post_init__(self):

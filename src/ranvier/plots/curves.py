@@ -69,8 +69,9 @@ def _finish(axes: Axes, title: str, y: str) -> None:
     upright = [line for line in axes.lines if str(line.get_label()).startswith("chosen")]
     values = [np.asarray(line.get_ydata(), float) for line in axes.lines if line not in upright]
     every = np.concatenate([np.zeros(0), *values])
-    logarithmic(axes.yaxis, every)
-    if not every.any():
+    if every.any():
+        logarithmic(axes.yaxis, every)
+    else:
         axes.set_ylim(-0.05, 1.0)  # all of them 0
     axes.legend(fontsize=SMALL, loc="best", edgecolor="none", framealpha=0.9)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
