@@ -46,11 +46,11 @@ class EventDriven(AbstractSimulator):
     1e8/tau_syn adds weights up, and leaks 1e-8 of u in a ms. A window is at most 8 (float32: 2) times the shortest time
     constant, and t_end at most 2^22 windows.
 
-    Ctrl-C during a call is a KeyboardInterrupt: at once where XLA has called back from the main thread, which it mostly
-    does, else when the compiled program is done.
+    Ctrl-C during a call stops it and is a KeyboardInterrupt, a moment after the call: at once where XLA has called back
+    from the main thread, which it mostly does, else when the compiled program is done.
 
     Args:
-        max_spikes: Spikes for which there is room, per neuron of each population, shared by the population. What
+        max_spikes: How many spikes per neuron are kept; a population shares its places. What
             does not fit is counted in `Stats.dropped` and raised.
         min_delay: Smallest lower bound of a delay accepted around a cycle (ms); the window is no longer than the
             smallest such bound, and time goes with its inverse.
