@@ -12,6 +12,7 @@ jax.config.update("jax_enable_x64", True)
 import ranvier as rv
 from ranvier.event_driven import host
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
 rng, hit = np.random.default_rng(0), []
 links = [rv.Connection(pre, "h", jnp.asarray(rng.normal(mean, 1.0, (size, 200)) / scale),
                        rv.SynapticDelay(jnp.asarray(rng.uniform(0.6, 4.9, (size, 200))), 0.5, 5.0))
