@@ -42,7 +42,7 @@ def learning_curves(
     if ax is None:
         ax = figure(6.0 * (1 + judged), 4.0, layout="constrained").subplots(1, 1 + judged, squeeze=False)[0].tolist()
     assert ax is not None
-    error = lambda accuracy: 100 * (1 - accuracy)
+    error = lambda accuracy: round(100 * (1 - accuracy), 9)  # equal numbers stay equal
     parts = (("loss", "validation_loss"), float), (("accuracy", "validation_accuracy"), error)
     for axes, (names, scale) in zip(ax, parts, strict=False):
         for name, colour, width in zip(names, (TRAIN, VALIDATION), (1.6, 1.3), strict=True):

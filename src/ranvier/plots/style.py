@@ -104,8 +104,7 @@ def logarithmic(axis: Axis, values: Float[np.ndarray, " n"]) -> None:
 
     Args:
         axis: The axis, for instance `axes.yaxis`.
-        values: All numbers shown along it; without one above 0, with one below, or where all are
-            equal the axis stays linear.
+        values: All numbers shown along it; without one above 0, or with one below, the axis stays linear.
 
     Example:
         >>> import numpy as np
@@ -117,7 +116,7 @@ def logarithmic(axis: Axis, values: Float[np.ndarray, " n"]) -> None:
     """
     finite = values[np.isfinite(values)]
     above = finite[finite > 0]
-    if not above.size or finite.min() < 0 or finite.min() == finite.max():
+    if not above.size or finite.min() < 0:
         return
     least, most, zero = float(above.min()), float(above.max()), bool((finite == 0).any())
     set_scale = axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale
