@@ -42,7 +42,7 @@ def learning_curves(
     if ax is None:
         ax = figure(6.0 * (1 + judged), 4.0, layout="constrained").subplots(1, 1 + judged, squeeze=False)[0].tolist()
     assert ax is not None
-    error = lambda accuracy: round(100 * (1 - accuracy), 9)  # equal numbers stay equal
+    error = lambda accuracy: 100 * (1 - accuracy)
     parts = (("loss", "validation_loss"), float), (("accuracy", "validation_accuracy"), error)
     for axes, (names, scale) in zip(ax, parts, strict=False):
         for name, colour, width in zip(names, (TRAIN, VALIDATION), (1.6, 1.3), strict=True):
@@ -69,9 +69,9 @@ def _finish(axes: Axes, title: str, y: str) -> None:
     upright = [line for line in axes.lines if str(line.get_label()).startswith("chosen")]
     values = [np.asarray(line.get_ydata(), float) for line in axes.lines if line not in upright]
     every = np.concatenate([np.zeros(0), *values])
-    if every.any():
-        logarithmic(axes.yaxis, every)
-    else:
+    if not every.any():
         axes.set_ylim(-0.05, 1.0)  # all of them 0
+    elif np.ptp(every) > 1e-9 * every.max():  # else all of them are one number, which needs no scale
+        logarithmic(axes.yaxis, every)
     axes.legend(fontsize=SMALL, loc="best", edgecolor="none", framealpha=0.9)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
