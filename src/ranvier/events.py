@@ -56,13 +56,13 @@ class Spikes(eqx.Module):
         unit: ArrayLike | Sequence,
         size: int | None = None,
         *,
-        presence: Float[Array, "*batch n"] | None = None,
-        missed: Float[Array, "*batch size"] | None = None,
+        presence: Float[ArrayLike, "*batch n"] | None = None,
+        missed: Float[ArrayLike, "*batch size"] | None = None,
     ):
         self.time = jnp.asarray(time)
         self.unit = as_units(unit)
         self.size = size if size is None else int(size)
-        self.presence, self.missed = presence, missed
+        self.presence, self.missed = (None if one is None else jnp.asarray(one) for one in (presence, missed))
         if not jnp.issubdtype(self.time.dtype, jnp.floating):
             msg = f"Spikes: `time` must be floating-point (ms); got {self.time.dtype}. Pass floats such as 2.0."
             raise ValueError(msg)
