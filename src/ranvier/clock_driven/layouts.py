@@ -120,7 +120,7 @@ class Merged(AbstractLayout):
     O(post x steps).
 
     Args:
-        longest: Longest delay for which there is room (ms); default the delays' upper bound, or where they have none
+        longest: Longest delay that fits (ms); default the delays' upper bound, or where they have none
             the longest there is.
 
     Raises:

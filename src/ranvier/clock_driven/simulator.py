@@ -37,9 +37,9 @@ class ClockDriven(AbstractSimulator):
             kind of delay.
         integrator: For neurons without a closed form.
         checkpoint: What reverse mode keeps: time against memory.
-        max_spikes: Spikes for which there is room, per neuron of each population, shared by the population.
-        step_spikes: Spikes of one neuron for which there is room in one step.
-        step_events: Events for which there is room in one step, per neuron, where connections with several layouts or
+        max_spikes: How many spikes per neuron are kept; a population shares its places.
+        step_spikes: How many spikes one neuron may fire in one step.
+        step_events: How many events one neuron may get in one step, where connections with several layouts or
             several exact ones meet.
         gradient: How an exact spike is differentiated: `ExactDerivative()`, or `SpikeValue(...)` for LIF and LI
             populations and the layouts `Exact` and `Merged`. A surrogate is a gradient of its own and takes none.

@@ -95,11 +95,11 @@ class Study:
 def run_study(
     study: Study, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
 ) -> list[dict[str, Any]]:
-    """Run the study in a folder: train, test, draw.
+    """Run the study in a folder: train and test.
 
     Args:
         study: What to run.
-        folder: Where; `results.json` and `accuracy.png` appear there, and a file for each training.
+        folder: Where; `results.json` appears there, and a file for each training.
         resume: Go on with a study that is there.
         say: Called with a line of text now and then, on how it goes.
 

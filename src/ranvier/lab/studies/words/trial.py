@@ -66,7 +66,7 @@ def read_words(path: str | Path) -> Words:
         ValueError: it lacks one of these.
     """
     if not Path(path).is_file():
-        msg = f"read_words: {path} is not a file; give one with off, T, U, lab and spl."
+        msg = f"read_words: {path} is not a file; give one of spikes (.npz) that holds off, T, U, lab and spl."
         raise FileNotFoundError(msg)
     with np.load(path) as file:
         missing = {"off", "T", "U", "lab", "spl"} - set(file.files)
