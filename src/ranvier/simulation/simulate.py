@@ -78,12 +78,6 @@ def simulate(
 
 def _by_population(network: Network, spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Spikes]:
     names = list(network.inputs)
-    if not isinstance(spikes, Spikes | Mapping):
-        msg = (
-            f"simulate: `spikes` must be ranvier.Spikes, or a dict of them; got {type(spikes).__name__}. An array of 0 "
-            "and 1 with a place for every bin of time becomes spikes by Spikes.from_dense(array, dt=...)."
-        )
-        raise ValueError(msg)
     trains = {names[0]: spikes} if isinstance(spikes, Spikes) and len(names) == 1 else spikes
     if isinstance(trains, Spikes) or set(trains) != set(names):
         got = "one Spikes" if isinstance(trains, Spikes) else list(trains)
