@@ -1,7 +1,5 @@
 """Wrong input: one clear sentence each, which names the argument and the values."""
 
-import importlib
-import inspect
 import math
 import re
 import subprocess
@@ -67,13 +65,6 @@ def test_what_the_other_tests_spoil_is_valid():
 def test_spikes(spikes: object, message: str):
     with pytest.raises(ValueError, match=message):
         run(spikes=spikes)
-
-
-def test_an_array_instead_of_spikes():
-    """Without the shape checks of the tests, which refuse it first."""
-    told = r"`spikes` must be ranvier.Spikes, or a dict.*got ndarray.*Spikes.from_dense\(array, dt="
-    with pytest.raises(ValueError, match=told):
-        inspect.unwrap(importlib.import_module("ranvier.simulation.simulate")._by_population)(NET, np.zeros((5, 2)))
 
 
 def test_spikes_of_several_inputs():
