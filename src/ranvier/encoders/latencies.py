@@ -1,16 +1,11 @@
-"""Encoders: from the values of a sample to the spikes of an input population.
-
-Each encoder is a pure function of an array whose last axis is the channel. It gives `Spikes` for that many
-units, and may be differentiated with respect to the values.
-"""
+"""Latency codes: one spike per channel, whose time is the value."""
 
 import math
 
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import ArrayLike, Float
 
-from ranvier._concrete import concrete
+from ranvier.encoders.values import check_unit_values
 from ranvier.events import Spikes
 
 
@@ -49,30 +44,9 @@ def latency(value: Float[ArrayLike, "*batch n"], *, t_early: float, t_late: floa
             f"got t_early = {t_early}, t_late = {t_late}."
         )
         raise ValueError(msg)
-    _check_values("latency", value)
+    check_unit_values("latency", value)
     array = jnp.asarray(value)
     time = jnp.where(array < never, t_early + (t_late - t_early) * array, jnp.inf)
     order = jnp.argsort(time, axis=-1, stable=True).astype(jnp.int32)
     time = jnp.take_along_axis(time, order, axis=-1)
     return Spikes(time, jnp.where(time < jnp.inf, order, -1), size=array.shape[-1])
-
-
-def _check_values(owner: str, value: ArrayLike) -> None:
-    """Refuse values that are no channels, or not in [0, 1] where they are known."""
-    if jnp.ndim(value) == 0 or not jnp.issubdtype(jnp.result_type(value), jnp.floating):
-        msg = (
-            f"{owner}: `value` must be floating-point of shape (n,) or (batch, n); "
-            f"got {jnp.result_type(value)} of shape {jnp.shape(value)}. Scale integers to [0, 1] first."
-        )
-        raise ValueError(msg)
-    known = concrete(value)
-    if known is None:
-        return
-    wrong = ~((known >= 0) & (known <= 1))
-    if wrong.any():
-        at = tuple(int(index) for index in np.argwhere(wrong)[0])
-        msg = (
-            f"{owner}: `value` must be in [0, 1]; got {known[at]} at {at}, and {wrong.sum()} such values in "
-            "all. Scale the data to [0, 1] first."
-        )
-        raise ValueError(msg)
