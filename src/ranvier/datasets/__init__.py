@@ -1,11 +1,23 @@
 """Data sets: samples as plain NumPy arrays, the same numbers on every machine.
 
-A data set gives features and labels; `ranvier.encoders` turns features into spikes.
+A data set gives features and labels, which `ranvier.encoders` turns into spikes; or spikes, from files in the layout of
+the Spiking Heidelberg Digits, which `ranvier encode` makes of recordings.
 """
 
 from ranvier.datasets.mnist import mnist_splits as mnist_splits
+from ranvier.datasets.recordings import Recording as Recording
+from ranvier.datasets.recordings import Recordings as Recordings
+from ranvier.datasets.recordings import find_recordings as find_recordings
+from ranvier.datasets.recordings import which_split as which_split
 from ranvier.datasets.samples import Samples as Samples
 from ranvier.datasets.samples import Splits as Splits
+from ranvier.datasets.sounds import Sound as Sound
+from ranvier.datasets.sounds import SoundError as SoundError
+from ranvier.datasets.sounds import read_sound as read_sound
+from ranvier.datasets.spike_checks import SpikeFileError as SpikeFileError
+from ranvier.datasets.spike_files import SpikeFile as SpikeFile
+from ranvier.datasets.spike_files import SpikeWriter as SpikeWriter
+from ranvier.datasets.spike_files import read_spike_file as read_spike_file
 from ranvier.datasets.temporal_order import temporal_order_samples as temporal_order_samples
 from ranvier.datasets.yin_yang import yin_yang_class as yin_yang_class
 from ranvier.datasets.yin_yang import yin_yang_samples as yin_yang_samples

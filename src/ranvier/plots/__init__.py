@@ -14,11 +14,13 @@ from ranvier.plots.parameters import error_by_parameters as error_by_parameters
 from ranvier.plots.report import Run as Run
 from ranvier.plots.report import write_report as write_report
 from ranvier.plots.robustness import robustness_curves as robustness_curves
+from ranvier.plots.sound import cochleagram as cochleagram
 from ranvier.plots.spike_raster import raster as raster
 from ranvier.plots.traces import potentials as potentials
 
 __all__ = [
     "Run",
+    "cochleagram",
     "confusion_matrix",
     "decision_map",
     "delay_elements",
