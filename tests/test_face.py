@@ -47,14 +47,14 @@ def test_names_are_listed_before_they_are_used(fresh: dict):
     assert len(set(fresh["listed"])) == len(fresh["listed"])
 
 
-@pytest.mark.parametrize("package", ["h5py", "llvmlite", "matplotlib", "numba", "optax", "rich", "typer"])
+@pytest.mark.parametrize("package", ["h5py", "matplotlib", "optax", "rich", "typer"])
 def test_heavy_packages_are_imported_when_they_are_used(fresh: dict, package: str):
     assert package not in fresh["before"]
 
 
 def test_what_is_used_later_is_imported_later(fresh: dict):
     """The same names without the delay would fail the test above: they do need those packages."""
-    assert {"matplotlib", "numba", "rich"} <= set(fresh["after"])
+    assert {"matplotlib", "rich"} <= set(fresh["after"])
     later = {"checks", "clock_driven", "closed_form", "event_driven", "hardware", "plots", "train"}
     assert not {f"ranvier.{name}" for name in later}.intersection(fresh["before"])
 

@@ -135,5 +135,5 @@ def test_import_starts_no_backend(imported: dict[str, list[str]]):
 def test_import_loads_no_optional_package(imported: dict[str, list[str]]):
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     contracts = {contract["id"]: contract for contract in settings["tool"]["importlinter"]["contracts"]}
-    unwanted = {*contracts["optional-packages"]["forbidden_modules"], "h5py", "matplotlib", "numba", "rich", "click"}
+    unwanted = {*contracts["optional-packages"]["forbidden_modules"], "h5py", "matplotlib", "rich", "click"}
     assert sorted(unwanted.intersection(imported["modules"])) == []

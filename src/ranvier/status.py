@@ -24,6 +24,7 @@ INPUT_UNIT = 12
 SYNAPSE = 13
 WINDOWS = 14
 RING = 15
+INTERRUPTED = 16
 
 STATUS = {
     0: "all went well",
@@ -51,6 +52,7 @@ STATUS = {
     "time constant and no longer than the shortest delay around a cycle: make these longer, or t_end shorter",
     RING: "the delays are too many windows long for so many neurons in EventDriven: take a longer window, shorter "
     "delays, or fewer neurons",
+    INTERRUPTED: "the simulation was stopped by Ctrl-C, and its results mean nothing",
 }
 """What each status means, and what to do about it."""
 

@@ -5,8 +5,6 @@ plan is hashable: JAX compiles one program for each.
 """
 
 import dataclasses
-import math
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -47,9 +45,20 @@ class Plan:
         """Whether the gradient has the value of a spike in it."""
         return self.parts.scale > 0
 
-    def starts(self, counts: Iterable[int]) -> np.ndarray:
-        """Where each of several stretches begins when they are laid end to end; the last entry is the total."""
-        return np.concatenate([[0], np.cumsum(np.fromiter(counts, np.int64))]).astype(np.int64)
+    def integers(self) -> np.ndarray:
+        """What the engine reads of the plan: see `engine/network/plan.h`."""
+        records = (0,) * self.inputs + self.records
+        populations = zip(self.sizes, self.capacities, self.mixed, records, strict=True)
+        links = zip(self.pre, self.post, self.delay_shapes, strict=True)
+        return np.array([
+            self.inputs, len(self.populations), len(self.links), self.threads or 0,
+            *(number for population in populations for number in population),
+            *(number for pre, post, (rows, columns) in links for number in (pre, post, rows, columns)),
+        ], np.int64)  # fmt: skip
+
+    def numbers(self) -> np.ndarray:
+        """The same, real ones."""
+        return np.array([self.t_end, self.longest_window, *self.parts, *self.low], np.float64)
 
 
 def longest_window(network: Network, arrivals: int, t_end: float, min_delay: float, wanted: float | None) -> float:
@@ -78,8 +87,3 @@ def longest_window(network: Network, arrivals: int, t_end: float, min_delay: flo
         raise ValueError(msg)
     choice = 8.0 * t_end / max(arrivals, 1.0) if wanted is None else wanted
     return min(limit, choice, 2.0 * t_end)
-
-
-def window_length(longest: float, shortest_tau: float, dtype: str) -> float:
-    """Length of a window (ms): a power of two, so that splitting a time into window and offset is exact."""
-    return 2.0 ** math.floor(math.log2(min(longest, SAFE[dtype] * shortest_tau)) + 1e-12)

@@ -12,10 +12,10 @@ from jaxtyping import Array, Float, Int
 
 from ranvier._concrete import concrete
 from ranvier.dense import Link, dense
+from ranvier.event_driven.call import Call
 from ranvier.event_driven.derivatives import reverse_mode
 from ranvier.event_driven.plan import MOST_WINDOWS, SAFE, Plan, longest_window
 from ranvier.event_driven.primitive import Result, event_driven
-from ranvier.event_driven.tables import Call
 from ranvier.events import Spikes
 from ranvier.gradients import AbstractGradient, ExactDerivative
 from ranvier.graph import running_order

@@ -10,7 +10,7 @@ from typing import Any
 
 import jax
 
-PACKAGES = ("ranvier", "jax", "jaxlib", "equinox", "optax", "numba", "numpy")
+PACKAGES = ("ranvier", "jax", "jaxlib", "equinox", "optax", "numpy")
 
 
 def provenance() -> dict[str, Any]:

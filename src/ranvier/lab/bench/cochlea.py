@@ -22,7 +22,7 @@ from jaxtyping import Array, Float
 from ranvier.connections import Connection
 from ranvier.delays import axonal, dendritic, fixed, synaptic
 from ranvier.event_driven import EventDriven
-from ranvier.event_driven.host import cores
+from ranvier.event_driven.library import cores
 from ranvier.events import Spikes
 from ranvier.lab.bench.plain import time_plain
 from ranvier.network import Network

@@ -1,6 +1,6 @@
 """Yin-Yang training speed: samples over the wall time of the epochs after the first, validation and compilation apart.
 
-Next to it, in the same run, the simulator's share: the two host passes alone over the same batches.
+Next to it, in the same run, the simulator's share: the engine's two passes alone over the same batches.
 """
 
 import statistics
@@ -9,10 +9,9 @@ from typing import cast
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from ranvier.dense import dense
-from ranvier.event_driven import EventDriven, host, simulator, tables
+from ranvier.event_driven import EventDriven, primitive, simulator
 from ranvier.events import Spikes
 from ranvier.lab.catalogue import experiment
 from ranvier.network import Network
@@ -48,19 +47,20 @@ def measure(delay: str = "synaptic", hidden: int = 30, epochs: int = 6) -> dict[
 def _passes(
     batch: int, network: Network, event_driven: EventDriven, spikes: Spikes, t_end: float
 ) -> tuple[float, float]:
-    """Median wall time (s) of the two host passes on one batch."""
+    """Median wall time (s) of the engine's two passes on one batch."""
     part = {"input": jax.tree.map(lambda leaf: leaf[:batch], spikes)}
     links, fine = dense(network), jnp.zeros((), jnp.int32)
     plan = event_driven.plan(network, links, part, t_end, {})
-    call = jax.tree.map(np.asarray, simulator._call(plan, network, links, part, {}, fine))
+    call = simulator._call(plan, network, links, part, {}, fine)
+    times = lambda weights: primitive.event_driven(plan, call._replace(weights=weights)).times
+    forward, take, pull = jax.jit(times), jax.jit(lambda weights: jax.vjp(times, weights)), jax.jit(lambda f, x: f(x))
     walls: tuple[list[float], list[float]] = ([], [])
-    for _ in range(30):
-        start = time.perf_counter()
-        trains, _ = tables.empty_trains(plan, batch)
-        output, _ = host.forward_call(plan, call, trains)
-        middle = time.perf_counter()
-        host.backward_call(plan, call, trains, np.isfinite(output.time).astype(plan.dtype), output.voltage,
-                           output.time[:, :0], False)  # fmt: skip
-        walls[0].append(middle - start)
-        walls[1].append(time.perf_counter() - middle)
+    found, back = jax.block_until_ready(take(call.weights))
+    owed = jax.tree.map(lambda time: jnp.isfinite(time).astype(time.dtype), found)
+    for repeat in range(31):
+        for wall, run in zip(walls, (lambda: forward(call.weights), lambda: pull(back, owed)), strict=True):
+            start = time.perf_counter()
+            jax.block_until_ready(run())
+            if repeat:
+                wall.append(time.perf_counter() - start)
     return statistics.median(walls[0]), statistics.median(walls[1])

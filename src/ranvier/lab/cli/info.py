@@ -1,6 +1,4 @@
-"""`ranvier info`: versions, devices, kernels, cores."""
-
-import pkgutil
+"""`ranvier info`: versions, devices, the engine, cores."""
 
 import click
 
@@ -10,7 +8,7 @@ from ranvier.lab.cli.output import output, say
 def _info() -> None:
     import jax
 
-    from ranvier.event_driven import kernels
+    from ranvier.event_driven.library import level
     from ranvier.train.provenance import commit, cores, versions
 
     console = output()
@@ -19,16 +17,13 @@ def _info() -> None:
     say(console, f"{'commit':<10} {commit() or 'not a checkout'}")
     for device in jax.devices():
         say(console, f"{'device':<10} {device.platform}: {device.device_kind}")
-    say(
-        console,
-        f"{'kernels':<10} {', '.join(module.name for module in pkgutil.iter_modules(kernels.__path__))}",
-    )
+    say(console, f"{'engine':<10} {level()}")
     say(console, f"{'cores':<10} {cores()}")
 
 
 command = click.Command(
     "info",
-    short_help="Show versions, devices, kernels and cores.",
-    help="Show versions, devices, kernels and cores: what a bug report should say.",
+    short_help="Show versions, devices, the engine and cores.",
+    help="Show versions, devices, the engine and cores: what a bug report should say.",
     callback=_info,
 )

@@ -1,0 +1,96 @@
+"""The arrays that cross the border to the engine, documented once, in one order: that of `engine/call.h`."""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from ranvier.event_driven.plan import Plan
+
+
+class Call(NamedTuple):
+    """The numbers of one call.
+
+    Per connection, per population of neurons, per input, per recorded population; and what the rules say of them all, a
+    key of `ranvier.status.STATUS` or 0.
+    """
+
+    weights: tuple[Any, ...]
+    delays: tuple[Any, ...]
+    theta: tuple[Any, ...]
+    rho: tuple[Any, ...]
+    refractory: tuple[Any, ...]
+    tau_mem: tuple[Any, ...]
+    tau_syn: tuple[Any, ...]
+    times: tuple[Any, ...]
+    units: tuple[Any, ...]
+    records: tuple[Any, ...]
+    status: tuple[Any, ...]
+
+
+class Forward(NamedTuple):
+    """What the forward pass gives: spikes (batch, places), potentials (batch, values), what is kept for the backward
+    pass, counters (batch, populations), neurons that were computed event by event (batch,), and a status."""
+
+    times: Any
+    units: Any
+    voltages: Any
+    window: Any
+    offset: Any
+    slope: Any
+    restart: Any
+    silent: Any
+    guarded: Any
+    dropped: Any
+    in_flight: Any
+    spikes: Any
+    exact: Any
+    status: Any
+
+
+def arrays(plan: Plan, call: Call) -> tuple[Array, ...]:
+    """The arrays of a call, each group laid end to end: what both passes take first."""
+    real, sizes, batch = jnp.dtype(plan.dtype), plan.sizes[plan.inputs :], call.times[0].shape[0]
+    flat = lambda group: jnp.concatenate([jnp.zeros(0, real), *(part.reshape(-1) for part in group)])
+    wide = lambda group: flat([jnp.broadcast_to(part, (size,)) for part, size in zip(group, sizes, strict=True)])
+    rows = lambda group, kind: jnp.concatenate([jnp.zeros((batch, 0), kind), *group], axis=1)
+    neurons = (wide(group) for group in (call.theta, call.rho, call.refractory, call.tau_mem, call.tau_syn))
+    return (
+        flat(call.weights), flat(call.delays), *neurons, rows(call.times, real), rows(call.units, jnp.int32),
+        rows(call.records, real), call.status[0],
+    )  # fmt: skip
+
+
+def forward_shapes(plan: Plan, batch: int) -> Forward:
+    """Shapes of what the forward pass gives."""
+    real, whole = jnp.dtype(plan.dtype), jnp.dtype(jnp.int32)
+    places = (batch, sum(plan.capacities[plan.inputs :]))
+    values = (batch, sum(n * size for n, size in zip(plan.records, plan.sizes[plan.inputs :], strict=True)))
+    shaped, counts = jax.ShapeDtypeStruct, jax.ShapeDtypeStruct((batch, len(plan.populations)), whole)
+    return Forward(
+        shaped(places, real), shaped(places, whole), shaped(values, real),
+        shaped(places, whole), *(shaped(places, real) for _ in range(3)),
+        *(counts for _ in range(5)), shaped((batch,), whole), shaped((), whole),
+    )  # fmt: skip
+
+
+def cut(flat: Array, parts: tuple[Any, ...]) -> tuple[Array, ...]:
+    """What was laid end to end, in the shapes of its parts."""
+    found, start = [], 0
+    for part in parts:
+        size = math.prod(part.shape)
+        found.append(flat[start : start + size].reshape(part.shape))
+        start += size
+    return tuple(found)
+
+
+def cut_rows(flat: Array, shapes: list[tuple[int, ...]]) -> tuple[Array, ...]:
+    """The same for arrays side by side, (batch, ...): the shapes are those of one sample."""
+    found, start = [], 0
+    for shape in shapes:
+        size = math.prod(shape)
+        found.append(flat[:, start : start + size].reshape(flat.shape[0], *shape))
+        start += size
+    return tuple(found)

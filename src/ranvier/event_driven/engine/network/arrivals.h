@@ -1,0 +1,195 @@
+// What arrives at one neuron in one window, in time order: the exact path needs nothing else.
+#pragma once
+
+#include "calendar.h"
+
+namespace ranvier::RANVIER_LEVEL {
+
+// Up to so many arrivals are put in order by counting, for each, those before it: no branch to mispredict.
+constexpr int64_t FEW = 96;
+
+// Arrivals at one neuron in one window: offset (ms) and weight.
+struct Arrivals {
+    Array<double> offset, weight;
+
+    explicit Arrivals(int64_t room) : offset(room), weight(room) {}
+};
+
+// Arrivals of one window that all neurons of a population share: offset, which spike, through which connection.
+struct Shared {
+    Array<double> offset;
+    Array<Pair<int32_t>> tag;
+
+    explicit Shared(int64_t room) : offset(room), tag(room) {}
+};
+
+// Room for one look-up: every spike of every sender of one population, and one vector more.
+template <class Real>
+struct LookUp {
+    Shared rows;
+    Arrivals loose, sorted;
+    Array<uint8_t> marks;
+    Array<uint32_t> senders;
+    Array<int64_t> ranks;
+
+    static int64_t most(const Plan& plan) {
+        int64_t most = 1;
+        for (int64_t p = plan.inputs; p < plan.populations; ++p) {
+            int64_t total = 0;
+            for (int64_t at = plan.population[p].in_first; at < plan.population[p].in_last; ++at)
+                total += plan.population[plan.link[plan.in_list[at]].pre].capacity;
+            most = larger(most, total);
+        }
+        return most + 8;
+    }
+
+    explicit LookUp(const Plan& plan)
+        : rows(most(plan)), loose(most(plan)), sorted(most(plan)), marks(mark_room(plan.widest)),
+          senders(mark_room(plan.widest) + USUAL), ranks(FEW + 8) {}
+};
+
+// Steps of Shell's sort (Ciura's).
+constexpr int64_t GAPS[] = {701, 301, 132, 57, 23, 10, 4, 1};
+
+// Shell's sort by offset; what belongs to it goes along.
+template <class Other>
+void sort(double* offset, Other* other, int64_t count) {
+    for (const int64_t gap : GAPS) {
+        for (int64_t a = gap; a < count; ++a) {
+            const double moved = offset[a];
+            const Other its = other[a];
+            int64_t b = a;
+            for (; b >= gap && offset[b - gap] > moved; b -= gap) {
+                offset[b] = offset[b - gap];
+                other[b] = other[b - gap];
+            }
+            offset[b] = moved;
+            other[b] = its;
+        }
+    }
+}
+
+// Copy arrivals in order of their offsets; those of one instant keep no particular order, and need none.
+inline void order(Arrivals& from, int64_t count, Arrivals& to, int64_t* places) {
+    if (count > FEW) {
+        copy<double>(from.offset, count, to.offset);
+        copy<double>(from.weight, count, to.weight);
+        sort<double>(to.offset, to.weight, count);
+        return;
+    }
+    for (int64_t a = count; a < count + 8; ++a) from.offset[a] = INFINITY;
+    ranks(from.offset, count, places);
+    for (int64_t a = 0; a < count; ++a) {
+        to.offset[places[a]] = from.offset[a];
+        to.weight[places[a]] = from.weight[a];
+    }
+}
+
+// What arrives by ROW connections in window k, in time order: the same at all of population p, weights apart.
+template <class Real>
+int64_t collect_rows(const Network<Real>& net, const Calendar<Real>& calendar, const Train<Real>& train, int64_t k,
+                     int64_t p, Shared& rows) {
+    const Plan& plan = net.plan;
+    int64_t found = 0;
+    for (int64_t at = plan.population[p].in_first; at < plan.population[p].in_last; ++at) {
+        const int64_t c = plan.in_list[at];
+        const Link& link = plan.link[c];
+        if (link.mode != ROW) continue;
+        const int64_t base = link.list_start - plan.population[link.pre].spike_start;
+        for (int32_t q = calendar.head[c * net.clock.windows + k]; q >= 0; q = calendar.link[base + q]) {
+            rows.offset[found] = arrival(net, train, q, link.delay_start + train.unit[q] * link.row_stride).offset;
+            rows.tag[found++] = {static_cast<int32_t>(c), q};
+        }
+    }
+    sort<Pair<int32_t>>(rows.offset, rows.tag, found);
+    return found;
+}
+
+// A word turned so that the bit at `place`, counted around it, is the lowest.
+RANVIER_INLINE uint64_t turned(uint64_t word, int64_t place) {
+    return (word >> (place & (BITS - 1))) | (word << (-place & (BITS - 1)));
+}
+
+// Which senders fired in one of the two groups of windows from which a spike could arrive in window k: 1 for the earlier,
+// 2 for the later group, 3 for both.
+inline void mark(const uint64_t* recent, const int32_t* shift, int64_t count, int64_t k, int group, uint8_t* marks) {
+    for (int64_t i = 0; i < count; ++i)
+        marks[i] = static_cast<uint8_t>(turned(recent[i], (k - shift[i] - 1) >> group) & 3);
+    memset(marks + count, 0, static_cast<size_t>(mark_room(count) - count));
+}
+
+// One sender's arrivals in window k from its last spike back, whatever its spikes; how many were found then.
+template <class Real>
+int64_t follow(const Calendar<Real>& calendar, const Train<Real>& train, int32_t q, int64_t emitted, Real frac,
+               Real weight, double window, int64_t found, Arrivals& into) {
+    for (; q >= 0; q = calendar.before[q]) {
+        const int64_t late = emitted - train.window[q];
+        if (late > 1) break;
+        const Real offset = train.offset[q];
+        into.offset[found] = static_cast<double>(static_cast<Real>(offset + frac)) - late * window;
+        into.weight[found] = weight;
+        found += wraps(offset, frac, static_cast<Real>(window)) == late ? 1 : 0;
+    }
+    return found;
+}
+
+// Spikes of the listed senders that arrive in window k, by the one rule.
+//
+// A sender that fires at most once in a window has fired as often since a window as there are bits in `recent` since
+// then: so the spike is found at once. Every candidate is written down, and overwritten by the next if it is none: half
+// of them are, in no order that a processor could predict.
+template <class Real>
+int64_t look_up(const Network<Real>& net, const Calendar<Real>& calendar, const Train<Real>& train, int64_t start,
+                int64_t turned_row, int64_t hits, int64_t k, int64_t found, LookUp<Real>& room) {
+    const int32_t* shift = net.synapses.shift_t + turned_row;
+    const Real* arriving = net.synapses.arriving + 2 * turned_row;
+    const double window = net.clock.window;
+    Arrivals& into = room.loose;
+    for (int64_t hit = 0; hit < hits; ++hit) __builtin_prefetch(arriving + 2 * room.senders[hit]);
+    for (int64_t hit = 0; hit < hits; ++hit) {
+        const int64_t i = room.senders[hit], sender = start + i;
+        const int64_t emitted = k - shift[i];
+        const uint64_t since = turned(calendar.recent[sender], emitted + 1) & ((uint64_t{1} << (shift[i] & 63)) - 1);
+        const int64_t later = count_bits(since);
+        const Real frac = arriving[2 * i], weight = arriving[2 * i + 1];
+        if (calendar.group > 0 || later >= KEPT || room.marks[i] == 3 || k - calendar.twice[sender] < BITS) {
+            found = follow(calendar, train, calendar.latest[sender], emitted, frac, weight, window, found, into);
+            continue;
+        }
+        const int late = room.marks[i] & 1;
+        const Real at = calendar.kept[sender * KEPT + ((calendar.fired[sender] - 1 - later) & (KEPT - 1))];
+        into.offset[found] = static_cast<double>(static_cast<Real>(at + frac)) - late * window;
+        into.weight[found] = weight;
+        found += wraps(at, frac, static_cast<Real>(window)) == late ? 1 : 0;
+    }
+    return found;
+}
+
+// All arrivals at neuron j of population p in window k, in time order in `room.sorted`, the first `count` of `room.rows`
+// included; their number.
+template <class Real>
+int64_t collect(const Network<Real>& net, const Calendar<Real>& calendar, const Train<Real>& train, int64_t k, int64_t p,
+                int64_t j, int64_t count, LookUp<Real>& room) {
+    const Plan& plan = net.plan;
+    int64_t found = count;
+    for (int64_t at = plan.population[p].in_first; at < plan.population[p].in_last; ++at) {
+        const Link& link = plan.link[plan.in_list[at]];
+        if (link.mode == ROW) continue;
+        const int64_t size = plan.population[link.pre].size, start = plan.population[link.pre].sender_start;
+        const int64_t row = link.weight_start + j * size;
+        mark(calendar.recent + start, net.synapses.shift_t + row, size, k, calendar.group, room.marks);
+        const int64_t hits = list_marked(room.marks, size, room.senders);
+        found = look_up(net, calendar, train, start, row, hits, k, found, room);
+    }
+    Arrivals& into = found > count ? room.loose : room.sorted;
+    for (int64_t a = 0; a < count; ++a) {
+        const auto [c, q] = room.rows.tag[a];
+        into.offset[a] = room.rows.offset[a];
+        const Link& link = plan.link[c];
+        into.weight[a] = net.synapses.weight[link.weight_start + train.unit[q] * plan.population[p].size + j];
+    }
+    if (found > count) order(room.loose, found, room.sorted, room.ranks);
+    return found;
+}
+
+}  // namespace ranvier::RANVIER_LEVEL

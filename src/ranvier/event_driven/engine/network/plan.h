@@ -1,0 +1,126 @@
+// Who is joined to whom: what is known of a network before any number is, decoded from the plan's integers.
+//
+// Populations are numbered, inputs first, then neurons in the order in which they run inside a window. Their neurons,
+// senders, spikes, weights and delays are laid end to end; the entry of synapse (i, j) among the delays is `delay_start
+// + i row_stride + j column_stride`.
+#pragma once
+
+#include "../array.h"
+#include "../physics/adjoint.h"
+
+namespace ranvier::RANVIER_LEVEL {
+
+// How a connection is delivered: event by event into a ring of windows, a whole row at once (one delay per sender, or
+// one for all), or (per-neuron time constants) into the ring with exponentials for every event.
+enum Mode { SCATTER, ROW, GENERAL };
+
+struct Population {
+    int64_t size, capacity, records;
+    int64_t neuron_start, sender_start, spike_start, record_start, value_start;
+    int64_t in_first, in_last, out_first, out_last;  // in Plan::in_list and Plan::out_list
+    bool mixed, ringed;                              // per-neuron time constants; has cells in the ring
+};
+
+struct Link {
+    int64_t pre, post, delays, row_stride, column_stride;
+    int64_t weight_start, delay_start, list_start;
+    Mode mode;
+    double low;  // bound of its delays: only rounding takes them below
+};
+
+struct Plan {
+    int64_t inputs, populations, links, threads;
+    int64_t neurons, senders, weights, delays, lists, widest;
+    int64_t places, input_places, record_times, values;  // of spikes, of those of inputs, per sample
+    bool scattered, turned, gathered;                    // is there a connection that is SCATTER, not ROW, has x_u sums
+    double t_end, longest_window;
+    Parts parts;
+    Array<Population> population;
+    Array<Link> link;
+    Array<int64_t> in_list, out_list;
+};
+
+inline void read_population(Plan& plan, int64_t p, const int64_t* given) {
+    Population& here = plan.population[p];
+    here.size = given[0];
+    here.capacity = given[1];
+    here.mixed = given[2] != 0;
+    here.records = given[3];
+    const bool neurons = p >= plan.inputs;
+    here.neuron_start = plan.neurons;
+    here.sender_start = plan.senders;
+    here.spike_start = plan.places;
+    here.record_start = plan.record_times;
+    here.value_start = plan.values;
+    plan.neurons += neurons ? here.size : 0;
+    plan.senders += here.size;
+    plan.places += here.capacity;
+    plan.input_places += neurons ? 0 : here.capacity;
+    plan.record_times += here.records;
+    plan.values += here.records * here.size;
+    plan.widest = larger(plan.widest, here.size);
+}
+
+inline void read_link(Plan& plan, int64_t c, const int64_t* given, double low) {
+    Link& here = plan.link[c];
+    here.pre = given[0];
+    here.post = given[1];
+    const int64_t rows = given[2], columns = given[3];
+    Population& post = plan.population[here.post];
+    const Population& pre = plan.population[here.pre];
+    here.mode = post.mixed ? GENERAL : columns == 1 ? ROW : SCATTER;
+    here.row_stride = rows > 1 ? columns : 0;
+    here.column_stride = columns > 1 ? 1 : 0;
+    here.delays = rows * columns;
+    here.low = low;
+    here.weight_start = plan.weights;
+    here.delay_start = plan.delays;
+    here.list_start = plan.lists;
+    plan.weights += pre.size * post.size;
+    plan.delays += here.delays;
+    plan.lists += here.mode == ROW ? pre.capacity : 0;
+    post.ringed = post.ringed || here.mode != ROW;
+    plan.scattered = plan.scattered || here.mode == SCATTER;
+    plan.turned = plan.turned || here.mode != ROW;
+    plan.gathered = plan.gathered || here.column_stride > 0;
+}
+
+inline void list_links(Plan& plan) {
+    int64_t in = 0, out = 0;
+    for (int64_t p = 0; p < plan.populations; ++p) {
+        Population& here = plan.population[p];
+        here.in_first = in;
+        here.out_first = out;
+        for (int64_t c = 0; c < plan.links; ++c) {
+            if (plan.link[c].post == p) plan.in_list[in++] = c;
+            if (plan.link[c].pre == p) plan.out_list[out++] = c;
+        }
+        here.in_last = in;
+        here.out_last = out;
+    }
+}
+
+// `given`: inputs, populations, links, threads; of each population size, capacity, mixed, records; of each link pre,
+// post, rows and columns of its delays. `numbers`: t_end, longest window, the five numbers of `ranvier.gradients.Parts`,
+// and the lower bound of each link's delays.
+inline Plan read_plan(const int64_t* given, const double* numbers) {
+    Plan plan{};
+    plan.inputs = given[0];
+    plan.populations = given[1];
+    plan.links = given[2];
+    plan.threads = given[3];
+    plan.t_end = numbers[0];
+    plan.longest_window = numbers[1];
+    plan.parts = {numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], numbers[3] > 0.0};
+    plan.population = Array<Population>(plan.populations);
+    plan.link = Array<Link>(plan.links);
+    plan.in_list = Array<int64_t>(plan.links);
+    plan.out_list = Array<int64_t>(plan.links);
+    given += 4;
+    for (int64_t p = 0; p < plan.populations; ++p, given += 4) read_population(plan, p, given);
+    for (int64_t c = 0; c < plan.links; ++c, given += 4) read_link(plan, c, given, numbers[7 + c]);
+    list_links(plan);
+    return plan;
+}
+
+}  // namespace ranvier::RANVIER_LEVEL

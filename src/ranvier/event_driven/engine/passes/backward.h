@@ -1,0 +1,175 @@
+// Backward pass: the adjoint of the forward pass, window by window in reverse (EventProp with delays).
+//
+// Between boundaries the adjoint flows back (physics/adjoint.h). Arrivals leave it as it is; their senders look it up
+// (pull.h). At a record `p_u += dL/dV`. At a spike, with V' just before it, V'_r where integration resumes (after the
+// refractory time, in which p_u = 0) and p_u(r) the adjoint there,
+//
+//     p_u- = (p_u(r) V'_r - G)/V'        G = dL/dt* + sum over its events of dL/dt_arrival
+//     dL/dtheta -= p_u-        dL/drho += p_u(r)        dL/drefractory -= p_u(r) V'_r
+//
+// and p_I is continuous. (The (I, M) form of this is in Mészáros, Knight and Nowotny, Nat. Commun. 2025.) Where the value
+// of a spike is wanted (`ranvier.gradients`), p_u- is another, and the rest is the same.
+#pragma once
+
+#include "boundaries.h"
+
+namespace ranvier::RANVIER_LEVEL {
+
+// Write the adjoint at the window's end into the ring, and go back to its start.
+template <class Real>
+void decay(const Network<Real>& net, Adjoint* adjoint, int64_t start, int64_t size, Real* cells) {
+    const double *syn = net.neurons.syn + start, *mem = net.neurons.mem + start, *kernel = net.neurons.kernel + start;
+    for (int64_t j = 0; j < size; ++j) {
+        const Adjoint p = adjoint[j];
+        cells[2 * j] = static_cast<Real>(p.current);
+        cells[2 * j + 1] = static_cast<Real>(p.u);
+        adjoint[j] = {p.current * syn[j] + p.u * kernel[j], p.u * mem[j]};
+    }
+}
+
+// Cross spike q of neuron n backward.
+template <class Real>
+void cross(const Network<Real>& net, Backward<Real>& room, int64_t q, int64_t n) {
+    const Membranes& neurons = net.neurons;
+    const double hold = neurons.refractory[n], resumed = hold > 0.0 ? room.resumed[n] : room.adjoint[n].u;
+    const Crossed crossed{neurons.rates[n], neurons.theta[n], neurons.rho[n], hold, room.train.slope[q],
+                          room.train.restart[q]};
+    const double before = before_spike(crossed, net.plan.parts, resumed, room.owed[q], room.worth[q]);
+    room.adjoint[n].u = before;
+    room.resumed[n] = 0.0;
+    room.held[n] = 0;
+    room.sums->theta[n] -= before;
+    room.sums->rho[n] += resumed;
+    room.sums->refractory[n] -= resumed * crossed.restart;
+}
+
+// Take neuron j of population p back through one window, whose latest piece ends at t, from boundary to boundary.
+template <class Real>
+void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64_t p, int64_t j, int32_t piece, double t) {
+    const int64_t n = net.plan.population[p].neuron_start + j;
+    const Rates rates = net.neurons.rates[n];
+    const Parts& parts = net.plan.parts;
+    Adjoint& now = room.adjoint[n];
+    for (int32_t at = room.boundaries.head[j];; at = room.boundaries.boundary[at].next) {
+        room.pieces.piece[piece].end = back(now, flow(t - net.clock.window, rates));
+        const double to = at >= 0 ? room.boundaries.boundary[at].offset : 0.0;
+        now = back(now, flow(t - to, rates));
+        room.pieces.piece[piece].start = t = to;
+        if (at < 0) return;
+        const Boundary boundary = room.boundaries.boundary[at];
+        if (boundary.kind == AT_SPIKE) {
+            pull(net, room, boundary.place, boundary.place + 1, p, turn, parts.valued ? VALUE : TIMING, parts.timing);
+            cross(net, room, boundary.place, n);
+        } else if (boundary.kind == AT_RESTART) {
+            room.resumed[n] = now.u;
+            now.u = 0.0;
+            room.held[n] = 1;
+        } else if (room.held[n]) {
+            room.sums->rho[n] += room.seed[boundary.place];
+        } else {
+            now.u += room.seed[boundary.place];
+        }
+        piece = room.pieces.piece[piece].before = room.pieces.begin();
+    }
+}
+
+// Take every neuron of population p back through window k.
+template <class Real>
+void retreat(const Network<Real>& net, Backward<Real>& room, int64_t k, int64_t p) {
+    const Population& population = net.plan.population[p];
+    const int64_t start = population.neuron_start, size = population.size, turn = k % net.clock.span;
+    const int64_t cell = turn * net.plan.neurons + start, place = turn * net.plan.populations + p;
+    Pieces& pieces = room.pieces;
+    pieces.head[place] = -1;
+    memset(pieces.latest + cell, -1, static_cast<size_t>(size) * sizeof(int32_t));
+    find_boundaries(net, room, k, p);
+    const Boundaries& found = room.boundaries;
+    for (int32_t at = 0; at < found.interrupted; ++at) {
+        const int32_t j = found.units[at], piece = pieces.interrupt(place, cell + j, j);
+        pieces.piece[piece].end = room.adjoint[start + j];
+    }
+    decay<Real>(net, room.adjoint + start, start, size, room.ring + 2 * cell);
+    const double end = k == net.clock.windows - 1 ? net.clock.last : net.clock.window;
+    for (int32_t at = 0; at < found.interrupted; ++at) {
+        const int32_t j = found.units[at], piece = pieces.latest[cell + j];
+        room.ring[2 * (cell + j)] = MARK<Real>;
+        room.ring[2 * (cell + j) + 1] = 0;
+        room.adjoint[start + j] = pieces.piece[piece].end;
+        retrace(net, room, turn, p, j, piece, end);
+    }
+}
+
+// The arrays of one sample on its way back: its inputs, what was kept, cotangents (presence may be none), and place for
+// the gradient of input times (or none).
+template <class Real>
+struct Returning {
+    const Real* time;
+    const int32_t* unit;
+    const Real* record;
+    Kept<Real> kept;
+    const Real *direct, *seed, *presence;
+    Real* early;
+};
+
+// One sample, left undone once `stopped`; its part of the gradient is added to `room.sums`.
+template <class Real, class Stopped>
+void differentiate(const Network<Real>& net, Backward<Real>& room, const Returning<Real>& sample,
+                   const Stopped& stopped) {
+    const Plan& plan = net.plan;
+    const int64_t places = plan.places - plan.input_places;
+    room.ring.fill(0);
+    room.adjoint.fill({0.0, 0.0});
+    room.held.fill(0);
+    room.resumed.fill(0.0);
+    room.pieces.forget();
+    recall(net, sample.time, sample.unit, sample.kept, room.train);
+    room.records.read(sample.record, plan.record_times, net.clock);
+    room.seed = sample.seed;
+    room.owed.fill(0.0);
+    room.worth.fill(0.0);
+    for (int64_t at = 0; at < places; ++at) {
+        room.owed[plan.input_places + at] = sample.direct[at];
+        if (sample.presence != nullptr) room.worth[plan.input_places + at] = sample.presence[at];
+    }
+    replay(net, room);
+    const Wanted wanted = sample.early != nullptr ? TIMING : NONE;
+    for (int64_t k = net.clock.windows - 1; k >= 0 && !stopped(); --k) {
+        for (int64_t p = plan.populations - 1; p >= 0; --p) {
+            const int32_t* first = room.boundaries.first + p * room.boundaries.columns + k;
+            if (p >= plan.inputs)
+                retreat(net, room, k, p);
+            else
+                pull(net, room, first[0], first[1], p, k % net.clock.span, wanted, 1.0);
+        }
+    }
+    if (sample.early != nullptr)
+        for (int64_t q = 0; q < plan.input_places; ++q) sample.early[q] = static_cast<Real>(room.owed[q]);
+}
+
+// From a chunk's sums to the gradient of delays per synapse or per receiver: `dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)`.
+template <class Real>
+void settle(const Network<Real>& net, const Sums<Real>& sums, Real* weight, Real* delay) {
+    const Plan& plan = net.plan;
+    copy<Real>(sums.current, plan.weights, weight);
+    for (int64_t c = 0; c < plan.links; ++c) {
+        const Link& link = plan.link[c];
+        const Population& post = plan.population[link.post];
+        const Rates* rates = net.neurons.rates + post.neuron_start;
+        if (link.column_stride == 0) {
+            for (int64_t e = link.delay_start; e < link.delay_start + link.delays; ++e)
+                delay[e] = static_cast<Real>(sums.delay[e]);
+            continue;
+        }
+        memset(delay + link.delay_start, 0, static_cast<size_t>(link.delays) * sizeof(Real));
+        for (int64_t i = 0; i < plan.population[link.pre].size; ++i) {
+            const int64_t row = link.weight_start + i * post.size;
+            Real* to = delay + link.delay_start + i * link.row_stride;
+            for (int64_t j = 0; j < post.size; ++j) {
+                const Adjoint at{sums.current[row + j], sums.u[row + j]};
+                to[j] = static_cast<Real>(to[j] + owed_by(net.synapses.weight[row + j], at, rates[j]));
+            }
+        }
+    }
+}
+
+}  // namespace ranvier::RANVIER_LEVEL

@@ -1,0 +1,80 @@
+// Backward: what interrupts neurons in one window.
+#pragma once
+
+#include "pull.h"
+
+namespace ranvier::RANVIER_LEVEL {
+
+enum Kind { AT_SPIKE, AT_RESTART, AT_RECORD };
+
+// Find again which spikes of a sample lie in a window, and which neurons restart in it.
+template <class Real>
+void replay(const Network<Real>& net, Backward<Real>& room) {
+    Boundaries& found = room.boundaries;
+    const Train<Real>& train = room.train;
+    const int64_t windows = net.clock.windows, final = windows - 1;
+    found.restart_head.fill(-1);
+    for (int64_t p = 0; p < net.plan.populations; ++p) {
+        const Population& population = net.plan.population[p];
+        const int64_t start = population.spike_start, end = start + train.total[p];
+        int64_t q = start;
+        for (int64_t k = 0; k < windows; ++k) {
+            found.first[p * found.columns + k] = static_cast<int32_t>(q);
+            while (q < end && train.window[q] == k) ++q;
+        }
+        found.first[p * found.columns + windows] = static_cast<int32_t>(q);
+        for (q = start; q < end && p >= net.plan.inputs; ++q) {
+            const int64_t n = population.neuron_start + train.unit[q];
+            const double hold = net.neurons.refractory[n];
+            if (!(hold > 0.0)) continue;
+            const Moment ends = after(train.window[q], train.offset[q], hold, net.clock.window);
+            if (ends.window > final || (ends.window == final && ends.offset > net.clock.last)) {
+                room.held[n] = 1;
+            } else {
+                found.restart_next[q] = found.restart_head[ends.window];
+                found.restart_head[ends.window] = static_cast<int32_t>(q);
+            }
+        }
+    }
+}
+
+// Put a boundary into neuron j's list, latest first; at one instant: record, restart, spike in this order.
+inline void insert(Boundaries& found, int32_t j, double offset, Kind kind, int64_t place) {
+    const int32_t made = found.used++;
+    int32_t before = -1, at = found.head[j];
+    if (at < 0) found.units[found.interrupted++] = j;
+    while (at >= 0) {
+        const Boundary& there = found.boundary[at];
+        if (!(there.offset > offset || (there.offset == offset && there.kind > kind))) break;
+        before = at;
+        at = there.next;
+    }
+    found.boundary[made] = {offset, place, at, kind};
+    (before < 0 ? found.head[j] : found.boundary[before].next) = made;
+}
+
+// List the boundaries of each neuron of population p in window k, latest first.
+template <class Real>
+void find_boundaries(const Network<Real>& net, Backward<Real>& room, int64_t k, int64_t p) {
+    Boundaries& found = room.boundaries;
+    const Population& population = net.plan.population[p];
+    const Train<Real>& train = room.train;
+    const Range due = record_range(room.records, population, k);
+    const int32_t* first = found.first + p * found.columns + k;
+    found.used = found.interrupted = 0;
+    if (due.first == due.last && first[0] == first[1] && found.restart_head[k] < 0) return;
+    for (int64_t j = 0; j < population.size; ++j) found.head[j] = -1;
+    for (int64_t q = first[0]; q < first[1]; ++q) insert(found, train.unit[q], train.offset[q], AT_SPIKE, q);
+    for (int32_t q = found.restart_head[k]; q >= 0; q = found.restart_next[q]) {
+        if (q < population.spike_start || q >= population.spike_start + population.capacity) continue;
+        const int32_t j = train.unit[q];
+        const double hold = net.neurons.refractory[population.neuron_start + j];
+        insert(found, j, after(train.window[q], train.offset[q], hold, net.clock.window).offset, AT_RESTART, q);
+    }
+    for (int64_t r = due.first; r < due.last; ++r) {
+        const int64_t place = population.value_start + (r - population.record_start) * population.size;
+        for (int32_t j = 0; j < population.size; ++j) insert(found, j, room.records.offset[r], AT_RECORD, place + j);
+    }
+}
+
+}  // namespace ranvier::RANVIER_LEVEL

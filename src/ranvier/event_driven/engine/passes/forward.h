@@ -1,0 +1,161 @@
+// Forward pass of one sample: window by window, population after population.
+#pragma once
+
+#include "advance.h"
+#include "quiet.h"
+
+namespace ranvier::RANVIER_LEVEL {
+
+// For neurons with time constants of their own: exponentials for every event.
+template <class Real>
+void scatter_general(const Network<Real>& net, Forward<Real>& room, const Link& link, int64_t q) {
+    const Population& post = net.plan.population[link.post];
+    const int64_t i = room.train.unit[q], start = link.delay_start + i * link.row_stride;
+    const Real* weight = net.synapses.weight + link.weight_start + i * post.size;
+    for (int64_t j = 0; j < post.size; ++j) {
+        const Arrival at = arrival(net, room.train, q, start + j * link.column_stride);
+        const int64_t n = post.neuron_start + j;
+        const Passed passed = flow(net.clock.window - at.offset, net.neurons.rates[n]);
+        Real* cell = room.ring + LANES * ((at.window % net.clock.span) * net.plan.neurons + n);
+        const double u = weight[j] * passed.kernel;
+        cell[0] += static_cast<Real>(weight[j] * passed.syn);
+        cell[1] += static_cast<Real>(u);
+        cell[2] += static_cast<Real>(larger(u, 0.0));
+    }
+}
+
+template <class Real>
+void scatter_spike(const Network<Real>& net, Forward<Real>& room, const Link& link, int64_t q, const Ring& ring,
+                   int64_t base) {
+    const Population& post = net.plan.population[link.post];
+    const Synapses<Real>& synapses = net.synapses;
+    const int64_t i = room.train.unit[q], row = link.weight_start + i * post.size;
+    const int64_t start = link.delay_start + i * link.row_stride;
+    const Real offset = room.train.offset[q];
+    const Factors<Real> spike = factors<Real>(net.clock.window - offset, net.neurons.rates[post.neuron_start],
+                                              net.neurons.over[post.neuron_start]);
+    locate<Real>(synapses.cell + start, synapses.frac + start, post.size, offset, static_cast<Real>(net.clock.window),
+                 base, ring, room.fan_out.events);
+    scatter<Real>(room.ring, room.fan_out.events, synapses.into_current + row, synapses.into_u + row, spike, post.size);
+}
+
+// Send spikes `first` to `last - 1` of population p, all of window k, through every connection.
+template <class Real>
+void deposit(const Network<Real>& net, Forward<Real>& room, int64_t first, int64_t last, int64_t k, int64_t p) {
+    const Ring ring{net.plan.neurons, net.clock.span};
+    const int64_t base = (k % ring.span) * ring.neurons;
+    const Population& population = net.plan.population[p];
+    for (int64_t at = population.out_first; at < population.out_last; ++at) {
+        const int64_t c = net.plan.out_list[at];
+        const Link& link = net.plan.link[c];
+        for (int64_t q = first; q < last; ++q) {
+            if (link.mode == ROW) schedule(net, room.calendar, room.train, q, c);
+            if (link.mode == GENERAL) scatter_general(net, room, link, q);
+            if (link.mode == SCATTER) scatter_spike(net, room, link, q, ring, base);
+        }
+    }
+}
+
+// Count the events of spike q that are due after the end.
+template <class Real>
+void count_in_flight(const Network<Real>& net, const Forward<Real>& room, int64_t q, int64_t p, int32_t* in_flight) {
+    const Plan& plan = net.plan;
+    const int64_t final = net.clock.windows - 1, window = room.train.window[q];
+    const Real offset = room.train.offset[q];
+    const double left = static_cast<double>(final - window) * net.clock.window + net.clock.last;
+    for (int64_t at = plan.population[p].out_first; at < plan.population[p].out_last; ++at) {
+        const int64_t c = plan.out_list[at];
+        const Link& link = plan.link[c];
+        if (window + net.synapses.longest[c] + 1 < final) continue;
+        const int64_t row = link.delay_start + room.train.unit[q] * link.row_stride;
+        const int64_t size = plan.population[link.post].size, distinct = link.column_stride ? size : 1;
+        int64_t late = 0;
+        for (int64_t e = row; e < row + distinct; ++e) {
+            const double passed = static_cast<double>(static_cast<Real>(offset + net.synapses.frac[e]));
+            late += net.synapses.shift[e] * net.clock.window + passed > left ? 1 : 0;
+        }
+        in_flight[link.post] += static_cast<int32_t>(late * (size / distinct));
+    }
+}
+
+// Send the spikes of population p in window k on their way; whether there are any.
+template <class Real>
+bool emit(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& outcome, int64_t k, int64_t p) {
+    const Population& population = net.plan.population[p];
+    int32_t* calendar = room.calendar.first + p * room.calendar.columns + k;
+    const int64_t first = calendar[0], end = population.spike_start + room.train.total[p];
+    int64_t q = first;
+    for (; q < end && room.train.window[q] == k; ++q) room.calendar.remember(population, room.train, q);
+    calendar[1] = static_cast<int32_t>(q);
+    deposit(net, room, first, q, k, p);
+    if (k + net.clock.span >= net.clock.windows)
+        for (int64_t late = first; late < q; ++late) count_in_flight(net, room, late, p, outcome.in_flight);
+    return q > first;
+}
+
+// Write the spikes of one sample as times, sorted and padded, and count silent neurons and guarded spikes.
+template <class Real>
+void finish(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& outcome) {
+    const Plan& plan = net.plan;
+    const Train<Real>& train = room.train;
+    const double end = static_cast<double>(net.clock.windows - 1) * net.clock.window + net.clock.last;
+    for (int64_t p = plan.inputs; p < plan.populations; ++p) {
+        const Population& population = plan.population[p];
+        const int64_t first = population.spike_start, last = first + train.total[p];
+        memset(room.marks, 0, static_cast<size_t>(population.size));
+        for (int64_t q = first; q < last; ++q) {
+            const int64_t at = q - plan.input_places;
+            const double time = train.window[q] * net.clock.window + static_cast<double>(train.offset[q]);
+            outcome.time[at] = static_cast<Real>(smaller(time, end));
+            outcome.unit[at] = train.unit[q];
+            room.marks[train.unit[q]] = 1;
+            outcome.guarded[p] += train.slope[q] * plan.parts.cap < 1.0 ? 1 : 0;
+        }
+        for (int64_t at = last - plan.input_places; at < first - plan.input_places + population.capacity; ++at) {
+            outcome.time[at] = INFINITY;
+            outcome.unit[at] = -1;
+        }
+        int32_t silent = static_cast<int32_t>(population.size);
+        for (int64_t j = 0; j < population.size; ++j) silent -= room.marks[j];
+        outcome.silent[p] = silent;
+    }
+}
+
+// Whether all is finite at the end.
+inline bool finite(const State& state) {
+    double total = 0.0;
+    for (int64_t n = 0; n < state.current.size(); ++n) total += state.current[n] + state.u[n];
+    return total - total == 0.0;
+}
+
+// One sample, left undone once `stopped`; false if a potential or current is not finite.
+template <class Real, class Stopped>
+bool simulate(const Network<Real>& net, Forward<Real>& room, const Real* time, const int32_t* unit, const Real* record,
+              Outcome<Real>& outcome, const Stopped& stopped) {
+    room.state.clear();
+    room.ring.fill(0);
+    room.calendar.clear(net.plan);
+    load(net, time, unit, room.train);
+    room.records.read(record, net.plan.record_times, net.clock);
+    int64_t busy = 0;  // whatever was sent so far arrives before this window
+    for (int64_t k = 0; k < net.clock.windows && !stopped(); ++k) {
+        if (k >= busy) {
+            const int64_t until = quiet_until(net, room, k);
+            pass_by(net, room, k, until);
+            k = until;
+        }
+        room.calendar.open(net.plan, room.train, k);
+        for (int64_t p = 0; p < net.plan.populations; ++p) {
+            if (p >= net.plan.inputs) {
+                sum_arrivals(net, room, k, p);
+                advance(net, room, outcome, k, p);
+            }
+            if (emit(net, room, outcome, k, p)) busy = k + net.clock.span;
+        }
+    }
+    finish(net, room, outcome);
+    keep(net.plan, room.train, outcome.kept);
+    return finite(room.state);
+}
+
+}  // namespace ranvier::RANVIER_LEVEL

@@ -1,0 +1,209 @@
+// Backward: what one spike receives from the neurons it reached.
+//
+// With (p_I, p_u) the adjoint at the end of the window in which an event of weight w arrived s earlier,
+//
+//     x_I = p_I e^{-s/tau_syn} + p_u kappa(s)        x_u = p_u e^{-s/tau_mem}
+//     dL/dw = x_I        dL/dt_arrival = dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)        dL/dpresence = w x_I
+//
+// A SCATTER connection does this for many events at a time (gather.h). A neuron that was interrupted in that window
+// (pieces.h) holds MARK in the ring; its events are looked up one by one, with the adjoint of their piece.
+#pragma once
+
+#include "../network/calendar.h"
+#include "gather.h"
+#include "pieces.h"
+#include "sample.h"
+
+namespace ranvier::RANVIER_LEVEL {
+
+// Sums over one chunk of samples: of x_I and x_u per weight, and of dL/ddelay for one delay per sender. For other delays
+// dL/ddelay follows from the first two; `delay` is then not touched. The rest is per neuron.
+template <class Real>
+struct Sums {
+    Array<Real> current, u;
+    Array<double> delay, theta, rho, refractory;
+
+    explicit Sums(const Plan& plan)
+        : current(plan.weights), u(plan.gathered ? plan.weights : 0), delay(plan.delays), theta(plan.neurons),
+          rho(plan.neurons), refractory(plan.neurons) {}
+};
+
+// Spikes of a sample by window, and the boundaries of one population in one window; see boundaries.h.
+struct Boundary {
+    double offset;
+    int64_t place;  // of the spike, or of the recorded value
+    int32_t next, kind;
+};
+
+struct Boundaries {
+    int64_t columns;
+    Array<int32_t> first;  // (populations, windows + 1): the first spike of a window
+    Array<int32_t> restart_head, restart_next;
+    Array<Boundary> boundary;
+    Array<int32_t> head, units;  // the latest boundary of a neuron; neurons that have any
+    int32_t used = 0, interrupted = 0;
+
+    Boundaries(const Plan& plan, const Clock& clock)
+        : columns(clock.windows + 1), first(plan.populations * columns), restart_head(clock.windows),
+          restart_next(plan.places), boundary(2 * plan.places + plan.record_times * plan.widest + 1),
+          head(plan.widest), units(plan.widest) {}
+};
+
+// Room for the backward pass of one thread. `owed`: dL/dt of each spike, as far as it is known; `worth`: what it is worth.
+template <class Real>
+struct Backward {
+    Array<Adjoint> adjoint;
+    Array<uint8_t> held;
+    Array<double> resumed;  // p_u at the latest restart
+    Train<Real> train;
+    Records records;
+    Boundaries boundaries;
+    Pieces pieces;
+    Array<Real> ring;
+    FanOut fan_out;
+    Array<double> owed, worth;
+    const Real* seed = nullptr;
+    Sums<Real>* sums = nullptr;
+
+    explicit Backward(const Network<Real>& net)
+        : adjoint(net.plan.neurons), held(net.plan.neurons), resumed(net.plan.neurons), train(net.plan),
+          records(net.plan), boundaries(net.plan, net.clock), pieces(net.plan, net.clock),
+          ring(net.clock.span * net.plan.neurons * 2), fan_out(net.plan.widest), owed(net.plan.places),
+          worth(net.plan.places) {}
+};
+
+// What a spike is owed through one connection, and what it is worth.
+struct Owed {
+    double timing, value;
+};
+
+// Book one event's adjoint `at` its arrival.
+template <class Real>
+Owed book(const Network<Real>& net, Sums<Real>& sums, const Link& link, int64_t i, int64_t j, const Adjoint& at,
+          const Rates& rates) {
+    const int64_t slot = link.weight_start + i * net.plan.population[link.post].size + j;
+    const double weight = net.synapses.weight[slot], owed = owed_by(weight, at, rates);
+    sums.current[slot] += static_cast<Real>(at.current);
+    if (link.column_stride > 0)
+        sums.u[slot] += static_cast<Real>(at.u);
+    else
+        sums.delay[link.delay_start + i * link.row_stride] += owed;
+    return {owed, weight * at.current};
+}
+
+// A ROW connection.
+template <class Real>
+Owed pull_row(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q) {
+    const Plan& plan = net.plan;
+    const Population& post = plan.population[link.post];
+    const int64_t i = room.train.unit[q], row = link.weight_start + i * post.size;
+    const int64_t entry = link.delay_start + i * link.row_stride;
+    const Arrival at = arrival(net, room.train, q, entry);
+    const int64_t turn = at.window % net.clock.span;
+    const Rates rates = net.neurons.rates[post.neuron_start];
+    const Real* cells = room.ring + 2 * (turn * plan.neurons + post.neuron_start);
+    const Totals<Real> totals = gather_row<Real>(cells, net.synapses.weight + row, post.size,
+                                                 flow(net.clock.window - at.offset, rates), rates,
+                                                 room.sums->current + row);
+    Owed owed{totals.timing, totals.value};
+    room.sums->delay[entry] += totals.timing;
+    for (int32_t piece = room.pieces.head[turn * plan.populations + link.post]; piece >= 0;) {
+        const int32_t j = room.pieces.piece[piece].unit, n = static_cast<int32_t>(post.neuron_start) + j;
+        const Passed passed = flow(net.clock.window - at.offset, net.neurons.rates[n]);
+        const Adjoint there = back(room.pieces.holding(piece, at.offset).end, passed);
+        const Owed one = book(net, *room.sums, link, i, j, there, net.neurons.rates[n]);
+        owed.timing += one.timing;
+        owed.value += one.value;
+        piece = room.pieces.piece[piece].other;
+    }
+    return owed;
+}
+
+// For neurons with time constants of their own: exponentials for every event.
+template <class Real>
+Owed pull_general(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q) {
+    const Plan& plan = net.plan;
+    const Population& post = plan.population[link.post];
+    const int64_t i = room.train.unit[q], start = link.delay_start + i * link.row_stride;
+    Owed owed{0.0, 0.0};
+    for (int64_t j = 0; j < post.size; ++j) {
+        const int64_t n = post.neuron_start + j;
+        const Arrival at = arrival(net, room.train, q, start + j * link.column_stride);
+        const int64_t cell = (at.window % net.clock.span) * plan.neurons + n;
+        const int32_t piece = room.pieces.latest[cell];
+        const Adjoint end = piece >= 0 ? room.pieces.holding(piece, at.offset).end
+                                       : Adjoint{room.ring[2 * cell], room.ring[2 * cell + 1]};
+        const Rates& rates = net.neurons.rates[n];
+        const Adjoint there = back(end, flow(net.clock.window - at.offset, rates));
+        const Owed one = book(net, *room.sums, link, i, j, there, rates);
+        owed.timing += one.timing;
+        owed.value += one.value;
+    }
+    return owed;
+}
+
+// A SCATTER connection.
+template <Wanted wanted, class Real>
+Owed pull_events(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q, int64_t turn) {
+    const Plan& plan = net.plan;
+    const Population& post = plan.population[link.post];
+    const Synapses<Real>& synapses = net.synapses;
+    const int64_t i = room.train.unit[q], size = post.size, first = link.weight_start + i * size;
+    const int64_t start = link.delay_start + i * link.row_stride;
+    const Real offset = room.train.offset[q], window = static_cast<Real>(net.clock.window);
+    const Real* frac = synapses.frac + start;
+    const Rates rates = net.neurons.rates[post.neuron_start];
+    const Factors<Real> spike = factors<Real>(net.clock.window - offset, rates, net.neurons.over[post.neuron_start]);
+    uint32_t* events = room.fan_out.events;
+    locate<Real>(synapses.cell + start, frac, size, offset, window, turn * plan.neurons,
+                 Ring{plan.neurons, net.clock.span}, events);
+    const Row<Real> row{synapses.decay_syn + start, synapses.kernel + start, synapses.weight + first,
+                        static_cast<Real>(1.0 - rates.syn / rates.mem), static_cast<Real>(rates.syn),
+                        static_cast<Real>(rates.mem)};
+    Real *sum_current = room.sums->current + first, *sum_u = room.sums->u + first;
+    const Totals<Real> totals =
+        gather<wanted, Real>(room.ring, events, row, spike, size, sum_current, sum_u, room.fan_out.noted);
+    Owed owed{totals.timing, totals.value};
+    const int64_t hits = list_bits(room.fan_out.noted, size, room.fan_out.places);
+    for (int64_t hit = 0; hit < hits; ++hit) {
+        const int64_t j = room.fan_out.places[hit];
+        const int late = events[j] & 1;
+        const int32_t piece = room.pieces.latest[events[j] / LANES];
+        if (piece < 0) continue;  // p_I just happens to be that zero, and all is done
+        const double arrives = static_cast<double>(static_cast<Real>(offset + frac[j])) - late * net.clock.window;
+        const Adjoint& end = room.pieces.holding(piece, arrives).end;
+        const Totals<Real> one = gather_one<Real>(static_cast<Real>(end.current), static_cast<Real>(end.u), late, spike,
+                                                  row, j, sum_current, sum_u);
+        owed.timing += one.timing;
+        owed.value += one.value;
+    }
+    return owed;
+}
+
+// Add up what spikes `first` to `last - 1` of population p receive, in whose window the ring is at `turn`: their parts of
+// dL/dt, times `share`, in `owed`, unless nothing is wanted; those of dL/dpresence in `worth`, if the value is.
+template <class Real>
+void pull(const Network<Real>& net, Backward<Real>& room, int64_t first, int64_t last, int64_t p, int64_t turn,
+          Wanted wanted, double share) {
+    const Population& population = net.plan.population[p];
+    for (int64_t at = population.out_first; at < population.out_last; ++at) {
+        const Link& link = net.plan.link[net.plan.out_list[at]];
+        for (int64_t q = first; q < last; ++q) {
+            Owed owed{0.0, 0.0};
+            if (link.mode == ROW)
+                owed = pull_row(net, room, link, q);
+            else if (link.mode == GENERAL)
+                owed = pull_general(net, room, link, q);
+            else if (wanted == NONE)
+                pull_events<NONE>(net, room, link, q, turn);
+            else if (wanted == TIMING)
+                owed = pull_events<TIMING>(net, room, link, q, turn);
+            else
+                owed = pull_events<VALUE>(net, room, link, q, turn);
+            room.owed[q] += share * owed.timing;
+            if (wanted == VALUE) room.worth[q] += owed.value;
+        }
+    }
+}
+
+}  // namespace ranvier::RANVIER_LEVEL

@@ -1,1 +1,0 @@
-"""CPU kernels in Numba: serial, without the GIL, one call per thread over its share of the batch."""
