@@ -1,4 +1,4 @@
-# Everything a person or a CI job runs. Needs make and Python 3.11 or newer; sets up .venv by itself.
+# Everything a person or a CI job runs. Needs make, a C++20 compiler and Python 3.11 or newer; sets up .venv by itself.
 
 PYTHON ?= python3
 VENV := .venv
@@ -43,12 +43,15 @@ format: $(INSTALLED_DEV)
 bench: $(INSTALLED)
 	$(BIN)/ranvier bench $(ARGS)
 
-# Stamp files: pip runs again only when one of these two files is newer than the last install.
-$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
+# Stamp files: pip runs again only when one of these files is newer than the last install.
+# The engine is built by the installation.
+ENGINE := CMakeLists.txt $(shell find src/ranvier/event_driven/engine -name "*.h" -o -name "*.cc")
+
+$(INSTALLED): pyproject.toml constraints.txt $(ENGINE) | $(BIN)/python
 	$(PIP_INSTALL) -e .
 	@touch $@
 
-$(INSTALLED_DEV): pyproject.toml constraints.txt | $(BIN)/python
+$(INSTALLED_DEV): pyproject.toml constraints.txt $(ENGINE) | $(BIN)/python
 	$(PIP_INSTALL) -e '.[dev]'
 	@touch $(INSTALLED) $@
 

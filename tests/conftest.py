@@ -2,8 +2,6 @@
 
 import gc
 import os
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -30,34 +28,12 @@ hypothesis.settings.load_profile("ranvier")
 
 ROOT = Path(__file__).parents[1]
 
-COMPILE = """
-import jax, jax.numpy as jnp, ranvier as rv
-jax.config.update("jax_enable_x64", "{}" == "float64")
-net = rv.feedforward([1, 2], neuron=rv.LIF(), delay=rv.synaptic(0.0, 1.0), key=jax.random.key(0))
-spikes = rv.Spikes(jnp.ones(1), jnp.zeros(1, jnp.int32))
-
-def loss(learn):
-    solution = rv.simulate(rv.combine(learn, fixed), spikes, rv.EventDriven(), t_end=9.0)
-    time = solution.spikes["output"].time
-    return jnp.where(jnp.isfinite(time), time, 0).sum()
-
-learn, fixed = rv.partition(net, "weight")
-jax.block_until_ready(jax.grad(loss)(learn))
-"""
-
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile the kernels once, for both dtypes at a time, before the test processes would each do it.
-
-    A test process keeps JAX's larger programs in a folder that all of them share: some are asked for again and again.
-    """
+    """A test process keeps JAX's larger programs in a folder that all of them share: some are asked for again and again."""
     if hasattr(config, "workerinput"):
         jax.config.update("jax_compilation_cache_dir", config.workerinput["programs"])
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
-    elif config.getoption("numprocesses", None):
-        command = [sys.executable, "-c"]
-        started = [subprocess.Popen([*command, COMPILE.format(dtype)]) for dtype in ("float32", "float64")]
-        assert all(process.wait() == 0 for process in started), "the kernels do not compile"
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -137,3 +138,45 @@ def test_import_loads_no_optional_package(imported: dict[str, list[str]]):
     contracts = {contract["id"]: contract for contract in settings["tool"]["importlinter"]["contracts"]}
     unwanted = {*contracts["optional-packages"]["forbidden_modules"], "h5py", "matplotlib", "rich", "click"}
     assert sorted(unwanted.intersection(imported["modules"])) == []
+
+
+ENGINE = SOURCE / "event_driven" / "engine"
+CPP = sorted(path for path in ENGINE.rglob("*") if path.suffix in (".h", ".cc"))
+MAX_CPP_FUNCTION_LINES = 60
+LOWER = {"physics": {"physics"}, "network": {"physics", "network", ""}, "passes": {"physics", "network", "passes", ""}}
+STANDARD = {"cmath", "cstdint", "cstdlib", "cstring", "new", "memory", "immintrin.h"}
+
+
+def includes(path: Path) -> list[str]:
+    return re.findall(r'^#include [<"]([^>"]+)[>"]', path.read_text("utf-8"), re.MULTILINE)
+
+
+def test_the_engine_is_there():
+    assert {path.name for path in CPP} >= {"flow.h", "plan.h", "forward.h", "backward.h", "simd.h", "ffi.cc"}
+
+
+def test_files_and_functions_of_the_engine_are_short():
+    assert [path.name for path in CPP if len(path.read_text("utf-8").splitlines()) > MAX_FILE_LINES] == []
+    for path in CPP:
+        start = None
+        for number, line in enumerate(path.read_text("utf-8").splitlines()):
+            if re.match(r"( {4})?[^\s/#}].*\) ?(const )?(noexcept )?\{$", line) and start is None:
+                start, indent = number, len(line) - len(line.lstrip())
+            elif start is not None and line.startswith(" " * indent + "}"):
+                assert number - start < MAX_CPP_FUNCTION_LINES, (path.name, start + 1)
+                start = None
+
+
+def test_the_engine_knows_plain_arrays_only():
+    """XLA in one file, Python in none, and folders that include only what is below them."""
+    for path in CPP:
+        folder = path.parent.name if path.parent != ENGINE else ""
+        for name in includes(path):
+            if name.startswith("xla/"):
+                assert path.name == "ffi.cc"
+            assert "Python.h" not in name
+            local = (path.parent / name).resolve()
+            if folder and local.is_file():
+                assert (local.parent.name if local.parent != ENGINE else "") in LOWER[folder], (path.name, name)
+            elif folder:
+                assert name in STANDARD, (path.name, name)

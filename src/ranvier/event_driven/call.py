@@ -66,13 +66,15 @@ def arrays(plan: Plan, call: Call) -> tuple[Array, ...]:
 def forward_shapes(plan: Plan, batch: int) -> Forward:
     """Shapes of what the forward pass gives."""
     real, whole = jnp.dtype(plan.dtype), jnp.dtype(jnp.int32)
-    places = (batch, sum(plan.capacities[plan.inputs :]))
-    values = (batch, sum(n * size for n, size in zip(plan.records, plan.sizes[plan.inputs :], strict=True)))
-    shaped, counts = jax.ShapeDtypeStruct, jax.ShapeDtypeStruct((batch, len(plan.populations)), whole)
+    places, values = sum(plan.capacities[plan.inputs :]), zip(plan.records, plan.sizes[plan.inputs :], strict=True)
+    reals, wholes = (jax.ShapeDtypeStruct((batch, places), kind) for kind in (real, whole))
+    counts = jax.ShapeDtypeStruct((batch, len(plan.populations)), whole)
     return Forward(
-        shaped(places, real), shaped(places, whole), shaped(values, real),
-        shaped(places, whole), *(shaped(places, real) for _ in range(3)),
-        *(counts for _ in range(5)), shaped((batch,), whole), shaped((), whole),
+        times=reals, units=wholes,
+        voltages=jax.ShapeDtypeStruct((batch, sum(count * size for count, size in values)), real),
+        window=wholes, offset=reals, slope=reals, restart=reals,
+        silent=counts, guarded=counts, dropped=counts, in_flight=counts, spikes=counts,
+        exact=jax.ShapeDtypeStruct((batch,), whole), status=jax.ShapeDtypeStruct((), whole),
     )  # fmt: skip
 
 

@@ -25,12 +25,12 @@ class _View(ctypes.Structure):
 
 
 def _load() -> ctypes.CDLL:
-    for folder in sys.modules[__package__].__path__:
+    for folder in sys.modules["ranvier.event_driven"].__path__:
         for found in sorted(Path(folder).glob("libengine.*")):
             return ctypes.CDLL(str(found))
     msg = (
-        "ranvier: the compiled engine is missing. The sources alone were put on Python's path, most likely; install the "
-        "package: pip install -e . in its folder, with a C++20 compiler."
+        "ranvier: the compiled engine is missing. Most likely the sources alone were put on Python's path: install the "
+        "package, with a C++20 compiler: pip install -e . in its folder."
     )
     raise ImportError(msg)
 
@@ -69,7 +69,7 @@ def _run_on_host(
     integers: np.ndarray, numbers: np.ndarray, shapes: Sequence[jax.ShapeDtypeStruct], given: Sequence[Any],
     backward: bool,
 ) -> list[np.ndarray]:  # fmt: skip
-    """The same without XLA; `vmap` has put axes in front of the arrays, of length 1 where an array is the same for all."""
+    """The same without XLA; `vmap` has put axes in front of the arrays, of length 1 where one is the same for all."""
     arrays = [np.ascontiguousarray(array) for array in given]
     axes = arrays[0].ndim - 1  # of weights there is one axis without `vmap`
     lead = np.broadcast_shapes(*(array.shape[:axes] for array in arrays))

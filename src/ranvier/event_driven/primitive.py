@@ -67,8 +67,8 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, tuple[Array, ...], Forward
 
 
 class Kept(eqx.Module):
-    """What the backward pass needs: the arrays of the call, the spikes as the engine keeps them, the shapes of the call,
-    and whether the gradient of input times is wanted."""
+    """What the backward pass needs: the arrays of the call, the spikes as the engine keeps them, the shapes of the
+    call, and whether the gradient of input times is wanted."""
 
     given: tuple[Array, ...]
     spikes: tuple[Array, ...]

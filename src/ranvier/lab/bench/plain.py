@@ -1,7 +1,7 @@
 """The named alternative: delayed scatter and gather on a 1 ms grid, a bare loop in C++ that rounds every time.
 
 Forward, `ring[k + d_ij, j] += w_ij` for every spike of i in step k; backward, with p the adjoint read at `k + d_ij`,
-`dw_ij += p`, `dd_ij += w_ij p'` and a sum over j for the sender. Same number of events as the exact engine, and compiled
+`dw_ij += p`, `dd_ij += w_ij p'` and a sum over j for the sender. Same number of events as the exact engine, compiled
 like it, float32, weight and delay gradients; no neurons, no thresholds, no exact times.
 """
 

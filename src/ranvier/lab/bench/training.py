@@ -52,7 +52,7 @@ def _passes(
     links, fine = dense(network), jnp.zeros((), jnp.int32)
     plan = event_driven.plan(network, links, part, t_end, {})
     call = simulator._call(plan, network, links, part, {}, fine)
-    times = lambda weights: primitive.event_driven(plan, call._replace(weights=weights)).times
+    times = lambda weights: cast(primitive.Result, primitive.event_driven(plan, call._replace(weights=weights))).times
     forward, take, pull = jax.jit(times), jax.jit(lambda weights: jax.vjp(times, weights)), jax.jit(lambda f, x: f(x))
     walls: tuple[list[float], list[float]] = ([], [])
     found, back = jax.block_until_ready(take(call.weights))
