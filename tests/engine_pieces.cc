@@ -67,7 +67,7 @@ template <class Real>
 void gather_of(const Real* ring, const uint32_t* events, const Real* decay_syn, const Real* kernel, const Real* weight,
                const Real* numbers, int64_t count, Real* current, Real* u, uint64_t* noted, int wanted, Real* totals) {
     const Factors<Real> spike{{numbers[0], numbers[3]}, {numbers[1], numbers[4]}, {numbers[2], numbers[5]}};
-    const Row<Real> row{decay_syn, kernel, weight, numbers[6], numbers[7], numbers[8]};
+    const RowTables<Real> row{decay_syn, kernel, weight, numbers[6], numbers[7], numbers[8]};
     const auto run = [&]<Wanted kind>() {
         const Totals<Real> found = gather<kind, Real>(ring, events, row, spike, count, current, u, noted);
         totals[0] = found.timing;

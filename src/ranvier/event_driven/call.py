@@ -13,8 +13,8 @@ from ranvier.event_driven.plan import Plan
 class Call(NamedTuple):
     """The numbers of one call.
 
-    Per connection, per population of neurons, per input, per recorded population; and what the rules say of them all, a
-    key of `ranvier.status.STATUS` or 0.
+    Per connection, per population of neurons, per connection with pairs (two arrays of neurons), per input, per
+    recorded population; and what the rules say of them all, a key of `ranvier.status.STATUS` or 0.
     """
 
     weights: tuple[Any, ...]
@@ -24,6 +24,7 @@ class Call(NamedTuple):
     refractory: tuple[Any, ...]
     tau_mem: tuple[Any, ...]
     tau_syn: tuple[Any, ...]
+    pairs: tuple[Any, ...]
     times: tuple[Any, ...]
     units: tuple[Any, ...]
     records: tuple[Any, ...]
@@ -32,7 +33,7 @@ class Call(NamedTuple):
 
 class Forward(NamedTuple):
     """What the forward pass gives: spikes (batch, places), potentials (batch, values), what is kept for the backward
-    pass, counters (batch, populations), neurons that were computed event by event (batch,), and a status."""
+    pass, counters (batch, populations), events and neurons that were computed event by event (batch,), and a status."""
 
     times: Any
     units: Any
@@ -46,6 +47,7 @@ class Forward(NamedTuple):
     dropped: Any
     in_flight: Any
     spikes: Any
+    events: Any
     exact: Any
     status: Any
 
@@ -53,13 +55,14 @@ class Forward(NamedTuple):
 def arrays(plan: Plan, call: Call) -> tuple[Array, ...]:
     """The arrays of a call, each group laid end to end: what both passes take first."""
     real, sizes, batch = jnp.dtype(plan.dtype), plan.sizes[plan.inputs :], call.times[0].shape[0]
-    flat = lambda group: jnp.concatenate([jnp.zeros(0, real), *(part.reshape(-1) for part in group)])
+    flat = lambda group, kind=real: jnp.concatenate([jnp.zeros(0, kind), *(part.reshape(-1) for part in group)])
     wide = lambda group: flat([jnp.broadcast_to(part, (size,)) for part, size in zip(group, sizes, strict=True)])
     rows = lambda group, kind: jnp.concatenate([jnp.zeros((batch, 0), kind), *group], axis=1)
     neurons = (wide(group) for group in (call.theta, call.rho, call.refractory, call.tau_mem, call.tau_syn))
+    sides = zip(*call.pairs, strict=True) if call.pairs else ((), ())
     return (
-        flat(call.weights), flat(call.delays), *neurons, rows(call.times, real), rows(call.units, jnp.int32),
-        rows(call.records, real), call.status[0],
+        flat(call.weights), flat(call.delays), *neurons, *(flat(side, jnp.int32) for side in sides),
+        rows(call.times, real), rows(call.units, jnp.int32), rows(call.records, real), call.status[0],
     )  # fmt: skip
 
 
@@ -68,13 +71,13 @@ def forward_shapes(plan: Plan, batch: int) -> Forward:
     real, whole = jnp.dtype(plan.dtype), jnp.dtype(jnp.int32)
     places, values = sum(plan.capacities[plan.inputs :]), zip(plan.records, plan.sizes[plan.inputs :], strict=True)
     reals, wholes = (jax.ShapeDtypeStruct((batch, places), kind) for kind in (real, whole))
-    counts = jax.ShapeDtypeStruct((batch, len(plan.populations)), whole)
+    counts, single = (jax.ShapeDtypeStruct(shape, whole) for shape in ((batch, len(plan.populations)), (batch,)))
     return Forward(
         times=reals, units=wholes,
         voltages=jax.ShapeDtypeStruct((batch, sum(count * size for count, size in values)), real),
         window=wholes, offset=reals, slope=reals, restart=reals,
         silent=counts, guarded=counts, dropped=counts, in_flight=counts, spikes=counts,
-        exact=jax.ShapeDtypeStruct((batch,), whole), status=jax.ShapeDtypeStruct((), whole),
+        events=single, exact=single, status=jax.ShapeDtypeStruct((), whole),
     )  # fmt: skip
 
 

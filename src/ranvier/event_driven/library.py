@@ -25,8 +25,10 @@ class _View(ctypes.Structure):
 
 
 def _load() -> ctypes.CDLL:
-    for folder in sys.modules["ranvier.event_driven"].__path__:
-        for found in sorted(Path(folder).glob("libengine.*")):
+    here = Path(__file__).parent
+    installed = (Path(folder, *here.parts[-2:]) for folder in sys.path)  # an editable installation has two folders
+    for folder in (here, *installed):
+        for found in sorted(folder.glob("libengine.*")):
             return ctypes.CDLL(str(found))
     msg = (
         "ranvier: the compiled engine is missing. Most likely the sources alone were put on Python's path: install the "

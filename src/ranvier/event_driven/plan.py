@@ -21,7 +21,10 @@ SAFE = {"float32": 2.0, "float64": 8.0}
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Static description of one simulation. Populations are numbered: inputs first, then neurons in running order."""
+    """Static description of one simulation. Populations are numbered: inputs first, then neurons in running order.
+
+    `pairs`: how many a connection has, -1 if it has all synapses.
+    """
 
     populations: tuple[str, ...]
     inputs: int
@@ -32,6 +35,7 @@ class Plan:
     pre: tuple[int, ...]
     post: tuple[int, ...]
     delay_shapes: tuple[tuple[int, int], ...]
+    pairs: tuple[int, ...]
     low: tuple[float, ...]
     records: tuple[int, ...]
     dtype: str
@@ -49,11 +53,11 @@ class Plan:
         """What the engine reads of the plan: see `engine/network/plan.h`."""
         records = (0,) * self.inputs + self.records
         populations = zip(self.sizes, self.capacities, self.mixed, records, strict=True)
-        links = zip(self.pre, self.post, self.delay_shapes, strict=True)
+        links = zip(self.pre, self.post, self.delay_shapes, self.pairs, strict=True)
         return np.array([
             self.inputs, len(self.populations), len(self.links), self.threads or 0,
             *(number for population in populations for number in population),
-            *(number for pre, post, (rows, columns) in links for number in (pre, post, rows, columns)),
+            *(number for pre, post, shape, pairs in links for number in (pre, post, *shape, pairs)),
         ], np.int64)  # fmt: skip
 
     def numbers(self) -> np.ndarray:

@@ -26,8 +26,8 @@ class Result(NamedTuple):
     """What one call gives.
 
     `times`, `units` (batch, places) per population of neurons, and `presence` if the gradient has the value of spikes
-    in it; `voltages` (batch, times, size) per recorded one; counters (batch, populations), `exact` (batch,) and one
-    `status`.
+    in it; `voltages` (batch, times, size) per recorded one; counters (batch, populations), `events` and `exact`
+    (batch,) and one `status`.
     """
 
     times: tuple[Any, ...]
@@ -39,6 +39,7 @@ class Result(NamedTuple):
     dropped: Any
     in_flight: Any
     spikes: Any
+    events: Any
     exact: Any
     status: Any
 
@@ -61,7 +62,7 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, tuple[Array, ...], Forward
     presence = tuple(jnp.isfinite(time).astype(time.dtype) for time in times) if plan.valued else ()
     result = Result(
         times, presence, cut_rows(found.units, rooms), cut_rows(found.voltages, recorded), found.silent, found.guarded,
-        found.dropped, found.in_flight, found.spikes, found.exact, found.status,
+        found.dropped, found.in_flight, found.spikes, found.events, found.exact, found.status,
     )  # fmt: skip
     return result, given, found
 
@@ -79,7 +80,7 @@ class Kept(eqx.Module):
 def _forward_rule(plan: Plan, call: Call) -> tuple[Result, Kept]:
     """Forward pass under differentiation: refuses what has no derivative here."""
     for field, group in zip(Call._fields, call, strict=True):
-        for place, leaf in enumerate(group):
+        for place, leaf in enumerate(jax.tree.leaves(group, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))):
             if leaf.perturbed and field not in DIFFERENTIABLE:
                 raise ValueError(_refusal(plan, field, place))
     values = jax.tree.map(lambda leaf: leaf.value, call, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
@@ -122,7 +123,7 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
     gradients = {field: cut(part, getattr(call, field)) for field, part in zip(fields, found[:-1], strict=True)}
     if kept.timed:
         gradients["times"] = cut_rows(found[-1], [part.shape[1:] for part in call.times])
-    nothing = {field: tuple(_no_gradient(leaf) for leaf in getattr(call, field)) for field in Call._fields}
+    nothing = {field: jax.tree.map(_no_gradient, getattr(call, field)) for field in Call._fields}
     return (Call(**(nothing | gradients)),)
 
 

@@ -11,17 +11,17 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from ranvier._concrete import concrete
-from ranvier.dense import Link, dense
 from ranvier.event_driven.call import Call
 from ranvier.event_driven.derivatives import reverse_mode
 from ranvier.event_driven.plan import MOST_WINDOWS, SAFE, Plan, longest_window
 from ranvier.event_driven.primitive import Result, event_driven
+from ranvier.event_driven.rows import Rows, rows
 from ranvier.events import Spikes
 from ranvier.gradients import AbstractGradient, ExactDerivative
 from ranvier.graph import running_order
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
-from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_status, delivered, in_flight
+from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_status
 
 
 class EventDriven(AbstractSimulator):
@@ -107,7 +107,7 @@ class EventDriven(AbstractSimulator):
     def plan(
         self,
         network: Network,
-        links: tuple[Link, ...],
+        links: tuple[Rows, ...],
         spikes: dict[str, Spikes],
         t_end: float,
         record: dict[str, Float[Array, "batch times"]],
@@ -131,7 +131,8 @@ class EventDriven(AbstractSimulator):
             links=tuple(link.name for link in links),
             pre=tuple(places[link.pre] for link in links),
             post=tuple(places[link.post] for link in links),
-            delay_shapes=tuple((link.delay.shape[0], link.delay.shape[1]) for link in links),
+            delay_shapes=tuple((1, 1) if link.pairs else (link.delay.shape[0], link.delay.shape[1]) for link in links),
+            pairs=tuple(link.weight.shape[0] if link.pairs else -1 for link in links),
             low=tuple(link.low for link in links),
             records=tuple(record[name].shape[-1] if name in record else 0 for name in order),
             dtype=str(jnp.dtype(network.dtype)),
@@ -151,12 +152,12 @@ def _run(
     t_end: float,
 ) -> Solution:
     """One compiled program for each plan, so that a call costs the same inside the user's `jit` and outside."""
-    links = dense(network)
+    links = rows(network)
     plan = simulator.plan(network, links, spikes, t_end, record)
     status = argument_status(network, spikes, t_end, record)
     call = jax.tree.map(reverse_mode, _call(plan, network, links, spikes, record, status))
     result = event_driven(plan, call)
-    return _solution(plan, network, links, spikes, cast(Result, result))
+    return _solution(plan, network, cast(Result, result))
 
 
 def _check_windows(network: Network, t_end: float) -> None:
@@ -190,7 +191,7 @@ def _mixed(network: Network, name: str) -> bool:
 def _call(
     plan: Plan,
     network: Network,
-    links: tuple[Link, ...],
+    links: tuple[Rows, ...],
     spikes: dict[str, Spikes],
     record: dict[str, Float[Array, "batch times"]],
     status: Int[Array, ""],
@@ -214,6 +215,7 @@ def _call(
         refractory=tuple(wide(neuron.refractory, name) for neuron, name in pairs),
         tau_mem=tuple(neuron.tau_mem.astype(plan.dtype) for neuron in neurons),
         tau_syn=tuple(neuron.tau_syn.astype(plan.dtype) for neuron in neurons),
+        pairs=tuple(link.pairs for link in links if link.pairs),
         times=tuple(spikes[name].time.astype(plan.dtype) for name in inputs),
         units=tuple(spikes[name].unit.astype(jnp.int32) for name in inputs),
         records=tuple(record[name].astype(plan.dtype) for name in order if name in record),
@@ -221,9 +223,7 @@ def _call(
     )
 
 
-def _solution(
-    plan: Plan, network: Network, links: tuple[Link, ...], inputs: dict[str, Spikes], result: Result
-) -> Solution:
+def _solution(plan: Plan, network: Network, result: Result) -> Solution:
     order = plan.populations[plan.inputs :]
     learns = ("times", "presence", "voltages")
     result = Result(*(part if name in learns else jax.lax.stop_gradient(part) for name, part in
@@ -243,29 +243,14 @@ def _solution(
         for name, time, unit, present in zip(order, result.times, result.units, presence, strict=True)
         if network.neurons[name].spiking
     }
-    events, late = _events(plan, links, inputs | spikes, result)
     stats = Stats(
         status=result.status,
         spikes=per_population(result.spikes),
         dropped=per_population(result.dropped),
         silent=per_population(result.silent),
-        in_flight=per_population(result.in_flight) | late,
+        in_flight=per_population(result.in_flight),
         guarded=per_population(result.guarded),
-        events=events,
+        events=result.events,
         exact=result.exact,
     )
     return Solution(spikes, voltages, stats)
-
-
-def _events(
-    plan: Plan, links: tuple[Link, ...], trains: dict[str, Spikes], result: Result
-) -> tuple[Int[Array, " batch"], dict[str, Int[Array, " batch"]]]:
-    """Events of all connections, and those due after the end where absent synapses must be left out of the count."""
-    trains, batch = jax.lax.stop_gradient(trains), len(result.spikes)
-    whole = [link for link in links if link.exists is None]
-    fan_out = [sum(plan.sizes[plan.populations.index(link.post)] for link in whole if link.pre == name)
-               for name in plan.populations]  # fmt: skip
-    events = result.spikes @ jnp.asarray(fan_out, jnp.int32)
-    sparse = [link for link in links if link.exists is not None]
-    late = {link.post: in_flight(links, trains, link.post, plan.t_end, batch) for link in sparse}
-    return events + delivered(sparse, trains, batch), late

@@ -9,19 +9,20 @@
 
 namespace ranvier {
 
-// Both passes take the first eleven. STATUS is what the rules say of the arguments, a key of `ranvier.status.STATUS`.
+// Both passes take the first thirteen. PRE and POST are the neurons of every pair of the connections that have a list of
+// them; STATUS is what the rules say of the arguments, a key of `ranvier.status.STATUS`.
 // The backward pass goes on with what the forward pass kept (WINDOW ... TOTAL) and the cotangents of times, potentials
 // and presence (without places if the derivative is exact).
 enum Input {
-    WEIGHT, DELAY, THETA, RHO, REFRACTORY, TAU_MEM, TAU_SYN, TIME, UNIT, RECORD, STATUS,
+    WEIGHT, DELAY, THETA, RHO, REFRACTORY, TAU_MEM, TAU_SYN, PRE, POST, TIME, UNIT, RECORD, STATUS,
     WINDOW, OFFSET, SENDER, SLOPE, RESTART, TOTAL, DIRECT, SEED, PRESENCE, INPUTS
 };
 
 // Spikes (batch, places): time, inf if none, and neuron, -1 if none; potentials (batch, values); what is kept for the
-// backward pass; counters (batch, populations), of neurons flagged in all (batch,), and one status.
+// backward pass; counters (batch, populations), events and neurons flagged in all (batch,), and one status.
 enum Output {
     AT, BY, VOLTAGE, KEPT_WINDOW, KEPT_OFFSET, KEPT_SLOPE, KEPT_RESTART,
-    SILENT, GUARDED, DROPPED, IN_FLIGHT, SPIKES, EXACT, ENDED, OUTPUTS
+    SILENT, GUARDED, DROPPED, IN_FLIGHT, SPIKES, EVENTS, EXACT, ENDED, OUTPUTS
 };
 
 // Gradients; that of input times has no places if it is not wanted.

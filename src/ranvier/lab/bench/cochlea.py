@@ -149,7 +149,7 @@ def _as_grid(
     shape = [(INPUTS, work.hidden), (work.hidden, work.hidden)]
     delays = [np.broadcast_to(network.delay(link), size) for link, size in zip(network.connections, shape, strict=True)]
     weight = np.concatenate([np.asarray(link.weight) for link in network.connections])
-    return steps, rows, weight, np.rint(np.concatenate(delays)).astype(np.int32)
+    return steps, rows, weight, np.ascontiguousarray(np.rint(np.concatenate(delays)).astype(np.int32))
 
 
 def _time(work: Callable[[], object]) -> float:

@@ -10,8 +10,8 @@ from typing import cast
 import jax
 import jax.numpy as jnp
 
-from ranvier.dense import dense
 from ranvier.event_driven import EventDriven, primitive, simulator
+from ranvier.event_driven.rows import rows
 from ranvier.events import Spikes
 from ranvier.lab.catalogue import experiment
 from ranvier.network import Network
@@ -49,7 +49,7 @@ def _passes(
 ) -> tuple[float, float]:
     """Median wall time (s) of the engine's two passes on one batch."""
     part = {"input": jax.tree.map(lambda leaf: leaf[:batch], spikes)}
-    links, fine = dense(network), jnp.zeros((), jnp.int32)
+    links, fine = rows(network), jnp.zeros((), jnp.int32)
     plan = event_driven.plan(network, links, part, t_end, {})
     call = simulator._call(plan, network, links, part, {}, fine)
     times = lambda weights: cast(primitive.Result, primitive.event_driven(plan, call._replace(weights=weights))).times

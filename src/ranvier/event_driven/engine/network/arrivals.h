@@ -30,6 +30,7 @@ struct LookUp {
     Arrivals loose, sorted;
     Array<uint8_t> marks;
     Array<uint32_t> senders;
+    Array<uint64_t> recent;
     Array<int64_t> ranks;
 
     static int64_t most(const Plan& plan) {
@@ -45,7 +46,7 @@ struct LookUp {
 
     explicit LookUp(const Plan& plan)
         : rows(most(plan)), loose(most(plan)), sorted(most(plan)), marks(mark_room(plan.widest)),
-          senders(mark_room(plan.widest) + USUAL), ranks(FEW + 8) {}
+          senders(mark_room(plan.widest) + USUAL), recent(plan.pairs > 0 ? plan.widest : 0), ranks(FEW + 8) {}
 };
 
 // Steps of Shell's sort (Ciura's).
@@ -140,14 +141,14 @@ int64_t follow(const Calendar<Real>& calendar, const Train<Real>& train, int32_t
 // of them are, in no order that a processor could predict.
 template <class Real>
 int64_t look_up(const Network<Real>& net, const Calendar<Real>& calendar, const Train<Real>& train, int64_t start,
-                int64_t turned_row, int64_t hits, int64_t k, int64_t found, LookUp<Real>& room) {
-    const int32_t* shift = net.synapses.shift_t + turned_row;
-    const Real* arriving = net.synapses.arriving + 2 * turned_row;
+                const Column& column, int64_t hits, int64_t k, int64_t found, LookUp<Real>& room) {
+    const int32_t* shift = net.synapses.shift_t + column.slot;
+    const Real* arriving = net.synapses.arriving + 2 * column.slot;
     const double window = net.clock.window;
     Arrivals& into = room.loose;
     for (int64_t hit = 0; hit < hits; ++hit) __builtin_prefetch(arriving + 2 * room.senders[hit]);
     for (int64_t hit = 0; hit < hits; ++hit) {
-        const int64_t i = room.senders[hit], sender = start + i;
+        const int64_t i = room.senders[hit], sender = start + (column.sender ? column.sender[i] : i);
         const int64_t emitted = k - shift[i];
         const uint64_t since = turned(calendar.recent[sender], emitted + 1) & ((uint64_t{1} << (shift[i] & 63)) - 1);
         const int64_t later = count_bits(since);
@@ -175,11 +176,16 @@ int64_t collect(const Network<Real>& net, const Calendar<Real>& calendar, const 
     for (int64_t at = plan.population[p].in_first; at < plan.population[p].in_last; ++at) {
         const Link& link = plan.link[plan.in_list[at]];
         if (link.mode == ROW) continue;
-        const int64_t size = plan.population[link.pre].size, start = plan.population[link.pre].sender_start;
-        const int64_t row = link.weight_start + j * size;
-        mark(calendar.recent + start, net.synapses.shift_t + row, size, k, calendar.group, room.marks);
-        const int64_t hits = list_marked(room.marks, size, room.senders);
-        found = look_up(net, calendar, train, start, row, hits, k, found, room);
+        const int64_t start = plan.population[link.pre].sender_start;
+        const Column column = column_of(plan, net.synapses.rows, link, j);
+        const uint64_t* recent = calendar.recent + start;
+        if (column.sender != nullptr) {
+            for (int64_t i = 0; i < column.count; ++i) room.recent[i] = recent[column.sender[i]];
+            recent = room.recent;
+        }
+        mark(recent, net.synapses.shift_t + column.slot, column.count, k, calendar.group, room.marks);
+        const int64_t hits = list_marked(room.marks, column.count, room.senders);
+        found = look_up(net, calendar, train, start, column, hits, k, found, room);
     }
     Arrivals& into = found > count ? room.loose : room.sorted;
     for (int64_t a = 0; a < count; ++a) {

@@ -1,8 +1,9 @@
 // Who is joined to whom: what is known of a network before any number is, decoded from the plan's integers.
 //
 // Populations are numbered, inputs first, then neurons in the order in which they run inside a window. Their neurons,
-// senders, spikes, weights and delays are laid end to end; the entry of synapse (i, j) among the delays is `delay_start
-// + i row_stride + j column_stride`.
+// senders, spikes, weights and delays are laid end to end. A connection has all synapses, and the entry of synapse (i, j)
+// among the delays is `delay_start + i row_stride + j column_stride`; or it is sparse, a list of pairs that each have a
+// delay, and its synapses are put in order of their senders (network/rows.h).
 #pragma once
 
 #include "../array.h"
@@ -22,15 +23,16 @@ struct Population {
 };
 
 struct Link {
-    int64_t pre, post, delays, row_stride, column_stride;
-    int64_t weight_start, delay_start, list_start;
+    int64_t pre, post, synapses, delays, row_stride, column_stride;
+    int64_t weight_start, delay_start, list_start, pair_start, row_start, column_start;
     Mode mode;
+    bool sparse;
     double low;  // bound of its delays: only rounding takes them below
 };
 
 struct Plan {
     int64_t inputs, populations, links, threads;
-    int64_t neurons, senders, weights, delays, lists, widest;
+    int64_t neurons, senders, weights, delays, lists, pairs, rows, columns, widest;
     int64_t places, input_places, record_times, values;  // of spikes, of those of inputs, per sample
     bool scattered, turned, gathered;                    // is there a connection that is SCATTER, not ROW, has x_u sums
     double t_end, longest_window;
@@ -65,18 +67,26 @@ inline void read_link(Plan& plan, int64_t c, const int64_t* given, double low) {
     Link& here = plan.link[c];
     here.pre = given[0];
     here.post = given[1];
-    const int64_t rows = given[2], columns = given[3];
+    const int64_t rows = given[2], columns = given[3], pairs = given[4];
     Population& post = plan.population[here.post];
     const Population& pre = plan.population[here.pre];
-    here.mode = post.mixed ? GENERAL : columns == 1 ? ROW : SCATTER;
+    here.sparse = pairs >= 0;
+    here.mode = post.mixed ? GENERAL : columns == 1 && !here.sparse ? ROW : SCATTER;
     here.row_stride = rows > 1 ? columns : 0;
-    here.column_stride = columns > 1 ? 1 : 0;
-    here.delays = rows * columns;
+    here.column_stride = columns > 1 || here.sparse ? 1 : 0;
+    here.synapses = here.sparse ? pairs : pre.size * post.size;
+    here.delays = here.sparse ? pairs : rows * columns;
     here.low = low;
     here.weight_start = plan.weights;
     here.delay_start = plan.delays;
     here.list_start = plan.lists;
-    plan.weights += pre.size * post.size;
+    here.pair_start = plan.pairs;
+    here.row_start = plan.rows;
+    here.column_start = plan.columns;
+    plan.pairs += here.sparse ? pairs : 0;
+    plan.rows += here.sparse ? pre.size + 1 : 0;
+    plan.columns += here.sparse ? post.size + 1 : 0;
+    plan.weights += here.synapses;
     plan.delays += here.delays;
     plan.lists += here.mode == ROW ? pre.capacity : 0;
     post.ringed = post.ringed || here.mode != ROW;
@@ -101,7 +111,7 @@ inline void list_links(Plan& plan) {
 }
 
 // `given`: inputs, populations, links, threads; of each population size, capacity, mixed, records; of each link pre,
-// post, rows and columns of its delays. `numbers`: t_end, longest window, the five numbers of `ranvier.gradients.Parts`,
+// post, rows and columns of its delays, and its number of pairs or -1. `numbers`: t_end, longest window, the five numbers of `ranvier.gradients.Parts`,
 // and the lower bound of each link's delays.
 inline Plan read_plan(const int64_t* given, const double* numbers) {
     Plan plan{};
@@ -118,7 +128,7 @@ inline Plan read_plan(const int64_t* given, const double* numbers) {
     plan.out_list = Array<int64_t>(plan.links);
     given += 4;
     for (int64_t p = 0; p < plan.populations; ++p, given += 4) read_population(plan, p, given);
-    for (int64_t c = 0; c < plan.links; ++c, given += 4) read_link(plan, c, given, numbers[7 + c]);
+    for (int64_t c = 0; c < plan.links; ++c, given += 5) read_link(plan, c, given, numbers[7 + c]);
     list_links(plan);
     return plan;
 }

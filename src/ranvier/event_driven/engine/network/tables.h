@@ -4,7 +4,7 @@
 #include "../call.h"
 #include "../physics/bound.h"
 #include "../simd.h"
-#include "plan.h"
+#include "rows.h"
 
 namespace ranvier::RANVIER_LEVEL {
 
@@ -40,9 +40,8 @@ struct Membranes {
 //
 // `cell` says where in a ring the target's cell is, counted from the emission window's first and on around the ring;
 // `decay_syn = e^{frac/tau_syn}`, `kernel = kappa(-frac)`, and (`into_current`, `into_u`) are weight decay_syn and weight
-// kernel: the (I, u) of an event, taken back by frac. `shift_t` and `arriving` (pairs of `frac` and weight) are transposed
-// copies, (post, pre) per connection, so that what arrives at one neuron is contiguous. `longest`: largest shift of each
-// connection.
+// kernel: the (I, u) of an event, taken back by frac. `shift_t` and `arriving` (pairs of `frac` and weight) are copies in
+// order of the receivers, so that what arrives at one neuron is contiguous. `longest`: largest shift of each connection.
 template <class Real>
 struct Synapses {
     const Real* weight;
@@ -51,6 +50,8 @@ struct Synapses {
     Array<int32_t> shift_t;
     Array<Real> arriving;
     Array<int64_t> longest;
+    Rows rows;
+    Array<Real> ordered;  // weights, where they are not in order as they are given
 };
 
 template <class Real>
@@ -65,6 +66,7 @@ struct Network {
 template <class Real>
 struct Given {
     const Real *weight, *delay, *theta, *rho, *refractory, *tau_mem, *tau_syn;
+    const int32_t *pre, *post;
 };
 
 // Windows and rest of a delay; a rest within a rounding of the window's end is moved by it: see `wraps`.
@@ -75,23 +77,31 @@ inline void split_delay(Synapses<Real>& synapses, int64_t e, Real delay, const C
     synapses.frac[e] = static_cast<Real>(smaller(delay - k * clock.window, clock.window * (1.0 - ROUNDING<Real>)));
 }
 
-// What one connection's events bring, and its transposed copies.
+// What one synapse's events bring, and its copy among those of its receiver.
+template <class Real>
+RANVIER_INLINE void copy_synapse(const Link& link, Synapses<Real>& synapses, int64_t slot, int64_t e, int64_t turned) {
+    const Real w = synapses.weight[slot];
+    synapses.shift_t[turned] = synapses.shift[e];
+    synapses.arriving[2 * turned] = synapses.frac[e];
+    synapses.arriving[2 * turned + 1] = w;
+    if (link.mode != SCATTER) return;
+    synapses.into_current[slot] = w * synapses.decay_syn[e];
+    synapses.into_u[slot] = w * synapses.kernel[e];
+}
+
 template <class Real>
 void copy_turned(const Plan& plan, const Link& link, Synapses<Real>& synapses) {
     const int64_t pre = plan.population[link.pre].size, post = plan.population[link.post].size;
+    if (link.sparse) {
+        for (int64_t s = 0; s < link.synapses; ++s)
+            copy_synapse(link, synapses, link.weight_start + s, link.delay_start + s,
+                         link.weight_start + synapses.rows.turned[link.pair_start + s]);
+        return;
+    }
     for (int64_t i = 0; i < pre; ++i) {
         const int64_t row = link.weight_start + i * post, delays = link.delay_start + i * link.row_stride;
-        for (int64_t j = 0; j < post; ++j) {
-            const int64_t e = delays + j * link.column_stride, turned = link.weight_start + j * pre + i;
-            const Real w = synapses.weight[row + j];
-            synapses.shift_t[turned] = synapses.shift[e];
-            synapses.arriving[2 * turned] = synapses.frac[e];
-            synapses.arriving[2 * turned + 1] = w;
-            if (link.mode == SCATTER) {
-                synapses.into_current[row + j] = w * synapses.decay_syn[e];
-                synapses.into_u[row + j] = w * synapses.kernel[e];
-            }
-        }
+        for (int64_t j = 0; j < post; ++j)
+            copy_synapse(link, synapses, row + j, delays + j * link.column_stride, link.weight_start + j * pre + i);
     }
 }
 
@@ -101,12 +111,14 @@ void fill_link(Network<Real>& net, int64_t c, const Real* delay) {
     const Link& link = plan.link[c];
     Synapses<Real>& synapses = net.synapses;
     const Population& post = plan.population[link.post];
+    const Rows& rows = synapses.rows;
     const Rates rates = net.neurons.rates[post.neuron_start];
     for (int64_t at = 0; at < link.delays; ++at) {
-        const int64_t e = link.delay_start + at;
-        split_delay(synapses, e, larger(delay[e], static_cast<Real>(link.low)), net.clock);
+        const int64_t e = link.delay_start + at, from = link.sparse ? rows.given[link.pair_start + at] : at;
+        split_delay(synapses, e, larger(delay[link.delay_start + from], static_cast<Real>(link.low)), net.clock);
         synapses.longest[c] = larger<int64_t>(synapses.longest[c], synapses.shift[e]);
-        const int64_t column = link.column_stride ? at % post.size + post.neuron_start : 0;
+        const int64_t j = link.sparse ? rows.target[link.pair_start + at] : at % post.size;
+        const int64_t column = link.column_stride ? j + post.neuron_start : 0;
         synapses.cell[e] = static_cast<int32_t>(synapses.shift[e] * plan.neurons + column);
         if (link.mode != SCATTER) continue;
         const Passed passed = flow(-static_cast<double>(synapses.frac[e]), rates);
@@ -148,7 +160,22 @@ Network<Real> empty_network(const Plan& plan, const Real* weight) {
              Array<double>(n), Array<double>(n), Array<double>(n)},
             {weight, Array<int32_t>(d), Array<int32_t>(d), Array<Real>(d), Array<Real>(d), Array<Real>(d),
              Array<Real>(scattered), Array<Real>(scattered), Array<int32_t>(turned), Array<Real>(2 * turned),
-             Array<int64_t>(plan.links)}};
+             Array<int64_t>(plan.links), Rows(plan), Array<Real>(plan.pairs > 0 ? plan.weights : 0)}};
+}
+
+// Weights in order of their senders.
+template <class Real>
+void put_in_order(const Plan& plan, const Given<Real>& given, Synapses<Real>& synapses) {
+    if (plan.pairs == 0) return;
+    for (int64_t c = 0; c < plan.links; ++c) {
+        const Link& link = plan.link[c];
+        const Real* from = given.weight + link.weight_start;
+        Real* to = synapses.ordered + link.weight_start;
+        if (link.sparse) synapses.rows.fill(plan, link, given.pre + link.pair_start, given.post + link.pair_start);
+        const int32_t* order = synapses.rows.given + link.pair_start;
+        for (int64_t s = 0; s < link.synapses; ++s) to[s] = from[link.sparse ? order[s] : s];
+    }
+    synapses.weight = synapses.ordered;
 }
 
 // Make the tables of a network that keeps the rules; 0, or the status that refuses it.
@@ -157,6 +184,7 @@ int32_t fill(Network<Real>& net, const Given<Real>& given) {
     const Plan& plan = net.plan;
     Clock& clock = net.clock;
     fill_neurons(net, given);
+    put_in_order(plan, given, net.synapses);
     const double windows = larger(1.0, ceil(plan.t_end / clock.window));
     if (!(windows <= MOST_WINDOWS)) return IS_WINDOWS;
     clock.windows = static_cast<int64_t>(windows);
@@ -169,6 +197,13 @@ int32_t fill(Network<Real>& net, const Given<Real>& given) {
     }
     clock.span = longest + 2;
     return LANES * clock.span * plan.neurons >= int64_t{1} << 31 ? IS_RING : 0;
+}
+
+// Target of a synapse: number n of a row, whose delay is at `entry`.
+template <class Real>
+RANVIER_INLINE int64_t target_of(const Network<Real>& net, const Link& link, int64_t n, int64_t entry) {
+    if (!link.sparse) return net.plan.population[link.post].neuron_start + n;
+    return net.synapses.cell[entry] - net.synapses.shift[entry] * net.plan.neurons;
 }
 
 }  // namespace ranvier::RANVIER_LEVEL

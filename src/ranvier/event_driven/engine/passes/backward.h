@@ -146,29 +146,49 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
         for (int64_t q = 0; q < plan.input_places; ++q) sample.early[q] = static_cast<Real>(room.owed[q]);
 }
 
-// From a chunk's sums to the gradient of delays per synapse or per receiver: `dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)`.
+// Gradient of the delays per synapse or per receiver: `dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)`.
+template <class Real>
+void settle_rows(const Network<Real>& net, const Sums<Real>& sums, const Link& link, Real* delay) {
+    memset(delay + link.delay_start, 0, static_cast<size_t>(link.delays) * sizeof(Real));
+    for (int64_t i = 0; i < net.plan.population[link.pre].size; ++i) {
+        const Row row = row_of(net.plan, net.synapses.rows, link, i);
+        const Rates* rates = net.neurons.rates + net.plan.population[link.post].neuron_start;
+        for (int64_t j = 0; j < row.count; ++j) {
+            const Adjoint at{sums.current[row.slot + j], sums.u[row.slot + j]};
+            delay[row.entry + j] = static_cast<Real>(
+                delay[row.entry + j] + owed_by(net.synapses.weight[row.slot + j], at, rates[j]));
+        }
+    }
+}
+
+// The same of a sparse connection, in the order in which its pairs were given.
+template <class Real>
+void settle_pairs(const Network<Real>& net, const Sums<Real>& sums, const Link& link, Real* weight, Real* delay) {
+    const int32_t* order = net.synapses.rows.given + link.pair_start;
+    for (int64_t s = 0; s < link.synapses; ++s) {
+        const int64_t slot = link.weight_start + s, n = target_of(net, link, s, link.delay_start + s);
+        const Adjoint at{sums.current[slot], sums.u[slot]};
+        weight[link.weight_start + order[s]] = sums.current[slot];
+        delay[link.delay_start + order[s]] =
+            static_cast<Real>(owed_by(net.synapses.weight[slot], at, net.neurons.rates[n]));
+    }
+}
+
+// From sums to the gradient of weights and delays.
 template <class Real>
 void settle(const Network<Real>& net, const Sums<Real>& sums, Real* weight, Real* delay) {
-    const Plan& plan = net.plan;
-    copy<Real>(sums.current, plan.weights, weight);
-    for (int64_t c = 0; c < plan.links; ++c) {
-        const Link& link = plan.link[c];
-        const Population& post = plan.population[link.post];
-        const Rates* rates = net.neurons.rates + post.neuron_start;
-        if (link.column_stride == 0) {
-            for (int64_t e = link.delay_start; e < link.delay_start + link.delays; ++e)
-                delay[e] = static_cast<Real>(sums.delay[e]);
+    for (int64_t c = 0; c < net.plan.links; ++c) {
+        const Link& link = net.plan.link[c];
+        if (link.sparse) {
+            settle_pairs(net, sums, link, weight, delay);
             continue;
         }
-        memset(delay + link.delay_start, 0, static_cast<size_t>(link.delays) * sizeof(Real));
-        for (int64_t i = 0; i < plan.population[link.pre].size; ++i) {
-            const int64_t row = link.weight_start + i * post.size;
-            Real* to = delay + link.delay_start + i * link.row_stride;
-            for (int64_t j = 0; j < post.size; ++j) {
-                const Adjoint at{sums.current[row + j], sums.u[row + j]};
-                to[j] = static_cast<Real>(to[j] + owed_by(net.synapses.weight[row + j], at, rates[j]));
-            }
-        }
+        copy<Real>(sums.current + link.weight_start, link.synapses, weight + link.weight_start);
+        if (link.column_stride > 0)
+            settle_rows(net, sums, link, delay);
+        else
+            for (int64_t e = link.delay_start; e < link.delay_start + link.delays; ++e)
+                delay[e] = static_cast<Real>(sums.delay[e]);
     }
 }
 

@@ -41,7 +41,7 @@ struct Element {
     Real *at, *voltage;  // forward
     int32_t* by;
     Kept<Real> kept;
-    int32_t *silent, *guarded, *dropped, *in_flight, *exact, *ended;
+    int32_t *silent, *guarded, *dropped, *in_flight, *events, *exact, *ended;
     const Real *direct, *seed, *presence;  // backward
     Real *of_weight, *of_delay, *of_theta, *of_rho, *of_refractory, *of_time;
     bool broken;
@@ -86,7 +86,8 @@ private:
     Element<Real> element(int64_t e) const {
         Element<Real> it{};
         it.given = {in<Real>(WEIGHT, 1, e), in<Real>(DELAY, 1, e), in<Real>(THETA, 1, e), in<Real>(RHO, 1, e),
-                    in<Real>(REFRACTORY, 1, e), in<Real>(TAU_MEM, 1, e), in<Real>(TAU_SYN, 1, e)};
+                    in<Real>(REFRACTORY, 1, e), in<Real>(TAU_MEM, 1, e), in<Real>(TAU_SYN, 1, e),
+                    in<int32_t>(PRE, 1, e), in<int32_t>(POST, 1, e)};
         it.time = in<Real>(TIME, 2, e);
         it.unit = in<int32_t>(UNIT, 2, e);
         it.record = in<Real>(RECORD, 2, e);
@@ -105,6 +106,7 @@ private:
         it.guarded = out<int32_t>(GUARDED, 2, e);
         it.dropped = out<int32_t>(DROPPED, 2, e);
         it.in_flight = out<int32_t>(IN_FLIGHT, 2, e);
+        it.events = out<int32_t>(EVENTS, 1, e);
         it.exact = out<int32_t>(EXACT, 1, e);
         it.ended = out<int32_t>(ENDED, 0, e);
     }
@@ -164,6 +166,7 @@ private:
         for (int64_t at = 0; at < spikes; ++at) it.by[at] = -1;
         zero(it.voltage, samples_ * plan_.values);
         for (int32_t* counter : {it.silent, it.guarded, it.dropped, it.in_flight, it.kept.total}) zero(counter, counters);
+        zero(it.events, samples_);
         zero(it.exact, samples_);
         if (it.status == 0) return;
         zero(it.kept.window, spikes);
@@ -214,7 +217,7 @@ private:
         const int64_t b = task % samples_, at = b * places(), counter = b * plan_.populations;
         Outcome<Real> outcome{it.at + at, it.by + at, it.voltage + b * plan_.values, kept(it, b),
                               it.silent + counter, it.guarded + counter, it.dropped + counter, it.in_flight + counter,
-                              it.exact + b};
+                              it.events + b, it.exact + b};
         const bool fine = simulate(job.net, room, it.time + b * plan_.input_places, it.unit + b * plan_.input_places,
                                    it.record + b * plan_.record_times, outcome, [this] { return stopped(); });
         if (!fine) __atomic_store_n(&it.broken, true, __ATOMIC_RELAXED);

@@ -8,13 +8,11 @@ namespace ranvier::RANVIER_LEVEL {
 
 // For neurons with time constants of their own: exponentials for every event.
 template <class Real>
-void scatter_general(const Network<Real>& net, Forward<Real>& room, const Link& link, int64_t q) {
-    const Population& post = net.plan.population[link.post];
-    const int64_t i = room.train.unit[q], start = link.delay_start + i * link.row_stride;
-    const Real* weight = net.synapses.weight + link.weight_start + i * post.size;
-    for (int64_t j = 0; j < post.size; ++j) {
-        const Arrival at = arrival(net, room.train, q, start + j * link.column_stride);
-        const int64_t n = post.neuron_start + j;
+void scatter_general(const Network<Real>& net, Forward<Real>& room, const Link& link, int64_t q, const Row& row) {
+    const Real* weight = net.synapses.weight + row.slot;
+    for (int64_t j = 0; j < row.count; ++j) {
+        const int64_t entry = row.entry + j * link.column_stride, n = target_of(net, link, j, entry);
+        const Arrival at = arrival(net, room.train, q, entry);
         const Passed passed = flow(net.clock.window - at.offset, net.neurons.rates[n]);
         Real* cell = room.ring + LANES * ((at.window % net.clock.span) * net.plan.neurons + n);
         const double u = weight[j] * passed.kernel;
@@ -25,35 +23,37 @@ void scatter_general(const Network<Real>& net, Forward<Real>& room, const Link& 
 }
 
 template <class Real>
-void scatter_spike(const Network<Real>& net, Forward<Real>& room, const Link& link, int64_t q, const Ring& ring,
-                   int64_t base) {
-    const Population& post = net.plan.population[link.post];
+void scatter_spike(const Network<Real>& net, Forward<Real>& room, const Link& link, int64_t q, const Row& row,
+                   const Ring& ring, int64_t base) {
+    const int64_t n = net.plan.population[link.post].neuron_start;
     const Synapses<Real>& synapses = net.synapses;
-    const int64_t i = room.train.unit[q], row = link.weight_start + i * post.size;
-    const int64_t start = link.delay_start + i * link.row_stride;
     const Real offset = room.train.offset[q];
-    const Factors<Real> spike = factors<Real>(net.clock.window - offset, net.neurons.rates[post.neuron_start],
-                                              net.neurons.over[post.neuron_start]);
-    locate<Real>(synapses.cell + start, synapses.frac + start, post.size, offset, static_cast<Real>(net.clock.window),
-                 base, ring, room.fan_out.events);
-    scatter<Real>(room.ring, room.fan_out.events, synapses.into_current + row, synapses.into_u + row, spike, post.size);
+    const Factors<Real> spike = factors<Real>(net.clock.window - offset, net.neurons.rates[n], net.neurons.over[n]);
+    locate<Real>(synapses.cell + row.entry, synapses.frac + row.entry, row.count, offset,
+                 static_cast<Real>(net.clock.window), base, ring, room.fan_out.events);
+    scatter<Real>(room.ring, room.fan_out.events, synapses.into_current + row.slot, synapses.into_u + row.slot, spike,
+                  row.count);
 }
 
-// Send spikes `first` to `last - 1` of population p, all of window k, through every connection.
+// Send spikes `first` to `last - 1` of population p, all of window k, through every connection; how many events that is.
 template <class Real>
-void deposit(const Network<Real>& net, Forward<Real>& room, int64_t first, int64_t last, int64_t k, int64_t p) {
+int64_t deposit(const Network<Real>& net, Forward<Real>& room, int64_t first, int64_t last, int64_t k, int64_t p) {
     const Ring ring{net.plan.neurons, net.clock.span};
     const int64_t base = (k % ring.span) * ring.neurons;
+    int64_t events = 0;
     const Population& population = net.plan.population[p];
     for (int64_t at = population.out_first; at < population.out_last; ++at) {
         const int64_t c = net.plan.out_list[at];
         const Link& link = net.plan.link[c];
         for (int64_t q = first; q < last; ++q) {
+            const Row row = row_of(net.plan, net.synapses.rows, link, room.train.unit[q]);
+            events += row.count;
             if (link.mode == ROW) schedule(net, room.calendar, room.train, q, c);
-            if (link.mode == GENERAL) scatter_general(net, room, link, q);
-            if (link.mode == SCATTER) scatter_spike(net, room, link, q, ring, base);
+            if (link.mode == GENERAL) scatter_general(net, room, link, q, row);
+            if (link.mode == SCATTER) scatter_spike(net, room, link, q, row, ring, base);
         }
     }
+    return events;
 }
 
 // Count the events of spike q that are due after the end.
@@ -67,14 +67,14 @@ void count_in_flight(const Network<Real>& net, const Forward<Real>& room, int64_
         const int64_t c = plan.out_list[at];
         const Link& link = plan.link[c];
         if (window + net.synapses.longest[c] + 1 < final) continue;
-        const int64_t row = link.delay_start + room.train.unit[q] * link.row_stride;
-        const int64_t size = plan.population[link.post].size, distinct = link.column_stride ? size : 1;
+        const Row row = row_of(plan, net.synapses.rows, link, room.train.unit[q]);
+        const int64_t distinct = link.column_stride ? row.count : 1;
         int64_t late = 0;
-        for (int64_t e = row; e < row + distinct; ++e) {
+        for (int64_t e = row.entry; e < row.entry + distinct; ++e) {
             const double passed = static_cast<double>(static_cast<Real>(offset + net.synapses.frac[e]));
             late += net.synapses.shift[e] * net.clock.window + passed > left ? 1 : 0;
         }
-        in_flight[link.post] += static_cast<int32_t>(late * (size / distinct));
+        in_flight[link.post] += static_cast<int32_t>(link.column_stride ? late : late * row.count);
     }
 }
 
@@ -87,7 +87,7 @@ bool emit(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& outcome,
     int64_t q = first;
     for (; q < end && room.train.window[q] == k; ++q) room.calendar.remember(population, room.train, q);
     calendar[1] = static_cast<int32_t>(q);
-    deposit(net, room, first, q, k, p);
+    *outcome.events += static_cast<int32_t>(deposit(net, room, first, q, k, p));
     if (k + net.clock.span >= net.clock.windows)
         for (int64_t late = first; late < q; ++late) count_in_flight(net, room, late, p, outcome.in_flight);
     return q > first;

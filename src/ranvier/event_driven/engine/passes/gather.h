@@ -21,7 +21,7 @@ constexpr Whole<Real> MARK_BITS = static_cast<Whole<Real>>(uint64_t{1} << (8 * s
 
 // Tables of a spike's synapses, and its neuron's numbers.
 template <class Real>
-struct Row {
+struct RowTables {
     const Real *decay_syn, *kernel, *weight;
     Real skew, rate_syn, rate_mem;
 };
@@ -70,7 +70,7 @@ RANVIER_INLINE void pairs_of(const Real* ring, const uint32_t* events, Vec<Real,
 
 // One event, whose adjoint is (p_I, p_u); the plain twin of the loop below.
 template <class Real>
-RANVIER_INLINE Totals<Real> gather_one(Real p_i, Real p_u, int late, const Factors<Real>& spike, const Row<Real>& row,
+RANVIER_INLINE Totals<Real> gather_one(Real p_i, Real p_u, int late, const Factors<Real>& spike, const RowTables<Real>& row,
                                        int64_t j, Real* sum_current, Real* sum_u) {
     const Real held = p_u * spike.mem[late];
     const Real x_i = row.decay_syn[j] * (p_i * spike.syn[late] + p_u * spike.kernel[late]) + row.kernel[j] * held;
@@ -83,7 +83,7 @@ RANVIER_INLINE Totals<Real> gather_one(Real p_i, Real p_u, int late, const Facto
 // For the `count` events of one spike: `sum_current += x_I`, `sum_u += x_u`. `noted`: bits of words, lowest first, set
 // for the events that met MARK.
 template <Wanted wanted, class Real>
-Totals<Real> gather(const Real* ring, const uint32_t* events, const Row<Real>& row, const Factors<Real>& spike,
+Totals<Real> gather(const Real* ring, const uint32_t* events, const RowTables<Real>& row, const Factors<Real>& spike,
                     int64_t count, Real* sum_current, Real* sum_u, uint64_t* noted) {
     constexpr int N = WIDTH<Real>;
     using V = Vec<Real, N>;

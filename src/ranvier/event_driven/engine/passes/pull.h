@@ -77,17 +77,16 @@ struct Owed {
     double timing, value;
 };
 
-// Book one event's adjoint `at` its arrival.
+// Book the adjoint `at` the arrival of one event, of the weight at `slot` and the delay at `entry`.
 template <class Real>
-Owed book(const Network<Real>& net, Sums<Real>& sums, const Link& link, int64_t i, int64_t j, const Adjoint& at,
+Owed book(const Network<Real>& net, Sums<Real>& sums, const Link& link, int64_t slot, int64_t entry, const Adjoint& at,
           const Rates& rates) {
-    const int64_t slot = link.weight_start + i * net.plan.population[link.post].size + j;
     const double weight = net.synapses.weight[slot], owed = owed_by(weight, at, rates);
     sums.current[slot] += static_cast<Real>(at.current);
     if (link.column_stride > 0)
         sums.u[slot] += static_cast<Real>(at.u);
     else
-        sums.delay[link.delay_start + i * link.row_stride] += owed;
+        sums.delay[entry] += owed;
     return {owed, weight * at.current};
 }
 
@@ -111,7 +110,7 @@ Owed pull_row(const Network<Real>& net, Backward<Real>& room, const Link& link, 
         const int32_t j = room.pieces.piece[piece].unit, n = static_cast<int32_t>(post.neuron_start) + j;
         const Passed passed = flow(net.clock.window - at.offset, net.neurons.rates[n]);
         const Adjoint there = back(room.pieces.holding(piece, at.offset).end, passed);
-        const Owed one = book(net, *room.sums, link, i, j, there, net.neurons.rates[n]);
+        const Owed one = book(net, *room.sums, link, row + j, entry, there, net.neurons.rates[n]);
         owed.timing += one.timing;
         owed.value += one.value;
         piece = room.pieces.piece[piece].other;
@@ -123,19 +122,18 @@ Owed pull_row(const Network<Real>& net, Backward<Real>& room, const Link& link, 
 template <class Real>
 Owed pull_general(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q) {
     const Plan& plan = net.plan;
-    const Population& post = plan.population[link.post];
-    const int64_t i = room.train.unit[q], start = link.delay_start + i * link.row_stride;
+    const Row row = row_of(plan, net.synapses.rows, link, room.train.unit[q]);
     Owed owed{0.0, 0.0};
-    for (int64_t j = 0; j < post.size; ++j) {
-        const int64_t n = post.neuron_start + j;
-        const Arrival at = arrival(net, room.train, q, start + j * link.column_stride);
+    for (int64_t j = 0; j < row.count; ++j) {
+        const int64_t entry = row.entry + j * link.column_stride, n = target_of(net, link, j, entry);
+        const Arrival at = arrival(net, room.train, q, entry);
         const int64_t cell = (at.window % net.clock.span) * plan.neurons + n;
         const int32_t piece = room.pieces.latest[cell];
         const Adjoint end = piece >= 0 ? room.pieces.holding(piece, at.offset).end
                                        : Adjoint{room.ring[2 * cell], room.ring[2 * cell + 1]};
         const Rates& rates = net.neurons.rates[n];
         const Adjoint there = back(end, flow(net.clock.window - at.offset, rates));
-        const Owed one = book(net, *room.sums, link, i, j, there, rates);
+        const Owed one = book(net, *room.sums, link, row.slot + j, entry, there, rates);
         owed.timing += one.timing;
         owed.value += one.value;
     }
@@ -148,8 +146,7 @@ Owed pull_events(const Network<Real>& net, Backward<Real>& room, const Link& lin
     const Plan& plan = net.plan;
     const Population& post = plan.population[link.post];
     const Synapses<Real>& synapses = net.synapses;
-    const int64_t i = room.train.unit[q], size = post.size, first = link.weight_start + i * size;
-    const int64_t start = link.delay_start + i * link.row_stride;
+    const auto [first, start, size] = row_of(plan, synapses.rows, link, room.train.unit[q]);
     const Real offset = room.train.offset[q], window = static_cast<Real>(net.clock.window);
     const Real* frac = synapses.frac + start;
     const Rates rates = net.neurons.rates[post.neuron_start];
@@ -157,7 +154,7 @@ Owed pull_events(const Network<Real>& net, Backward<Real>& room, const Link& lin
     uint32_t* events = room.fan_out.events;
     locate<Real>(synapses.cell + start, frac, size, offset, window, turn * plan.neurons,
                  Ring{plan.neurons, net.clock.span}, events);
-    const Row<Real> row{synapses.decay_syn + start, synapses.kernel + start, synapses.weight + first,
+    const RowTables<Real> row{synapses.decay_syn + start, synapses.kernel + start, synapses.weight + first,
                         static_cast<Real>(1.0 - rates.syn / rates.mem), static_cast<Real>(rates.syn),
                         static_cast<Real>(rates.mem)};
     Real *sum_current = room.sums->current + first, *sum_u = room.sums->u + first;

@@ -71,7 +71,7 @@ struct Outcome {
     int32_t* unit;
     Real* voltage;
     Kept<Real> kept;
-    int32_t *silent, *guarded, *dropped, *in_flight, *exact;
+    int32_t *silent, *guarded, *dropped, *in_flight, *events, *exact;
 };
 
 // Room for the forward pass of one thread.
