@@ -1,7 +1,7 @@
 """Gradients of random networks against extrapolated central differences of the same simulation, in float64.
 
 Everything is differentiated at once: a random linear combination of all spike times and recorded potentials, with
-respect to weights, delays, v_threshold, v_reset, v_leak, refractory and input times. A network does not count (and is
+respect to weights, delays, v_threshold, v_reset, v_leak, refractory, time constants and input times. A network does not count (and is
 counted apart) if some spike only grazes the threshold, or if the number of spikes, or the order of a neuron's arrivals
 and spikes, changes even within the smallest step: there is a kink, and no derivative.
 """
@@ -34,8 +34,8 @@ MIN_SLOPE = 1e-3  # threshold units per ms
 TOLERANCE = 1e-6
 STEPS = [2.0**-9 / 4.0**stage for stage in range(6)]  # in units of a field's typical size; the last is 2e-6
 LEVELS = 4
-GROUP = 7  # directions simulated in one call
-FIELDS = ("weight", "delay", "v_threshold", "v_reset", "v_leak", "refractory")
+GROUP = 9  # directions simulated in one call
+FIELDS = ("weight", "delay", "v_threshold", "v_reset", "v_leak", "refractory", "tau_mem", "tau_syn")
 ROOM = 40
 
 
@@ -344,22 +344,6 @@ def test_a_training_step_holds_no_copy_of_the_weights_per_sample():
     for pre, post in ((7, 11), (11, 11), (11, 3)):
         assert not held & set(itertools.permutations((13, pre, post)))
         assert not held & {(13, pre * post), (13 * pre * post,), (13 * pre, post), (pre, 13 * post)}
-
-
-@pytest.mark.parametrize("field", ["tau_mem", "tau_syn"])
-def test_a_missing_derivative_is_refused(field: str):
-    case = networks.draw(0)
-    learn, fixed = rv.partition(case.network, field)
-
-    def loss(learn: rv.Network) -> jnp.ndarray:
-        solution = rv.simulate(rv.combine(learn, fixed), case.spikes, rv.EventDriven(), t_end=case.t_end)
-        return solution.spikes["hidden"].time[0]
-
-    for take in (jax.grad, lambda f: jax.jit(jax.grad(f))):
-        with pytest.raises(ValueError, match=rf"`{field}` of population 'hidden'.*rv\.partition"):
-            take(loss)(learn)
-    with pytest.raises(ValueError, match=r"rv\.partition"):
-        jax.grad(lambda network: loss(rv.partition(network, field)[0]))(case.network)
 
 
 def test_record_times_have_no_derivative():

@@ -91,6 +91,16 @@ def cut(flat: Array, parts: tuple[Any, ...]) -> tuple[Array, ...]:
     return tuple(found)
 
 
+def cut_wide(plan: Plan, flat: Array, parts: tuple[Any, ...]) -> tuple[Array, ...]:
+    """What was laid end to end after it was made one for each neuron: sums, where a part is common to all."""
+    sizes = [jax.ShapeDtypeStruct((size,), flat.dtype) for size in plan.sizes[plan.inputs :]]
+    whole = cut(flat, tuple(sizes))
+    return tuple(
+        jnp.sum(one).reshape(part.shape) if math.prod(part.shape) == 1 else one.reshape(part.shape)
+        for one, part in zip(whole, parts, strict=True)
+    )
+
+
 def cut_rows(flat: Array, shapes: list[tuple[int, ...]]) -> tuple[Array, ...]:
     """The same for arrays side by side, (batch, ...): the shapes are those of one sample."""
     found, start = [], 0

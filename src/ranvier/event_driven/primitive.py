@@ -1,7 +1,8 @@
 """The JAX-facing primitive: one function with a hand-written adjoint, computed by the engine.
 
 `event_driven(plan, call)` takes the numbers of a call and gives spike times, units, potentials and counters. Its
-gradient with respect to weights, delays, theta, rho, refractory times and input times is what `ranvier.gradients` says.
+gradient with respect to weights, delays, theta, rho, refractory times, time constants and input times is what
+`ranvier.gradients` says.
 A perturbed number whose derivative it cannot give raises: a derivative is never silently zero.
 """
 
@@ -15,11 +16,17 @@ import numpy as np
 from jaxtyping import Array
 
 from ranvier.event_driven import library
-from ranvier.event_driven.call import Call, Forward, arrays, cut, cut_rows, forward_shapes
+from ranvier.event_driven.call import Call, Forward, arrays, cut, cut_rows, cut_wide, forward_shapes
 from ranvier.event_driven.derivatives import first_order
 from ranvier.event_driven.plan import Plan
 
-DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "times")
+DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "tau_mem", "tau_syn", "times")
+
+
+RECORDS = (
+    "EventDriven: the gradient with respect to `record` times is not available; pass them through "
+    "jax.lax.stop_gradient, or take the gradient with respect to other arguments only."
+)
 
 
 class Result(NamedTuple):
@@ -69,38 +76,27 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, tuple[Array, ...], Forward
 
 class Kept(eqx.Module):
     """What the backward pass needs: the arrays of the call, the spikes as the engine keeps them, the shapes of the
-    call, and whether the gradient of input times is wanted."""
+    call, and whether the gradients of time constants and of input times are wanted."""
 
     given: tuple[Array, ...]
     spikes: tuple[Array, ...]
     shapes: Call = eqx.field(static=True)
+    taus: bool = eqx.field(static=True)
     timed: bool = eqx.field(static=True)
 
 
 def _forward_rule(plan: Plan, call: Call) -> tuple[Result, Kept]:
     """Forward pass under differentiation: refuses what has no derivative here."""
     for field, group in zip(Call._fields, call, strict=True):
-        for place, leaf in enumerate(jax.tree.leaves(group, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))):
+        for leaf in jax.tree.leaves(group, is_leaf=lambda leaf: hasattr(leaf, "perturbed")):
             if leaf.perturbed and field not in DIFFERENTIABLE:
-                raise ValueError(_refusal(plan, field, place))
+                raise ValueError(RECORDS)
     values = jax.tree.map(lambda leaf: leaf.value, call, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
     result, given, found = _forward(plan, values)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), values)
     spikes = found.window, found.offset, found.units, found.slope, found.restart, found.spikes
-    return result, Kept(given, spikes, shapes, any(leaf.perturbed for leaf in call.times))
-
-
-def _refusal(plan: Plan, field: str, place: int) -> str:
-    if field == "records":
-        return (
-            "EventDriven: the gradient with respect to `record` times is not available; pass them through "
-            "jax.lax.stop_gradient, or take the gradient with respect to other arguments only."
-        )
-    owner = plan.populations[plan.inputs + place]
-    return (
-        f"EventDriven: the gradient with respect to `{field}` of population {owner!r} is not available. Differentiate "
-        'only what you train: learn, fixed = rv.partition(network, "weight", "delay"), then combine inside the loss.'
-    )
+    taus, timed = (any(leaf.perturbed for leaf in group) for group in (call.tau_mem + call.tau_syn, call.times))
+    return result, Kept(given, spikes, shapes, taus, timed)
 
 
 def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
@@ -115,12 +111,17 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
 
     seeds = joined(cotangent.times), joined(cotangent.voltages), joined(cotangent.presence)
     neurons = (sum(plan.sizes[plan.inputs :]),)
-    flat = [kept.given[0].shape, kept.given[1].shape, neurons, neurons, neurons, (batch, places if kept.timed else 0)]
+    taus, early = neurons if kept.taus else (0,), (batch, places if kept.timed else 0)
+    flat = [kept.given[0].shape, kept.given[1].shape, neurons, neurons, neurons, taus, taus, early]
     shapes = [jax.ShapeDtypeStruct(shape, real) for shape in flat]
     call_engine = first_order(lambda *these: library.run(plan, shapes, these, backward=True))
     found = call_engine(*kept.given, *kept.spikes, *seeds)
-    fields = DIFFERENTIABLE[:-1]
-    gradients = {field: cut(part, getattr(call, field)) for field, part in zip(fields, found[:-1], strict=True)}
+    fields = DIFFERENTIABLE[:5]
+    gradients = {field: cut(part, getattr(call, field)) for field, part in zip(fields, found, strict=False)}
+    if kept.taus:
+        gradients |= {
+            field: cut_wide(plan, found[at], getattr(call, field)) for at, field in ((5, "tau_mem"), (6, "tau_syn"))
+        }
     if kept.timed:
         gradients["times"] = cut_rows(found[-1], [part.shape[1:] for part in call.times])
     nothing = {field: jax.tree.map(_no_gradient, getattr(call, field)) for field in Call._fields}

@@ -25,8 +25,8 @@ enum Output {
     SILENT, GUARDED, DROPPED, IN_FLIGHT, SPIKES, EVENTS, EXACT, ENDED, OUTPUTS
 };
 
-// Gradients; that of input times has no places if it is not wanted.
-enum Gradient { OF_WEIGHT, OF_DELAY, OF_THETA, OF_RHO, OF_REFRACTORY, OF_TIME, GRADIENTS };
+// Gradients; those of time constants and of input times have no places if they are not wanted.
+enum Gradient { OF_WEIGHT, OF_DELAY, OF_THETA, OF_RHO, OF_REFRACTORY, OF_TAU_MEM, OF_TAU_SYN, OF_TIME, GRADIENTS };
 
 struct View {
     void* data;

@@ -27,6 +27,25 @@ void decay(const Network<Real>& net, Adjoint* adjoint, int64_t start, int64_t si
     }
 }
 
+// The same of the tangents, before the adjoint goes back.
+template <class Real>
+void decay_tangents(const Network<Real>& net, Backward<Real>& room, int64_t start, int64_t size, int64_t cell) {
+    for (int64_t j = 0; j < size; ++j) {
+        const int64_t n = start + j;
+        const Course& over = net.neurons.over[n];
+        room.tangents[cell + j] = room.tangent[n];
+        room.tangent[n] = back(room.tangent[n], room.adjoint[n], net.clock.window, net.neurons.rates[n],
+                               {over.syn, over.mem, over.kernel});
+    }
+}
+
+// Before a restart the potential is another one: what becomes of rho after it ends here.
+template <class Real>
+void resume(const Network<Real>& net, Backward<Real>& room, int64_t n) {
+    room.sums->rate_mem[n] += net.neurons.rho[n] * room.tangent[n].u_mem;
+    room.tangent[n].u_mem = 0.0;
+}
+
 // Cross spike q of neuron n backward.
 template <class Real>
 void cross(const Network<Real>& net, Backward<Real>& room, int64_t q, int64_t n) {
@@ -36,6 +55,7 @@ void cross(const Network<Real>& net, Backward<Real>& room, int64_t q, int64_t n)
                           room.train.restart[q]};
     const double before = before_spike(crossed, net.plan.parts, resumed, room.owed[q], room.worth[q]);
     room.adjoint[n].u = before;
+    if (room.taus() && !(hold > 0.0)) resume(net, room, n);
     room.resumed[n] = 0.0;
     room.held[n] = 0;
     room.sums->theta[n] -= before;
@@ -51,9 +71,16 @@ void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64
     const Parts& parts = net.plan.parts;
     Adjoint& now = room.adjoint[n];
     for (int32_t at = room.boundaries.head[j];; at = room.boundaries.boundary[at].next) {
-        room.pieces.piece[piece].end = back(now, flow(t - net.clock.window, rates));
+        const Passed on = flow(t - net.clock.window, rates);
+        room.pieces.piece[piece].end = back(now, on);
         const double to = at >= 0 ? room.boundaries.boundary[at].offset : 0.0;
-        now = back(now, flow(t - to, rates));
+        const Passed passed = flow(t - to, rates);
+        if (room.taus()) {
+            Tangent& tangent = room.tangent[n];
+            room.pieces.piece[piece].tangent = back(tangent, now, t - net.clock.window, rates, on);
+            tangent = back(tangent, now, t - to, rates, passed);
+        }
+        now = back(now, passed);
         room.pieces.piece[piece].start = t = to;
         if (at < 0) return;
         const Boundary boundary = room.boundaries.boundary[at];
@@ -62,6 +89,7 @@ void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64
             cross(net, room, boundary.place, n);
         } else if (boundary.kind == AT_RESTART) {
             room.resumed[n] = now.u;
+            if (room.taus()) resume(net, room, n);
             now.u = 0.0;
             room.held[n] = 1;
         } else if (room.held[n]) {
@@ -87,7 +115,9 @@ void retreat(const Network<Real>& net, Backward<Real>& room, int64_t k, int64_t 
     for (int32_t at = 0; at < found.interrupted; ++at) {
         const int32_t j = found.units[at], piece = pieces.interrupt(place, cell + j, j);
         pieces.piece[piece].end = room.adjoint[start + j];
+        if (room.taus()) pieces.piece[piece].tangent = room.tangent[start + j];
     }
+    if (room.taus()) decay_tangents(net, room, start, size, cell);
     decay<Real>(net, room.adjoint + start, start, size, room.ring + 2 * cell);
     const double end = k == net.clock.windows - 1 ? net.clock.last : net.clock.window;
     for (int32_t at = 0; at < found.interrupted; ++at) {
@@ -95,6 +125,7 @@ void retreat(const Network<Real>& net, Backward<Real>& room, int64_t k, int64_t 
         room.ring[2 * (cell + j)] = MARK<Real>;
         room.ring[2 * (cell + j) + 1] = 0;
         room.adjoint[start + j] = pieces.piece[piece].end;
+        if (room.taus()) room.tangent[start + j] = pieces.piece[piece].tangent;
         retrace(net, room, turn, p, j, piece, end);
     }
 }
@@ -119,6 +150,8 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
     const int64_t places = plan.places - plan.input_places;
     room.ring.fill(0);
     room.adjoint.fill({0.0, 0.0});
+    room.tangent.fill({0.0, 0.0, 0.0});
+    room.tangents.fill({0.0, 0.0, 0.0});
     room.held.fill(0);
     room.resumed.fill(0.0);
     room.pieces.forget();

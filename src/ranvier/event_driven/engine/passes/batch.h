@@ -43,7 +43,7 @@ struct Element {
     Kept<Real> kept;
     int32_t *silent, *guarded, *dropped, *in_flight, *events, *exact, *ended;
     const Real *direct, *seed, *presence;  // backward
-    Real *of_weight, *of_delay, *of_theta, *of_rho, *of_refractory, *of_time;
+    Real *of_weight, *of_delay, *of_theta, *of_rho, *of_refractory, *of_tau_mem, *of_tau_syn, *of_time;
     bool broken;
 
     bool same_network(const Element& other) const { return memcmp(&given, &other.given, sizeof given) == 0; }
@@ -59,6 +59,7 @@ public:
         for (int64_t axis = 0; axis < lead_axes_; ++axis) elements_ *= first.dimensions[axis];
         samples_ = call.in[TIME].dimensions[call.in[TIME].rank - 2];
         chunks_ = smaller(CHUNKS, samples_);
+        taus_ = call.backward && call.out[OF_TAU_MEM].dimensions[call.out[OF_TAU_MEM].rank - 1] > 0;
         timed_ = call.backward && call.out[OF_TIME].dimensions[call.out[OF_TIME].rank - 1] > 0;
     }
 
@@ -122,6 +123,8 @@ private:
         it.of_theta = out<Real>(OF_THETA, 1, e);
         it.of_rho = out<Real>(OF_RHO, 1, e);
         it.of_refractory = out<Real>(OF_REFRACTORY, 1, e);
+        it.of_tau_mem = out<Real>(OF_TAU_MEM, 1, e);
+        it.of_tau_syn = out<Real>(OF_TAU_SYN, 1, e);
         it.of_time = timed_ ? out<Real>(OF_TIME, 2, e) : nullptr;
     }
 
@@ -181,6 +184,8 @@ private:
         nan(it.of_weight, plan_.weights);
         nan(it.of_delay, plan_.delays);
         for (Real* to : {it.of_theta, it.of_rho, it.of_refractory}) nan(to, plan_.neurons);
+        if (taus_) nan(it.of_tau_mem, plan_.neurons);
+        if (taus_) nan(it.of_tau_syn, plan_.neurons);
         if (timed_) nan(it.of_time, samples_ * plan_.input_places);
     }
 
@@ -237,7 +242,7 @@ private:
             Job& job = *static_cast<Job*>(given);
             std::unique_ptr<Backward<Real>> room;
             for (int64_t task = job.take(); task < job.count && !job.batch.stopped(); task = job.take()) {
-                if (!room) room.reset(new Backward<Real>(job.net));
+                if (!room) room.reset(new Backward<Real>(job.net, job.batch.taus_));
                 job.batch.differentiate_chunk(job, *room, task);
             }
         });
@@ -272,12 +277,18 @@ private:
             add(more.theta, total.theta);
             add(more.rho, total.rho);
             add(more.refractory, total.refractory);
+            add(more.rate_mem, total.rate_mem);
+            add(more.rate_syn, total.rate_syn);
         }
         settle(net, total, it.of_weight, it.of_delay);
         for (int64_t n = 0; n < plan_.neurons; ++n) {
             it.of_theta[n] = static_cast<Real>(total.theta[n]);
             it.of_rho[n] = static_cast<Real>(total.rho[n]);
             it.of_refractory[n] = static_cast<Real>(total.refractory[n]);
+            if (!taus_) continue;
+            const Rates& rates = net.neurons.rates[n];
+            it.of_tau_mem[n] = static_cast<Real>(-rates.mem * rates.mem * total.rate_mem[n]);
+            it.of_tau_syn[n] = static_cast<Real>(-rates.syn * rates.syn * total.rate_syn[n]);
         }
     }
 
@@ -291,7 +302,7 @@ private:
     const Call& call_;
     const Plan plan_;
     int64_t lead_axes_, elements_, samples_, chunks_;
-    bool timed_;
+    bool taus_, timed_;
 };
 
 }  // namespace ranvier::RANVIER_LEVEL

@@ -7,14 +7,16 @@
 #pragma once
 
 #include "../network/tables.h"
+#include "../physics/tangent.h"
 
 namespace ranvier::RANVIER_LEVEL {
 
-// From offset `start` on, with the adjoint carried on to the window's end. `before`: the piece before it, -1 if it is the
+// From offset `start` on, with the adjoint carried on to the window's end, and its tangent if that is wanted. `before`: the piece before it, -1 if it is the
 // window's first. `other`: that of another neuron of the population, -1 at the end; `unit`: its neuron.
 struct Piece {
     double start;
     Adjoint end;
+    Tangent tangent;
     int32_t before, other, unit;
 };
 

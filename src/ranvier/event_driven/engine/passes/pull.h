@@ -21,11 +21,11 @@ namespace ranvier::RANVIER_LEVEL {
 template <class Real>
 struct Sums {
     Array<Real> current, u;
-    Array<double> delay, theta, rho, refractory;
+    Array<double> delay, theta, rho, refractory, rate_mem, rate_syn;
 
     explicit Sums(const Plan& plan)
         : current(plan.weights), u(plan.gathered ? plan.weights : 0), delay(plan.delays), theta(plan.neurons),
-          rho(plan.neurons), refractory(plan.neurons) {}
+          rho(plan.neurons), refractory(plan.neurons), rate_mem(plan.neurons), rate_syn(plan.neurons) {}
 };
 
 // Spikes of a sample by window, and the boundaries of one population in one window; see boundaries.h.
@@ -49,10 +49,12 @@ struct Boundaries {
           head(plan.widest), units(plan.widest) {}
 };
 
-// Room for the backward pass of one thread. `owed`: dL/dt of each spike, as far as it is known; `worth`: what it is worth.
+// Room for the backward pass of one thread. `tangent` and its ring of windows: only if the gradient of time constants is
+// wanted. `owed`: dL/dt of each spike, as far as it is known; `worth`: what it is worth.
 template <class Real>
 struct Backward {
     Array<Adjoint> adjoint;
+    Array<Tangent> tangent, tangents;
     Array<uint8_t> held;
     Array<double> resumed;  // p_u at the latest restart
     Train<Real> train;
@@ -65,8 +67,11 @@ struct Backward {
     const Real* seed = nullptr;
     Sums<Real>* sums = nullptr;
 
-    explicit Backward(const Network<Real>& net)
-        : adjoint(net.plan.neurons), held(net.plan.neurons), resumed(net.plan.neurons), train(net.plan),
+    bool taus() const { return tangent.size() > 0; }
+
+    Backward(const Network<Real>& net, bool taus)
+        : adjoint(net.plan.neurons), tangent(taus ? net.plan.neurons : 0),
+          tangents(taus ? net.clock.span * net.plan.neurons : 0), held(net.plan.neurons), resumed(net.plan.neurons), train(net.plan),
           records(net.plan), boundaries(net.plan, net.clock), pieces(net.plan, net.clock),
           ring(net.clock.span * net.plan.neurons * 2), fan_out(net.plan.widest), owed(net.plan.places),
           worth(net.plan.places) {}
@@ -177,6 +182,28 @@ Owed pull_events(const Network<Real>& net, Backward<Real>& room, const Link& lin
     return owed;
 }
 
+// What the events of a spike add to the gradient of the rates of the neurons that they reach.
+template <class Real>
+void pull_rates(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q) {
+    const Row row = row_of(net.plan, net.synapses.rows, link, room.train.unit[q]);
+    for (int64_t j = 0; j < row.count; ++j) {
+        const int64_t entry = row.entry + j * link.column_stride, n = target_of(net, link, j, entry);
+        const Arrival at = arrival(net, room.train, q, entry);
+        const int64_t cell = (at.window % net.clock.span) * net.plan.neurons + n;
+        Adjoint end{room.ring[2 * cell], room.ring[2 * cell + 1]};
+        Tangent tangent = room.tangents[cell];
+        if (const int32_t piece = room.pieces.latest[cell]; piece >= 0) {
+            const Piece& holding = room.pieces.holding(piece, at.offset);
+            end = holding.end;
+            tangent = holding.tangent;
+        }
+        const double left = net.clock.window - at.offset, weight = net.synapses.weight[row.slot + j];
+        const Tangent there = back(tangent, end, left, net.neurons.rates[n], flow(left, net.neurons.rates[n]));
+        room.sums->rate_mem[n] += weight * there.current_mem;
+        room.sums->rate_syn[n] += weight * there.current_syn;
+    }
+}
+
 // Add up what spikes `first` to `last - 1` of population p receive, in whose window the ring is at `turn`: their parts of
 // dL/dt, times `share`, in `owed`, unless nothing is wanted; those of dL/dpresence in `worth`, if the value is.
 template <class Real>
@@ -187,6 +214,7 @@ void pull(const Network<Real>& net, Backward<Real>& room, int64_t first, int64_t
         const Link& link = net.plan.link[net.plan.out_list[at]];
         for (int64_t q = first; q < last; ++q) {
             Owed owed{0.0, 0.0};
+            if (room.taus()) pull_rates(net, room, link, q);
             if (link.mode == ROW)
                 owed = pull_row(net, room, link, q);
             else if (link.mode == GENERAL)
