@@ -149,6 +149,17 @@ RANVIER_INLINE uint32_t bits_of(Vec<Number, N> mask) {
     return bits;
 }
 
+// One bit for each of eight words that is not zero, the first lowest.
+RANVIER_INLINE uint32_t bits_of_words(Vec<uint64_t, 8> words) {
+#if defined(__AVX512F__)
+    const __m512i all = punned<__m512i>(words);
+    return _mm512_test_epi64_mask(all, all);
+#else
+    const Vec<int64_t, 8> some = words != 0;
+    return bits_of<int64_t, 4>(four_of<0, int64_t>(some)) | bits_of<int64_t, 4>(four_of<1, int64_t>(some)) << 4;
+#endif
+}
+
 // Move the first three numbers of each of `count` cells to three rows, and leave zeros.
 template <class Real>
 inline void drain(Real* cells, int64_t count, Real* current, Real* u, Real* lift) {

@@ -28,7 +28,7 @@ template <class Real>
 struct LookUp {
     Shared rows;
     Arrivals loose, sorted;
-    Array<uint8_t> marks;
+    Array<uint64_t> marks;
     Array<uint32_t> senders;
     Array<uint64_t> recent;
     Array<int64_t> ranks;
@@ -45,7 +45,7 @@ struct LookUp {
     }
 
     explicit LookUp(const Plan& plan)
-        : rows(most(plan)), loose(most(plan)), sorted(most(plan)), marks(mark_room(plan.widest)),
+        : rows(most(plan)), loose(most(plan)), sorted(most(plan)), marks(plan.widest / BITS + 1),
           senders(mark_room(plan.widest) + USUAL), recent(plan.pairs > 0 ? plan.widest : 0), ranks(FEW + 8) {}
 };
 
@@ -111,12 +111,25 @@ RANVIER_INLINE uint64_t turned(uint64_t word, int64_t place) {
     return (word >> (place & (BITS - 1))) | (word << (-place & (BITS - 1)));
 }
 
-// Which senders fired in one of the two groups of windows from which a spike could arrive in window k: 1 for the earlier,
-// 2 for the later group, 3 for both.
-inline void mark(const uint64_t* recent, const int32_t* shift, int64_t count, int64_t k, int group, uint8_t* marks) {
-    for (int64_t i = 0; i < count; ++i)
-        marks[i] = static_cast<uint8_t>(turned(recent[i], (k - shift[i] - 1) >> group) & 3);
-    memset(marks + count, 0, static_cast<size_t>(mark_room(count) - count));
+// Of the two groups of windows from which a spike through `shift` could arrive in window k, in which a sender fired: 1 for
+// the earlier, 2 for the later one, 3 for both.
+RANVIER_INLINE int fired_in(uint64_t recent, int32_t shift, int64_t k, int group) {
+    return static_cast<int>(turned(recent, (k - shift - 1) >> group) & 3);
+}
+
+// One bit for each of `count` senders that fired in one of the two.
+inline void mark(const uint64_t* recent, const int32_t* shift, int64_t count, int64_t k, int group, uint64_t* marks) {
+    memset(marks, 0, static_cast<size_t>(count / BITS + 1) * sizeof(uint64_t));
+    const int32_t latest = static_cast<int32_t>(k) - 1;
+    int64_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const Vec<int32_t, 8> place = (latest - load<8>(shift + i)) >> group;
+        const Vec<uint64_t, 8> first = __builtin_convertvector(place & (BITS - 1), Vec<uint64_t, 8>);
+        const Vec<uint64_t, 8> second = __builtin_convertvector((place + 1) & (BITS - 1), Vec<uint64_t, 8>);
+        const Vec<uint64_t, 8> word = load<8>(recent + i);
+        marks[i / BITS] |= uint64_t{bits_of_words(((word >> first) | (word >> second)) & 1)} << (i % BITS);
+    }
+    for (; i < count; ++i) marks[i / BITS] |= uint64_t{fired_in(recent[i], shift[i], k, group) != 0} << (i % BITS);
 }
 
 // One sender's arrivals in window k from its last spike back, whatever its spikes; how many were found then.
@@ -150,14 +163,15 @@ int64_t look_up(const Network<Real>& net, const Calendar<Real>& calendar, const 
     for (int64_t hit = 0; hit < hits; ++hit) {
         const int64_t i = room.senders[hit], sender = start + (column.sender ? column.sender[i] : i);
         const int64_t emitted = k - shift[i];
-        const uint64_t since = turned(calendar.recent[sender], emitted + 1) & ((uint64_t{1} << (shift[i] & 63)) - 1);
-        const int64_t later = count_bits(since);
+        const uint64_t recent = calendar.recent[sender], window_bits = (uint64_t{1} << (shift[i] & (BITS - 1))) - 1;
+        const int64_t later = count_bits(turned(recent, emitted + 1) & window_bits);
         const Real frac = arriving[2 * i], weight = arriving[2 * i + 1];
-        if (calendar.group > 0 || later >= KEPT || room.marks[i] == 3 || k - calendar.twice[sender] < BITS) {
+        const int fired = fired_in(recent, shift[i], k, calendar.group);
+        if (calendar.group > 0 || later >= KEPT || fired == 3 || k - calendar.twice[sender] < BITS) {
             found = follow(calendar, train, calendar.latest[sender], emitted, frac, weight, window, found, into);
             continue;
         }
-        const int late = room.marks[i] & 1;
+        const int late = fired & 1;
         const Real at = calendar.kept[sender * KEPT + ((calendar.fired[sender] - 1 - later) & (KEPT - 1))];
         into.offset[found] = static_cast<double>(static_cast<Real>(at + frac)) - late * window;
         into.weight[found] = weight;
@@ -184,7 +198,7 @@ int64_t collect(const Network<Real>& net, const Calendar<Real>& calendar, const 
             recent = room.recent;
         }
         mark(recent, net.synapses.shift_t + column.slot, column.count, k, calendar.group, room.marks);
-        const int64_t hits = list_marked(room.marks, column.count, room.senders);
+        const int64_t hits = list_bits(room.marks, column.count, room.senders);
         found = look_up(net, calendar, train, start, column, hits, k, found, room);
     }
     Arrivals& into = found > count ? room.loose : room.sorted;
