@@ -33,21 +33,23 @@ class EventDriven(AbstractSimulator):
     Time is cut into windows. Neurons that cannot reach threshold in a window are advanced by the closed-form flow of
     all that arrives in it; the others event by event, every threshold crossing found to rounding. Results do not
     depend on the window, but for a potential that touches its threshold to rounding (`ranvier.crossing.touch`): there
-    the last digit decides whether it fires. Differentiable: weights, delays, v_threshold, v_reset, v_leak, refractory
-    times, input spike times, recorded potentials; once, in reverse mode.
+    the last digit decides whether it fires. Differentiable: weights, delays, v_threshold, v_reset, v_leak, tau_mem,
+    tau_syn, refractory times, input spike times, recorded potentials; once, in reverse mode. Time constants cost two
+    exponentials for every event, if their gradient is asked for; else nothing.
 
     In float64 spike times are exact to rounding. In float32 they are mostly within 1e-4 ms, or half a unit in the last
     place of the time where that is more (3e-5 ms at 500 ms, 4e-3 ms at 1e5 ms), and gradients within 1e-3; a spike that
     nearly grazes its threshold may be further off, appear or vanish. Cost: about events + neurons x windows, without
-    the windows in which nothing can happen; per-neuron time constants take a slower path.
+    the windows in which nothing can happen; an absent synapse costs nothing; per-neuron time constants take a slower
+    path.
 
     Limits: time constants and delays are below 1e9 ms. A neuron without leak is one with a large tau_mem and weights
     scaled with it: of an event of weight w, u gains w tau_syn/tau_mem. So `LIF(1e8, tau_syn)` with weights times
     1e8/tau_syn adds weights up, and leaks 1e-8 of u in a ms. A window is at most 8 (float32: 2) times the shortest time
     constant, and t_end at most 2^22 windows.
 
-    Ctrl-C during a call stops it and is a KeyboardInterrupt, a moment after the call: at once where XLA has called back
-    from the main thread, which it mostly does, else when the compiled program is done.
+    Ctrl-C during a call ends it within a window and is a KeyboardInterrupt. A handler of your own decides for itself. A
+    call from another thread than the main one, which gets the KeyboardInterrupt, ends with a status that says so.
 
     Args:
         max_spikes: How many spikes per neuron are kept; a population shares its places. What
