@@ -10,6 +10,8 @@ extern "C" {
 
 double exponential_of(double x) { return exponential(x); }
 
+void exponentials_of(const double* x, double* found) { store(found, exponentials<8>(load<8>(x))); }
+
 void leap_of(const double* given, double* found) {
     const Leap end = leap(given[0], given[1], given[2], {given[3], given[4], given[5]}, given[6]);
     found[0] = end.s;

@@ -114,6 +114,18 @@ def test_the_exponential_is_exact_to_rounding(pieces: Pieces):
     assert np.isnan(exponential(np.nan))
 
 
+def test_exponentials_side_by_side_are_exact_to_rounding(pieces: Pieces):
+    x = np.concatenate([np.random.default_rng(0).uniform(-20, 20, 396), [0.0, -700.0, 1e-17, 0.3465735902799726]])
+    found = np.zeros(8)
+    with mpmath.workdps(40):
+        for eight in x.reshape(-1, 8):
+            pieces("exponentials_of", np.ascontiguousarray(eight), found)
+            errors = [
+                abs(mpmath.mpf(one) / mpmath.exp(mpmath.mpf(at)) - 1) for at, one in zip(eight, found, strict=True)
+            ]
+            assert max(errors) < 4e-16
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("count", [1, 7, 8, 30, 64])
 def test_scattered_events_agree_with_a_loop(pieces: Pieces, count: int, dtype: type):

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "physics/device.h"
+#include "physics/flow.h"
 
 #ifdef __AVX2__
 #include <immintrin.h>
@@ -147,6 +147,15 @@ RANVIER_INLINE uint32_t bits_of(Vec<Number, N> mask) {
     uint32_t bits = 0;
     for (int lane = 0; lane < N; ++lane) bits |= static_cast<uint32_t>(mask[lane] & 1) << lane;
     return bits;
+}
+
+// e^x for |x| up to 700, of each number; its plain twin is `exponential`.
+template <int N>
+RANVIER_INLINE Vec<double, N> exponentials(Vec<double, N> x) {
+    constexpr double WHOLE = 0x1.8p52;  // added to a number, it leaves a whole one in the lowest bits
+    const Vec<double, N> shifted = x * LOG2_E + WHOLE, n = shifted - WHOLE;
+    const Vec<double, N> rest = power<Vec<double, N>>((x - n * LN2_HIGH) - n * LN2_LOW);
+    return rest * punned<Vec<double, N>>((punned<Vec<int64_t, N>>(shifted) + 1023) << 52);
 }
 
 // One bit for each of eight words that is not zero, the first lowest.

@@ -105,6 +105,25 @@ void copy_turned(const Plan& plan, const Link& link, Synapses<Real>& synapses) {
     }
 }
 
+// e^{frac/tau_syn} and kappa(-frac), as exact as `flow_in_sums`.
+template <class Real>
+void take_back(const Rates& rates, const Real* frac, int64_t count, Real* decay_syn, Real* kernel) {
+    constexpr int N = 8;
+    int64_t e = 0;
+    const double gain = fabs(rates.gain);
+    for (; 0.0 < gain && gain < CLOSE && e + N <= count; e += N) {
+        const Vec<double, N> passed = __builtin_convertvector(load<N>(frac + e), Vec<double, N>);
+        const Vec<double, N> syn = exponentials<N>(passed * rates.syn), mem = exponentials<N>(passed * rates.mem);
+        store(decay_syn + e, __builtin_convertvector(syn, Vec<Real, N>));
+        store(kernel + e, __builtin_convertvector(rates.gain * (syn - mem), Vec<Real, N>));
+    }
+    for (; e < count; ++e) {
+        const Passed passed = flow_in_sums(-static_cast<double>(frac[e]), rates);
+        decay_syn[e] = static_cast<Real>(passed.syn);
+        kernel[e] = static_cast<Real>(passed.kernel);
+    }
+}
+
 template <class Real>
 void fill_link(Network<Real>& net, int64_t c, const Real* delay) {
     const Plan& plan = net.plan;
@@ -112,7 +131,6 @@ void fill_link(Network<Real>& net, int64_t c, const Real* delay) {
     Synapses<Real>& synapses = net.synapses;
     const Population& post = plan.population[link.post];
     const Rows& rows = synapses.rows;
-    const Rates rates = net.neurons.rates[post.neuron_start];
     for (int64_t at = 0; at < link.delays; ++at) {
         const int64_t e = link.delay_start + at, from = link.sparse ? rows.given[link.pair_start + at] : at;
         split_delay(synapses, e, larger(delay[link.delay_start + from], static_cast<Real>(link.low)), net.clock);
@@ -120,11 +138,10 @@ void fill_link(Network<Real>& net, int64_t c, const Real* delay) {
         const int64_t j = link.sparse ? rows.target[link.pair_start + at] : at % post.size;
         const int64_t column = link.column_stride ? j + post.neuron_start : 0;
         synapses.cell[e] = static_cast<int32_t>(synapses.shift[e] * plan.neurons + column);
-        if (link.mode != SCATTER) continue;
-        const Passed passed = flow(-static_cast<double>(synapses.frac[e]), rates);
-        synapses.decay_syn[e] = static_cast<Real>(passed.syn);
-        synapses.kernel[e] = static_cast<Real>(passed.kernel);
     }
+    if (link.mode == SCATTER)
+        take_back(net.neurons.rates[post.neuron_start], synapses.frac + link.delay_start, link.delays,
+                  synapses.decay_syn + link.delay_start, synapses.kernel + link.delay_start);
     if (link.mode != ROW) copy_turned(plan, link, synapses);
 }
 

@@ -37,12 +37,14 @@ struct Passed {
     double syn, mem, kernel;
 };
 
-// e^r for |r| <= ln(2)/2: the Taylor polynomial, its terms in pairs, so that its parts run side by side.
-RANVIER_DEVICE RANVIER_INLINE double power(double r) {
-    const double square = r * r, fourth = square * square;
-    const double low = (1.0 + r) + square * (1.0 / 2 + r * (1.0 / 6));
-    const double middle = (1.0 / 24 + r * (1.0 / 120)) + square * (1.0 / 720 + r * (1.0 / 5040));
-    double high = (1.0 / 40320 + r * (1.0 / 362880)) + square * (1.0 / 3628800 + r * (1.0 / 39916800));
+// e^r for |r| <= ln(2)/2: the Taylor polynomial, its terms in pairs, so that its parts run side by side. Of a number, or
+// of each of a vector.
+template <class Number>
+RANVIER_DEVICE RANVIER_INLINE Number power(Number r) {
+    const Number square = r * r, fourth = square * square;
+    const Number low = (1.0 + r) + square * (1.0 / 2 + r * (1.0 / 6));
+    const Number middle = (1.0 / 24 + r * (1.0 / 120)) + square * (1.0 / 720 + r * (1.0 / 5040));
+    Number high = (1.0 / 40320 + r * (1.0 / 362880)) + square * (1.0 / 3628800 + r * (1.0 / 39916800));
     high += fourth * (1.0 / 479001600 + r * (1.0 / 6227020800.0));
     return low + fourth * (middle + fourth * high);
 }
@@ -56,11 +58,12 @@ RANVIER_DEVICE RANVIER_INLINE double relative_power(double x) {
     return low + square * square * (middle + square * square * high);
 }
 
-// e^x to rounding for x up to 700; without the library's call, which costs as much as the rest. x = n ln 2 + r; the
-// first part of ln 2 has few digits, so that its multiples are exact.
+// Of an exponential: x = n ln 2 + r; the first part of ln 2 has few digits, so that its multiples are exact.
+constexpr double LOG2_E = 1.4426950408889634, HALF_LN2 = 0.34657359027997264;
+constexpr double LN2_HIGH = 0.6931471803691238, LN2_LOW = 1.9082149292705877e-10;
+
+// e^x to rounding for x up to 700; without the library's call, which costs as much as the rest.
 RANVIER_DEVICE RANVIER_INLINE double exponential(double x) {
-    constexpr double LOG2_E = 1.4426950408889634, HALF_LN2 = 0.34657359027997264;
-    constexpr double LN2_HIGH = 0.6931471803691238, LN2_LOW = 1.9082149292705877e-10;
     if (fabs(x) <= HALF_LN2) return power(x);
     if (!(x > -700.0)) return x <= -700.0 ? 0.0 : x;
     const double n = floor(x * LOG2_E + 0.5);
