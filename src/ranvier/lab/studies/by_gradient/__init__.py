@@ -1,0 +1,1 @@
+"""Parts of the study `gradients`: what is learned, how a spike is differentiated, and one training."""

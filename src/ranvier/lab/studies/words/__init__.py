@@ -1,1 +1,0 @@
-"""Parts of the study `gradients`: the data, and one training."""
