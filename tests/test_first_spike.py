@@ -142,6 +142,54 @@ def test_spikes_potentials_and_gradients_are_those_of_event_driven(kind: str):
         agree([differentiated(each, *parts, trains(2)) for each in (rv.FirstSpike(), rv.EventDriven())])
 
 
+GRADIENTS = [rv.SpikeValue(0.7), rv.SpikeValue(1.3, 0.4, 2.0, reset=True, refractory=True)]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_values_of_spikes_are_those_of_event_driven(kind: str):
+    """Of times, potentials and counts; the exact gradient is another one."""
+    parts = rv.partition(network(kind, (5.0, 5.0), 1), "weight", "delay", "v_threshold", "v_reset", "v_leak")
+    each = (rv.FirstSpike, rv.EventDriven) if kind == "synaptic" else (partial(rv.FirstSpike, 5.0), guarded)
+    for gradient in GRADIENTS:
+        results = [valued(make(gradient=gradient), *parts, trains(2)) for make in each]
+        agree(results)
+        others = valued(rv.FirstSpike(gradient=rv.SpikeValue(2.0)), *parts, trains(2))
+        first = lambda found: found[1][0].connections[0].weight
+        assert jnp.max(jnp.abs(first(results[0]) - first(others))) > 1e-2
+
+
+guarded = partial(rv.EventDriven, max_inverse_slope=5.0)
+
+
+@partial(jax.jit, static_argnums=0)
+def valued(simulator: AbstractSimulator, learn: rv.Network, fixed: rv.Network, spikes: rv.Spikes) -> tuple:
+    """As `differentiated`, and the squares of all counts."""
+    seed = jax.random.normal(jax.random.key(3), (3 * (8 + 4 + 2 * 4 + 8),))
+
+    def value(learn: rv.Network, time: jax.Array) -> tuple[jax.Array, jax.Array]:
+        net, train = rv.combine(learn, fixed), rv.Spikes(time, spikes.unit)
+        numbers = times_and_voltages(net, train, simulator)
+        found = rv.simulate(net, train, simulator, t_end=15.0, throw=False).spikes
+        counts = jnp.concatenate([rv.spike_count(found[name]) for name in ("hidden", "output")], axis=1)
+        return seed @ numbers + jnp.sum((counts - 0.3) ** 2), numbers
+
+    return jax.value_and_grad(value, (0, 1), has_aux=True)(learn, spikes.time)
+
+
+def test_a_spikes_value_has_no_second_derivative_and_says_so():
+    net = network("none", (5.0, 5.0), 1)
+    learn, fixed = rv.partition(net, "v_threshold")
+    simulator = rv.FirstSpike(gradient=rv.SpikeValue())
+
+    def count(learn: rv.Network) -> jax.Array:
+        found = rv.simulate(rv.combine(learn, fixed), trains(2), simulator, t_end=15.0)
+        return jnp.sum(rv.spike_count(found.spikes["output"]) ** 2)
+
+    norm = lambda learn: sum(jnp.sum(leaf) for leaf in jax.tree.leaves(jax.grad(count)(learn)))
+    with pytest.raises(ValueError, match="second derivative of a spike's value"):
+        jax.grad(norm)(learn)
+
+
 def agree(results: list[tuple]) -> None:
     """Both simulators give the same, and something happens."""
     times = results[0][0][1][: 3 * (8 + 4)]

@@ -1,68 +1,160 @@
-"""The study of gradients: its data file, its trials, and a run from end to end on words of two kinds."""
+"""The study of gradients: its tasks, how samples are moved, and small studies from end to end."""
 
 import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import ranvier as rv
 from ranvier.lab.ranges import SettingError
-from ranvier.lab.studies.gradients import Study, run_study, table_rows
-from ranvier.lab.studies.words.trial import gather, read_words
+from ranvier.lab.studies.by_gradient.methods import METHODS
+from ranvier.lab.studies.by_gradient.problems import PROBLEMS, order_sample, patterns
+from ranvier.lab.studies.by_gradient.trial import Case, lie
+from ranvier.lab.studies.by_gradient.words import Shift, read_words
+from ranvier.lab.studies.gradients import Study, chosen, conclusion, run_study, table_rows
 
-TINY = {"hidden": 5, "epochs": 2, "batch": 4, "seeds": (3,)}
+SMALL = {"shapes": ("recurrent",), "hidden": 5, "epochs": 2, "count": 40, "seeds": (3,)}
 
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Twenty words; those of class 0 have spikes in the low channels only, those of class 1 in the high ones."""
     rng = np.random.default_rng(0)
-    label, count = np.arange(20) % 2, 4000
+    label, count = np.arange(20) % 2, 1000
     unit = rng.integers(0, 3, (20, count)) + 3 * label[:, None]
     time = np.sort(rng.uniform(100.0, 900.0, (20, count)), axis=1)
     part = np.array(["training"] * 12 + ["validation"] * 4 + ["testing"] * 4)
     path = tmp_path_factory.mktemp("words") / "words.npz"
-    np.savez(path, off=count * np.arange(21), T=time.ravel(), U=unit.ravel(), lab=label, spl=part)
+    start = count * np.arange(21)
+    start[-1] -= 3  # the last word is shorter
+    np.savez(path, off=start, T=time.ravel()[:-3], U=unit.ravel()[:-3], lab=label, spl=part)
     return str(path)
 
 
-def test_samples_are_padded_and_shifted_only_in_training(words: str):
-    data, (trial,) = read_words(words), Study(words, ("value",), ("none",), **TINY).trials
-    plain = gather(data, np.array([0, 1]), trial, None)
-    assert plain.time.shape == (2, 4096)
-    np.testing.assert_array_equal(plain.time[1, :4000], data.time[4000:8000])
-    assert plain.unit[0, 4000:].tolist() == [-1] * 96
-    moved = gather(data, np.array([1]), trial, np.random.default_rng(1))
-    kept = np.isfinite(np.asarray(moved.time[0]))
-    assert 0 < kept.sum() <= 4000
-    assert np.all(np.diff(np.asarray(moved.time[0])[kept]) >= 0)
-    assert np.asarray(moved.unit[0])[kept].max() < data.channels
+def test_words_are_read_and_padded(words: str):
+    train, validation, test = read_words(words)
+    assert [part.size for part in (train, validation, test)] == [12, 4, 4]
+    assert (train.classes, train.spikes.size, test.spikes.time.shape) == (2, 6, (4, 1000))
+    assert test.spikes.unit[3, 997:].tolist() == [-1] * 3
+    with np.load(words) as file:
+        np.testing.assert_array_equal(validation.spikes.time[1], file["T"][13000:14000].astype(np.float32))
+        np.testing.assert_array_equal(validation.spikes.unit[1], file["U"][13000:14000])
 
 
-def test_a_study_trains_tests_and_goes_on(words: str, tmp_path: Path):
-    study, told = Study(words, ("value", "exact"), ("synaptic",), **TINY), []
-    with jax.numpy_dtype_promotion("standard"):  # optax's schedules divide an integer by a float
-        rows = run_study(study, tmp_path / "study", say=told.append)
-    assert [row["trial"] for row in rows] == ["value-synaptic-3", "exact-synaptic-3"]
+def test_a_sample_is_moved_as_a_whole():
+    """By one number of channels and one time; spikes that leave are left out, the others stay in order, at the front."""
+    spikes = rv.Spikes(jnp.array([[10.0, 500.0, 990.0, jnp.inf]] * 200), jnp.array([[0, 3, 5, -1]] * 200), 6)
+    moved = Shift(2, 60.0)(spikes, key=jax.random.key(0))
+    time, unit = np.asarray(moved.time), np.asarray(moved.unit)
+    seen = set()
+    for row in range(200):
+        kept = np.isfinite(time[row])
+        assert kept.tolist() == sorted(kept, reverse=True)
+        assert np.all(unit[row][~kept] == -1)
+        assert np.all(np.diff(time[row][kept]) > 0)
+        middle = np.flatnonzero(np.abs(time[row] - 500.0) <= 60.0)
+        by, channels = time[row][middle[0]] - 500.0, unit[row][middle[0]] - 3
+        seen.add(int(channels))
+        wanted = [(t + by, u + channels) for t, u in ((10.0, 0), (500.0, 3), (990.0, 5))]
+        wanted = [(t, u) for t, u in wanted if 0.0 <= t <= 1000.0 and 0 <= u < 6]
+        np.testing.assert_allclose(time[row][kept], [t for t, _ in wanted], atol=1e-3)
+        assert unit[row][kept].tolist() == [u for _, u in wanted]
+    assert seen == {-2, -1, 0, 1, 2}
+
+
+def test_tasks_hide_their_classes_from_counts():
+    """In `reversals` the two of a pair are mirror images, in `order` the same inputs fire as often."""
+    found = patterns()
+    for (time, unit), (back, again) in zip(found[::2], found[1::2], strict=True):
+        np.testing.assert_array_equal(unit, again)
+        np.testing.assert_allclose(np.sort(100.0 - time), np.sort(back))
+    rng, counts = np.random.default_rng(0), np.bincount(found[0][1])
+    assert all(np.array_equal(np.bincount(unit), counts) for _, unit in found)
+    for label in (0, 1):
+        time, unit = order_sample(rng, label)
+        means = [np.mean(time[unit // 8 == half]) for half in (0, 1)]
+        assert (means[1] > means[0]) == (label == 0)
+    for name in ("order", "reversals"):
+        train, validation, _ = PROBLEMS[name].data("")
+        assert np.ptp(np.bincount(np.asarray(validation.target))) == 0
+        assert not np.array_equal(train.spikes.time[0, :9], validation.spikes.time[0, :9])
+
+
+def test_a_study_trains_compares_and_goes_on(tmp_path: Path):
+    study, told = Study(("order",), delays=("synaptic",), methods=("value", "exact"), **SMALL), []
+    found = run_study(study, tmp_path / "study", say=told.append)
+    rows, cosines = found["rows"], found["cosines"]
+    assert [row["case"] for row in rows] == ["order-recurrent-synaptic-value-1", "order-recurrent-synaptic-exact-1"]
     assert len(told) == 4
     for row in rows:
-        shares = [epoch["validation"] for epoch in row["course"]]
-        assert row["validation"] == max(shares) == shares[row["best"]]
-        assert row["test"] in (0.0, 0.25, 0.5, 0.75, 1.0)
-        assert all(np.isfinite(epoch["loss"]) and epoch["norm"] > 0 for epoch in row["course"])
+        shares = [epoch["validation_accuracy"] for epoch in row["course"]]
+        assert row["validation"] == max(shares) == shares[row["best"] - 1]
+        assert 0.0 <= row["test"] <= 1.0
+        assert row["test"] * 40 == pytest.approx(round(row["test"] * 40))
     assert rows[0]["course"][0]["loss"] == pytest.approx(rows[1]["course"][0]["loss"], rel=0.5)
-    assert rows[0]["course"][0]["norm"] != rows[1]["course"][0]["norm"]
-    again = run_study(study, tmp_path / "study", resume=True)
-    assert again == json.loads((tmp_path / "study" / "results.json").read_text())["rows"]
-    assert [row["gradient"] for row in table_rows(again)] == ["value", "exact"]
+    assert [pair["when"] for pair in cosines] == ["before", "after"]
+    assert all(-1.0 <= pair["cosine"] < 0.999 and pair["ratio"] > 0 for pair in cosines)
+    assert (tmp_path / "study" / "accuracy.png").stat().st_size > 1000
+    told.clear()
+    again = run_study(study, tmp_path / "study", resume=True, say=told.append)
+    assert told == []
+    kept = json.loads((tmp_path / "study" / "results.json").read_text())
+    assert (again["rows"], again["cosines"]) == (kept["rows"], kept["cosines"]) == (rows, cosines)
+
+
+def test_a_study_of_words(words: str, tmp_path: Path):
+    study = Study(("words",), delays=("none",), methods=("value",), words=words, **(SMALL | {"epochs": 1}))
+    (row,) = run_study(study, tmp_path / "study")["rows"]
+    assert row["test"] in (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert row["course"][0]["spikes_per_neuron"]["hidden"] > 1.0
+
+
+def test_gradients_lie_to_each_other_as_the_methods_say():
+    """Twice the scale is the same direction, and about twice as long, where spikes do not drive each other."""
+    case = Case("order", "feedforward", "none", "value", 1.0, 5, 1, 30.0, 40, "")
+    one, *_ = lie(case, case.network(0), ("value", "value-double", "exact"))
+    assert (one["one"], one["other"]) == ("value", "value-double")
+    assert one["cosine"] == pytest.approx(1.0, abs=1e-5)
+    assert one["ratio"] == pytest.approx(2.0, rel=1e-5)
+
+
+def test_every_method_makes_a_simulator():
+    for problem in PROBLEMS.values():
+        made = {str(method.simulator(problem)) + str(method.wake()) for method in METHODS.values()}
+        assert len(made) == len(METHODS)
+
+
+def test_the_rate_is_chosen_on_validation_and_what_stopped_is_told():
+    at = {"task": "order", "shape": "recurrent", "delay": "none", "seed": 0}
+    epoch = {"epoch": 1, "validation_accuracy": 0.7, "spikes_per_neuron": {"hidden": 2.0}, "silent": {"hidden": 0.5}}
+    course = [epoch | {"seconds": 3.0}, epoch | {"seconds": 1.0, "validation_accuracy": 0.9, "epoch": 2}]
+    rows = [
+        at | {"method": "value", "factor": 1.0, "validation": 0.7, "test": 0.99, "course": course},
+        at | {"method": "value", "factor": 3.0, "validation": 0.8, "test": 0.75, "course": course},
+        at | {"method": "exact", "factor": 1.0, "validation": 0.6, "test": 0.6, "course": course},
+        at | {"method": "surrogate", "factor": 1.0, "stopped": "epoch 1: the loss is nan"},
+    ]
+    assert [row["factor"] for row in chosen(rows)["order", "recurrent", "none", "value"]] == [3.0]
+    value, exact, surrogate = table_rows(rows)
+    assert (value["test (%)"], value["rate"], value["half way"]) == ("75.0 (75.0 to 75.0)", "3", "2")
+    assert (exact["s/epoch"], surrogate["test (%)"], surrogate["seeds"]) == ("2", "stopped", "0/1")
+    assert conclusion([rows[2], rows[1]]) == [
+        "value against exact: better in 1 of 1 cases, by 15.0 points in the middle (15.0 to 15.0)"
+    ]
 
 
 def test_wrong_numbers_and_files_are_refused(tmp_path: Path):
-    with pytest.raises(SettingError, match="some of exact, value"):
+    with pytest.raises(SettingError, match="some of exact, exact-recovery, value"):
         Study(methods=("best",))
-    with pytest.raises(SettingError, match="one seed"):
+    with pytest.raises(SettingError, match="one number at least"):
         Study(seeds=())
+    with pytest.raises(SettingError, match="hidden must be above 0, or 0 for that of each task"):
+        Study(hidden=-1)
+    with pytest.raises(SettingError, match="words must be a file"):
+        Study(tasks=("words",))
     np.savez(tmp_path / "half.npz", off=np.arange(2), T=np.ones(1))
     with pytest.raises(FileNotFoundError, match="is not a file; give one"):
         read_words(tmp_path / "none.npz")

@@ -11,17 +11,23 @@ the next arrival; only there a root is solved for, and `exact_root` gives it its
 Arrays are (events, neurons, samples): samples stand side by side in memory.
 """
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, ArrayLike, Bool, Float
 
+from ranvier._ruled import active_jvp, first_order, ruled
 from ranvier.closed_form.roots import Start, first_root, flow, reaches
 from ranvier.closed_form.sorting import sort_by_time
 from ranvier.crossing import exact_root
+from ranvier.gradients import Parts
+
+SECOND = (
+    "FirstSpike: a second derivative of a spike's value, which is an estimate and no function's derivative; take "
+    "gradient=ExactDerivative(), whose second derivatives are exact."
+)
 
 
 class Arrivals(NamedTuple):
@@ -70,14 +76,27 @@ def prefixes(arrivals: Arrivals, tau: Tau) -> Prefixes:
     return Prefixes(time, jnp.where(some, following - time, -1.0), current, u)
 
 
+class Fired(NamedTuple):
+    """First spikes of neurons.
+
+    Args:
+        time: Of each neuron's (ms), `inf` where it is silent until the end.
+        onward: The same with the derivative that others meet (`ranvier.gradients`).
+        presence: 1 for each spike and 0 for each silent neuron, with the derivative of a spike's presence, where it
+            has one.
+        limited: Whether the derivative of the time is limited.
+    """
+
+    time: Float[Array, "post batch"]
+    onward: Float[Array, "post batch"]
+    presence: Float[Array, "post batch"] | None
+    limited: Bool[Array, "post batch"]
+
+
 def first_spikes(
-    arrivals: Arrivals,
-    tau: Tau,
-    theta: Float[Array, "1 #post 1"],
-    t_end: Float[ArrayLike, ""],
-    max_inverse_slope: float = math.inf,
-) -> tuple[Float[Array, "post batch"], Bool[Array, "post batch"]]:
-    """First spike of each neuron (ms), `inf` where it is silent until `t_end`, and whether its gradient is limited.
+    arrivals: Arrivals, tau: Tau, theta: Float[Array, "1 #post 1"], t_end: Float[ArrayLike, ""], parts: Parts
+) -> Fired:
+    """First spike of each neuron.
 
     The search is not differentiated. At its result T, `exact_root` takes the derivative of `sum w kappa(T - t) = theta`
     over the arrivals that came before, in whatever order they stand. There V' = (I - theta) / tau_mem.
@@ -87,18 +106,36 @@ def first_spikes(
         tau: Time constants.
         theta: Threshold relative to rest, above 0.
         t_end: Spikes after it do not count (ms).
-        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike.
+        parts: How a spike is differentiated.
     """
     root, limit, current = _search(*jax.tree.map(lax.stop_gradient, (arrivals, tau, theta)))
     fires = jnp.isfinite(root)
     slope = lax.stop_gradient(jnp.where(fires, (current - theta) / tau.mem, 1.0))
-    limited = ~(slope * max_inverse_slope >= 1.0)
+    limited = ~(slope * parts.max_inverse_slope >= 1.0)
     causal = fires & (arrivals.time < limit)
 
     found, given = jnp.where(fires, root, 0.0), (arrivals, tau, theta, fires, causal)
-    time = exact_root(_above_threshold, found, *given, slope=slope, max_inverse_slope=max_inverse_slope)
+    time = exact_root(_above_threshold, found, *given, slope=slope, max_inverse_slope=parts.max_inverse_slope)
     fires = fires & (lax.stop_gradient(time) <= t_end)
-    return jnp.where(fires, time, jnp.inf)[0], (fires & limited)[0]
+    known = lambda time: jnp.where(fires, time, jnp.inf)[0]
+    onward, presence = time, None
+    if parts.scale > 0:
+        onward = lax.stop_gradient(time)
+        onward = onward + parts.timing * (time - onward)
+        one = _presence(found, parts.scale / theta, given)
+        presence = jnp.where(fires, one, 0.0)[0]
+    return Fired(known(time), known(onward), presence, (fires & limited)[0])
+
+
+def _presence(root: Float[Array, "1 post batch"], h: Float[Array, "1 #post 1"], given: Any) -> Any:
+    """1, which the potential at the spike answers for: its derivative is h times that of the potential."""
+
+    def rule(args: Any, out: Any, tangents: Any) -> Any:
+        del out
+        root, h, given = first_order(args, SECOND)
+        return h * active_jvp(lambda given: _above_threshold(root, *given), given, tangents[2])
+
+    return ruled(lambda root, *_: jnp.ones_like(root), rule, *lax.stop_gradient((root, h)), given)
 
 
 def _above_threshold(

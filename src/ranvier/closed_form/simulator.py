@@ -16,6 +16,7 @@ from ranvier.closed_form.prefixes import Arrivals, Tau, first_spikes, potentials
 from ranvier.closed_form.sorting import in_order
 from ranvier.dense import Link, dense
 from ranvier.events import Spikes
+from ranvier.gradients import AbstractGradient, ExactDerivative, Parts
 from ranvier.graph import cycle_limit, running_order
 from ranvier.network import Network
 from ranvier.neurons import linear
@@ -31,14 +32,16 @@ class FirstSpike(AbstractSimulator):
     Lambert's W where tau_mem = tau_syn, by a square root where tau_mem = 2 tau_syn, else by a few steps of cubic
     convergence. O(n log^2 n) per neuron for n arrivals (a sorting network). Spikes and gradients are those of
     `EventDriven`. Every derivative is JAX's own: weights, delays, thresholds, leak potentials, time constants, input
-    times, record times, to every order. It can be mapped (`jax.vmap`) over samples, and over networks to train many
-    seeds at once.
+    times, record times, and of exact derivatives to every order. It can be mapped (`jax.vmap`) over samples, and over
+    networks to train many seeds at once.
 
     Args:
         max_inverse_slope: Guard for spikes that graze the threshold, where dt*/dV = -1/V' diverges: the largest 1/V'
             (ms) used in the gradient, for weights, delays and everything upstream alike. Default none; then the
             gradient of a spike at the very top of its potential is not finite. `Stats.guarded` counts the spikes it
             acts on.
+        gradient: How a spike is differentiated: `ExactDerivative()`, or `SpikeValue(...)`, the same as `EventDriven`'s.
+            A neuron that fires once never resumes, so `reset` and `refractory` of it have no effect.
 
     Raises:
         ValueError: `max_inverse_slope` is not above 0; or, when run: the network has a cycle, a neuron may spike more
@@ -59,6 +62,7 @@ class FirstSpike(AbstractSimulator):
     """
 
     max_inverse_slope: float = eqx.field(static=True, default=math.inf)
+    gradient: AbstractGradient = eqx.field(static=True, default=ExactDerivative())
 
     def __check_init__(self):
         if not self.max_inverse_slope > 0:
@@ -78,7 +82,9 @@ class FirstSpike(AbstractSimulator):
         inputs = {name: Spikes(train.time.astype(dtype), train.unit, train.size) for name, train in spikes.items()}
         times = {name: at.astype(dtype) for name, at in record.items()}
         status = argument_status(network, spikes, t_end, record)
-        found, voltages, late, guarded = _simulate(network, order, links, inputs, t_end, times, self.max_inverse_slope)
+        parts = self.gradient.parts()
+        parts = parts._replace(max_inverse_slope=min(parts.max_inverse_slope, self.max_inverse_slope))
+        found, voltages, late, guarded = _simulate(network, order, links, inputs, t_end, times, parts)
         results = [*(train.time for train in found.values()), *voltages.values()]
         status = first_status([(NOT_FINITE, jnp.isnan(result).any()) for result in results], before=status)
         stats = _stats(network, links, inputs | found, late, guarded, status)
@@ -107,10 +113,14 @@ Counts = dict[str, Int[Array, " batch"]]
 
 
 class Sent(NamedTuple):
-    """Spikes on their way out of a population; `unit` is None where neuron k's only spike stands in row k."""
+    """Spikes on their way out of a population; `unit` is None where neuron k's only spike stands in row k.
+
+    `presence` is 1 for each, where it has a derivative (`ranvier.gradients`).
+    """
 
     time: Float[Array, "n batch"]
     unit: Int[Array, "n batch"] | None
+    presence: Float[Array, "n batch"] | None = None
 
 
 @partial(jax.jit, static_argnums=(1, 6))
@@ -121,7 +131,7 @@ def _simulate(
     inputs: dict[str, Spikes],
     t_end: Float[ArrayLike, ""],
     record: dict[str, Float[Array, "batch _"]],
-    max_inverse_slope: float,
+    parts: Parts,
 ) -> tuple[dict[str, Spikes], dict[str, Float[Array, "batch _ _"]], Counts, Counts]:
     """Spikes and potentials, the events due after the end, and the spikes with a limited gradient, by population."""
     sent = {name: Sent(train.time.T, train.unit.T) for name, train in inputs.items()}
@@ -134,13 +144,16 @@ def _simulate(
         rest, tau = _column(neuron.v_leak), Tau(_column(neuron.tau_mem), _column(neuron.tau_syn))
         guarded[name] = jnp.zeros(batch, jnp.int32)
         late[name] = jnp.zeros(batch, jnp.int32) if due is None else _late(due, size, t_end)
-        first = jnp.full((size, batch), jnp.inf, network.dtype)
+        first = onward = jnp.full((size, batch), jnp.inf, network.dtype)
+        presence = None if parts.scale == 0 else jnp.zeros_like(first)
         if neuron.spiking and due is not None:
             theta = _column(neuron.v_threshold) - rest
-            first, limited = first_spikes(due, tau, theta, t_end, max_inverse_slope)
-            guarded[name] = jnp.sum(limited, axis=0, dtype=jnp.int32)
+            fired = first_spikes(due, tau, theta, t_end, parts)
+            guarded[name] = jnp.sum(fired.limited, axis=0, dtype=jnp.int32)
+            first, onward, presence = fired.time, fired.onward, fired.presence
         if neuron.spiking:
-            sent[name], found[name] = Sent(first, None), in_order(first.T)
+            sent[name] = Sent(onward, None, presence)
+            found[name] = in_order(first.T, None if presence is None else presence.T)
         if name in record:
             at = record[name].T
             u = jnp.zeros((1, 1, 1), network.dtype) if due is None else potentials_at(prefixes(due, tau), tau, at)
@@ -158,6 +171,7 @@ def _arrivals(link: Link, sent: Sent) -> Arrivals:
     """What a connection delivers, in the order of sending; where there is no synapse, never."""
     if sent.unit is None:
         time, weight = sent.time[:, None] + link.delay[:, :, None], link.weight[:, :, None]
+        weight = weight if sent.presence is None else weight * sent.presence[:, None]
         there = None if link.exists is None else link.exists[:, :, None]
     else:
         some = jnp.isfinite(sent.time)

@@ -48,8 +48,12 @@ def sort_by_time(
     return time[:n], payload[:n]
 
 
-def in_order(first: Float[Array, "batch size"]) -> Spikes:
+def in_order(first: Float[Array, "batch size"], presence: Float[Array, "batch size"] | None = None) -> Spikes:
     """First spikes, by neuron, as sorted and padded `Spikes`; the inverse of `ranvier.first_spike`.
+
+    Args:
+        first: First spikes, `inf` for none.
+        presence: 1 for each spike, where it has a derivative.
 
     Example:
         >>> import jax.numpy as jnp
@@ -58,7 +62,10 @@ def in_order(first: Float[Array, "batch size"]) -> Spikes:
     """
     unit = jnp.broadcast_to(jnp.arange(first.shape[1], dtype=jnp.int32)[:, None], first.T.shape)
     time, unit = sort_by_time(first.T, unit)
-    return Spikes(time.T, jnp.where(jnp.isfinite(time), unit, -1).T, size=first.shape[1])
+    real = jnp.isfinite(time).T
+    if presence is not None:
+        presence = jnp.where(real, jnp.take_along_axis(presence, unit.T, axis=1), 0.0)
+    return Spikes(time.T, jnp.where(real, unit.T, -1), size=first.shape[1], presence=presence)
 
 
 def _partners(n: int) -> Int[np.ndarray, "rounds size"]:

@@ -90,19 +90,21 @@ class EventDriven(AbstractMethod):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FirstSpike(AbstractMethod):
-    """First spikes of feed-forward networks in closed form, with exact gradients: `ranvier.FirstSpike`.
+    """First spikes of feed-forward networks in closed form: `ranvier.FirstSpike`.
 
     Args:
+        gradient: How a spike is differentiated: exactly, or by what the loss would lose without it.
         max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike.
     """
 
     name: ClassVar[str] = "first-spike"
     exact: ClassVar[bool] = True
+    gradient: Gradient = Exact()
     max_inverse_slope: Limit = math.inf
 
     def simulator(self, network: Network, max_spikes: int, threads: int | None) -> AbstractSimulator:
         """`ranvier.FirstSpike`."""
-        return closed_form.FirstSpike(max_inverse_slope=self.max_inverse_slope)
+        return closed_form.FirstSpike(max_inverse_slope=self.max_inverse_slope, gradient=self.gradient.make())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
