@@ -22,10 +22,12 @@ from ranvier.connections import Connection as Connection
 from ranvier.delays import AxonalDelay as AxonalDelay
 from ranvier.delays import DendriticDelay as DendriticDelay
 from ranvier.delays import FixedDelay as FixedDelay
+from ranvier.delays import SpatialDelay as SpatialDelay
 from ranvier.delays import SynapticDelay as SynapticDelay
 from ranvier.delays import axonal as axonal
 from ranvier.delays import dendritic as dendritic
 from ranvier.delays import fixed as fixed
+from ranvier.delays import spatial as spatial
 from ranvier.delays import synaptic as synaptic
 from ranvier.events import Spikes as Spikes
 from ranvier.events import first_spike as first_spike
@@ -62,6 +64,7 @@ if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_H
     from ranvier import hardware as hardware
     from ranvier import initializers as initializers
     from ranvier import integrators as integrators
+    from ranvier import layouts as layouts
     from ranvier import losses as losses
     from ranvier import neurons as neurons
     from ranvier import patterns as patterns
@@ -115,6 +118,7 @@ __all__ = [
     "Population",
     "Recipe",
     "Solution",
+    "SpatialDelay",
     "SpikeValue",
     "Spikes",
     "Stats",
@@ -135,6 +139,7 @@ __all__ = [
     "hardware",
     "initializers",
     "integrators",
+    "layouts",
     "load",
     "losses",
     "neurons",
@@ -149,6 +154,7 @@ __all__ = [
     "save",
     "simulate",
     "simulation",
+    "spatial",
     "spike_count",
     "surrogates",
     "synapses",

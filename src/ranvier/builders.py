@@ -15,6 +15,7 @@ from ranvier._concrete import concrete
 from ranvier.connections import Connection
 from ranvier.delays import DelayFactory, fixed
 from ranvier.initializers import Initializer, expected_rate, fluctuation_driven, normal, xi_for_rate
+from ranvier.layouts import Layout
 from ranvier.network import Network
 from ranvier.neurons import LI, AbstractLinearNeuron, AbstractNeuron, linear
 from ranvier.patterns import PatternFactory, all_to_all
@@ -35,6 +36,7 @@ def feedforward(
     delay: DelayFactory | Sequence[DelayFactory] | None = None,
     weight: Initializer | Sequence[Initializer] | None = None,
     pattern: PatternFactory | Sequence[PatternFactory] | None = None,
+    position: Layout | Sequence[Layout | None] | None = None,
     readout: AbstractNeuron | None = None,
     rate: float | None = None,
     dtype: DTypeLike | None = None,
@@ -50,6 +52,8 @@ def feedforward(
         weight: Initial weights, one initializer for all connections or one for each; default by `rate`.
         pattern: Which synapses there are, for example `ranvier.patterns.density(0.1)`: one for all connections, or one
             for each; default all.
+        position: Where neurons stand, for example `ranvier.layouts.normal(1.0, 2)`: one layout for all layers, or one
+            for each, input first; default nowhere. `ranvier.spatial(...)` needs it.
         readout: Model of the output neurons, for example `ranvier.LI()`; default `neuron`.
         rate: Expected spikes of an input unit per second (Hz), where it fires many times: initial weights are then
             `initializers.fluctuation_driven`, with which neurons fire at about this rate too, or more slowly. Default
@@ -70,7 +74,7 @@ def feedforward(
     layers = _layers("feedforward", sizes, neuron, readout)
     edges = list(pairwise(layers))
     weights = _weights("feedforward", layers, edges, weight, rate)
-    return _build("feedforward", layers, edges, delay, weights, pattern, dtype, key)
+    return _build("feedforward", layers, edges, delay, weights, pattern, position, dtype, key)
 
 
 def recurrent(
@@ -80,6 +84,7 @@ def recurrent(
     delay: DelayFactory | Sequence[DelayFactory],
     weight: Initializer | Sequence[Initializer] | None = None,
     pattern: PatternFactory | Sequence[PatternFactory] | None = None,
+    position: Layout | Sequence[Layout | None] | None = None,
     readout: AbstractNeuron | None = None,
     rate: float | None = 10.0,
     dtype: DTypeLike | None = None,
@@ -97,6 +102,7 @@ def recurrent(
             need a lower bound above 0 (see `EventDriven.min_delay`).
         weight: Initial weights, one initializer for all or one for each; default by `rate`.
         pattern: Which synapses there are, one for all or one for each; default all.
+        position: Where neurons stand, one layout for all layers or one for each, input first; default nowhere.
         readout: Model of the output neurons; default `LI` with the time constants of the last hidden layer.
         rate: Expected spikes of an input unit per second (Hz), as in `feedforward`; None where units fire about once.
             Give that of your data: with more than is expected, neurons fire more. A tenth of a hidden membrane's
@@ -124,7 +130,7 @@ def recurrent(
     names = list(layers)
     edges = [edge for pre, post in pairwise(names) for edge in ((pre, post), (post, post))][:-1]
     weights = _weights("recurrent", layers, edges, weight, rate)
-    return _build("recurrent", layers, edges, delay, weights, pattern, dtype, key)
+    return _build("recurrent", layers, edges, delay, weights, pattern, position, dtype, key)
 
 
 def _layers(
@@ -154,10 +160,12 @@ def _build(
     delay: DelayFactory | Sequence[DelayFactory] | None,
     weights: Sequence[BySenders],
     pattern: PatternFactory | Sequence[PatternFactory] | None,
+    position: Layout | Sequence[Layout | None] | None,
     dtype: DTypeLike | None,
     key: PRNGKeyArray,
 ) -> Network:
     dtype = jnp.result_type(float) if dtype is None else dtype
+    layers = _placed(owner, layers, position, dtype, jax.random.fold_in(key, len(edges)))
     choose = lambda name, value: _one_each(owner, name, value, len(edges), "connection")
     delays = choose("delay", fixed(0.0) if delay is None else delay)
     patterns = choose("pattern", all_to_all if pattern is None else pattern)
@@ -166,12 +174,33 @@ def _build(
         pre, post = edges[at]
         weight_key, delay_key = jax.random.split(one)
         ends = layers[pre], layers[post]
-        which = patterns[at](ends[0].size, ends[1].size, same=pre == post, key=jax.random.fold_in(one, 2))
+        places = ends[0].position, ends[1].position
+        draw = jax.random.fold_in(one, 2)
+        which = patterns[at](ends[0].size, ends[1].size, same=pre == post, places=places, key=draw)
         shape = which.shape(ends[0].size, ends[1].size)
         senders = shape[0] if len(shape) == 2 else max(shape[0] / ends[1].size, 1.0)
         values = weights[at](senders)(weight_key, shape, dtype)
         links.append(Connection(pre, post, values, delays[at](*ends, which, dtype, key=delay_key), which))
     return Network(layers, links)
+
+
+def _placed(
+    owner: str,
+    layers: dict[str, Population],
+    position: Layout | Sequence[Layout | None] | None,
+    dtype: DTypeLike,
+    key: PRNGKeyArray,
+) -> dict[str, Population]:
+    """The populations with their positions, where they have some."""
+    if position is None:
+        return layers
+    layouts = _one_each(owner, "position", position, len(layers), "layer, the input included")
+    keys = jax.random.split(key, len(layers))
+    at = [None if layout is None else layout(one.size, dtype, key=key)
+          for one, layout, key in zip(layers.values(), layouts, keys, strict=True)]  # fmt: skip
+    return {
+        name: Population(one.size, one.neuron, where) for (name, one), where in zip(layers.items(), at, strict=True)
+    }
 
 
 def _weights(

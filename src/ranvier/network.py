@@ -11,14 +11,16 @@ from typing import Any
 import equinox as eqx
 import jax
 import numpy as np
-from jaxtyping import Array, DTypeLike, Float
+from jaxtyping import Array, ArrayLike, DTypeLike, Float
 
 from ranvier._concrete import concrete
 from ranvier.connections import Connection
+from ranvier.delays import AbstractSpeed
+from ranvier.delays.speeds import as_speed
 from ranvier.neurons import AbstractNeuron
 from ranvier.patterns import AllToAll
 from ranvier.populations import Population
-from ranvier.rules import Rule, check, finite_weights, within_bounds
+from ranvier.rules import CLOSER, PROJECT, Rule, check, finite_weights, within_bounds
 
 
 class Network(eqx.Module):
@@ -27,6 +29,8 @@ class Network(eqx.Module):
     Args:
         populations: The populations by name, inputs (those without a neuron) and others, in any order.
         connections: The connections. Two populations may be joined by several, under different names.
+        speed: Speed of spikes (length per ms), common to all `SpatialDelay`s without one of their own: a number is
+            fixed, `ranvier.delays.LearnedSpeed(...)` learns under the path `"network.speed"`.
 
     Raises:
         ValueError: names are missing, used twice or not fit for a path, shapes do not fit the sizes, a pattern names a
@@ -42,9 +46,16 @@ class Network(eqx.Module):
 
     members: tuple[Population, ...]
     connections: tuple[Connection, ...]
+    speed: AbstractSpeed | None
     names: tuple[str, ...] = eqx.field(static=True)
 
-    def __init__(self, populations: Mapping[str, Population], connections: Sequence[Connection]):
+    def __init__(
+        self,
+        populations: Mapping[str, Population],
+        connections: Sequence[Connection],
+        *,
+        speed: AbstractSpeed | ArrayLike | None = None,
+    ):
         for name, population in populations.items():
             if not isinstance(population, Population):
                 msg = (
@@ -55,6 +66,10 @@ class Network(eqx.Module):
         self.names = tuple(populations)  # a dictionary would come back from JAX in alphabetical order
         self.members = tuple(populations.values())
         self.connections = tuple(connections)
+        self.speed = as_speed(speed)
+        if self.speed is not None and self.speed.shape != ():
+            msg = f"Network: `speed` must be one number for all connections; got shape {self.speed.shape}."
+            raise ValueError(msg)
         self._check_names()
         for link in self.connections:
             self._check_connection(link)
@@ -92,7 +107,7 @@ class Network(eqx.Module):
         if link.weight.shape != wanted:
             msg = f"Network: connection {link.name} needs weights of shape {wanted}; got {link.weight.shape}."
             raise ValueError(msg)
-        shape = eqx.filter_eval_shape(link.delay, pre, post, link.pattern).shape
+        shape = eqx.filter_eval_shape(self.delay, link).shape
         wanted = link.delay.per.shape(link.pattern, pre.size, post.size)
         if shape != wanted:
             kind = f"{type(link.delay).__name__} (one value per {link.delay.per.value})"
@@ -138,7 +153,8 @@ class Network(eqx.Module):
             (1, post) for one per receiver, (1, 1) for one common to all: see `ranvier.delays.Per`.
         """
         link = self[connection] if isinstance(connection, str) else connection
-        return link.delay(self[link.pre], self[link.post], link.pattern)
+        speed = None if self.speed is None else self.speed()
+        return link.delay(self[link.pre], self[link.post], link.pattern, speed=speed)
 
     @property
     def dtype(self) -> DTypeLike:
@@ -159,7 +175,8 @@ class Network(eqx.Module):
         for link in self.connections:
             links += [finite_weights(link.name, link.weight)]
             if any(link is one for one in delays):
-                links += [within_bounds(link.name, self.delay(link), link.delay.low, link.delay.high)]
+                remedy = CLOSER if "position" in link.delay.learns else PROJECT
+                links += [within_bounds(link.name, self.delay(link), link.delay.low, link.delay.high, remedy)]
             links += link.pattern.rules(link.name, self.size(link.pre), self.size(link.post))
         return (("", tuple(links)), *((f"population {name!r}: ", self[name].rules()) for name in self.names))
 
@@ -171,9 +188,10 @@ class Network(eqx.Module):
             place = "" if population.position is None else f"{population.position.shape[1]} dimensions"
             lines.append(f"{name:<20} {population.size:>5}  {kind:<16}  {place}".rstrip())
         lines += ["", "connection                 weights   delays  kind"]
-        weights = delays = 0
+        weights, delays, places = 0, 0, self._places()
         for link in self.connections:
-            count = sum(getattr(link.delay, field).size for field in link.delay.learns if _there(link.delay, field))
+            learned = [getattr(link.delay, field, None) for field in link.delay.learns]
+            count = sum(leaf.size for leaf in jax.tree.leaves(learned))
             size = 0 if link.weight is None else link.weight.size  # the other half of a partition has it
             weights, delays = weights + size, delays + count
             kind = f"{type(link.delay).__name__} [{link.delay.low:g}, {link.delay.high:g}] ms"
@@ -181,16 +199,20 @@ class Network(eqx.Module):
                 share = link.weight.size / (self.size(link.pre) * self.size(link.post)) if size else 0
                 kind += f", {type(link.pattern).__name__} ({share:.3g} of all)"
             lines.append(f"{link.name:<25} {size:>8,} {count:>8,}  {kind}")
-        lines.append(f"{'total':<25} {weights:>8,} {delays:>8,}  {weights + delays:,} learnable parameters")
+        total = f"{weights + delays + places:,} learnable parameters"
+        total += f", {places:,} of them in positions and a common speed" if places else ""
+        lines.append(f"{'total':<25} {weights:>8,} {delays:>8,}  {total}")
         return "\n".join(lines)
+
+    def _places(self) -> int:
+        """How many numbers learn that belong to no connection alone: coordinates that delays follow from, and speed."""
+        spatial = [link for link in self.connections if "position" in link.delay.learns]
+        joined = {name for link in spatial for name in (link.pre, link.post)}
+        common = self.speed if self.speed is not None and self.speed.learns else None
+        return sum(leaf.size for leaf in jax.tree.leaves(([self[name].position for name in sorted(joined)], common)))
 
     def __repr__(self) -> str:
         return f"Network(\n{self.summary()}\n)"
-
-
-def _there(module: eqx.Module, field: str) -> bool:
-    """Whether a field is an array; in one half of a partition it is None."""
-    return isinstance(getattr(module, field), jax.Array | np.ndarray)
 
 
 def project(network: Network) -> Network:
@@ -216,5 +238,5 @@ def project(network: Network) -> Network:
 
 def _known(network: Network, link: Connection) -> bool:
     """Whether the delays of a connection are known, not traced."""
-    parts = link.delay, network[link.pre].position, network[link.post].position
+    parts = link.delay, network[link.pre].position, network[link.post].position, network.speed
     return all(concrete(leaf) is not None for leaf in jax.tree.leaves(parts))

@@ -4,7 +4,7 @@
 synapses there are, two arrays of neurons; its values have shape (synapses,), one for each pair. A pair that is not
 listed has no weight, no delay, no gradient and no event.
 
-`density` and `in_degree` draw pairs at random; a builder such as `ranvier.feedforward` takes them as `pattern`.
+`density`, `in_degree` and `near` draw pairs at random; a builder such as `ranvier.feedforward` takes them as `pattern`.
 """
 
 import abc
@@ -22,7 +22,10 @@ from ranvier.rules import Rule
 from ranvier.status import SYNAPSE
 
 PatternFactory = Callable[..., "AbstractPattern"]
-"""`(pre, post, *, same, key)`: two sizes, whether both are one population, and a random key."""
+"""`(pre, post, *, same, places, key)`: two sizes, whether both are one population, where the neurons of both stand, if
+they have positions, and a random key."""
+
+Places = tuple[Float[Array, "pre d"] | None, Float[Array, "post d"] | None]
 
 
 class AbstractPattern(eqx.Module):
@@ -238,7 +241,8 @@ def density(share: float, *, self_connections: bool = True) -> PatternFactory:
         msg = f"density: `share` must be above 0 and at most 1; got {share}."
         raise ValueError(msg)
 
-    def make(pre: int, post: int, *, same: bool = False, key: PRNGKeyArray) -> Pairs:
+    def make(pre: int, post: int, *, same: bool = False, places: Places = (None, None), key: PRNGKeyArray) -> Pairs:
+        del places
         allowed = _allowed(pre, post, same and not self_connections)
         count = round(share * len(allowed))
         if count == 0:
@@ -273,7 +277,8 @@ def in_degree(senders: int, *, self_connections: bool = True) -> PatternFactory:
         msg = f"in_degree: `senders` must be at least 1; got {senders}."
         raise ValueError(msg)
 
-    def make(pre: int, post: int, *, same: bool = False, key: PRNGKeyArray) -> Pairs:
+    def make(pre: int, post: int, *, same: bool = False, places: Places = (None, None), key: PRNGKeyArray) -> Pairs:
+        del places
         left_out = same and not self_connections
         there = pre - left_out
         if senders > there:
@@ -289,9 +294,57 @@ def in_degree(senders: int, *, self_connections: bool = True) -> PatternFactory:
     return make
 
 
-def all_to_all(pre: int, post: int, *, same: bool = False, key: PRNGKeyArray) -> AllToAll:
+def near(share: float, scale: float, *, self_connections: bool = True) -> PatternFactory:
+    """Ask a builder for a share of all synapses, drawn at random, close neurons rather than distant ones.
+
+    A pair at distance r comes `exp(-r / scale)` times as often as one at distance 0, as far as there are pairs left.
+    The number of synapses, `round(share pre post)`, does not depend on the key.
+
+    Args:
+        share: Share of the synapses there could be, in (0, 1].
+        scale: Distance over which they become fewer, > 0, in the unit of the positions.
+        self_connections: Whether a neuron may connect to itself, where both populations are one.
+
+    Returns:
+        A function `(pre, post, *, same, places, key) -> Pairs`.
+
+    Raises:
+        ValueError: a number is out of range, or, when called, a population has no position, or no synapse is left.
+
+    Example:
+        >>> import jax, ranvier as rv
+        >>> net = rv.feedforward([20, 30], neuron=rv.LIF(), pattern=rv.patterns.near(0.1, scale=0.5),
+        ...                      position=rv.layouts.normal(1.0, 2), key=jax.random.key(0))
+        >>> net.connections[0].weight.shape
+        (60,)
+    """
+    if not 0 < share <= 1 or not 0 < scale < np.inf:
+        msg = f"near: needs 0 < `share` <= 1 and a finite `scale` above 0; got {share} and {scale}."
+        raise ValueError(msg)
+
+    def make(pre: int, post: int, *, same: bool = False, places: Places = (None, None), key: PRNGKeyArray) -> Pairs:
+        if places[0] is None or places[1] is None:
+            msg = "near: both populations need positions; give the builder `position`, for example a ranvier.layouts."
+            raise ValueError(msg)
+        allowed = _allowed(pre, post, same and not self_connections)
+        count = round(share * len(allowed))
+        if count == 0:
+            msg = f"near: {share} of {len(allowed)} synapses is less than one; raise `share`."
+            raise ValueError(msg)
+        one, other = (np.asarray(place, float) for place in places)
+        apart = np.linalg.norm(one[:, None] - other[None], axis=-1).ravel()[allowed]
+        score = np.asarray(jax.random.gumbel(key, apart.shape)) - apart / scale  # the highest are such a draw
+        drawn = np.sort(np.argsort(-score, kind="stable")[:count])
+        return Pairs(*np.divmod(allowed[drawn], post))
+
+    return make
+
+
+def all_to_all(
+    pre: int, post: int, *, same: bool = False, places: Places = (None, None), key: PRNGKeyArray
+) -> AllToAll:
     """Ask a builder for all synapses: the default."""
-    del pre, post, same, key
+    del pre, post, same, places, key
     return AllToAll()
 
 

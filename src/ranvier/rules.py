@@ -112,10 +112,15 @@ def finite_weights(link: str, weight: ArrayLike) -> Rule:
     return Rule(WEIGHT, f"the weights of {link}", (weight,), lambda x: abs(x) < np.inf, advice)
 
 
-def within_bounds(link: str, delay: Float[Array, "..."], low: float, high: float) -> Rule:
+PROJECT = "use ranvier.project after each step"
+CLOSER = "bring the positions closer, raise the speed, or take SpatialDelay(limit=Saturate())"
+"""What to do about delays outside of their bounds: free ones, and those that follow from positions."""
+
+
+def within_bounds(link: str, delay: Float[Array, "..."], low: float, high: float, remedy: str = PROJECT) -> Rule:
     """The delays (ms) of a connection, with room for rounding."""
     slack = 1e-6 if delay.dtype == np.float64 else 1e-4
     low_bound, high_bound = low - slack, min(high + slack, LONGEST)
-    advice = f"in [{low:g}, {high:g}] ms and below {LONGEST:g} ms (use ranvier.project after each step)"
+    advice = f"in [{low:g}, {high:g}] ms and below {LONGEST:g} ms ({remedy})"
     right = lambda x: (x >= low_bound) & (x <= high_bound)
     return Rule(DELAY, f"the delays of {link}", (delay,), right, advice)

@@ -23,7 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ranvier.connections import Connection
-from ranvier.delays import AbstractBound, AbstractDelay, Per
+from ranvier.delays import AbstractBound, AbstractDelay, AbstractLimit, AbstractMetric, AbstractSpeed, Per, Tortuosity
 from ranvier.network import Network
 from ranvier.neurons import AbstractNeuron
 from ranvier.patterns import AbstractPattern
@@ -33,7 +33,10 @@ from ranvier.synapses import AbstractSynapse
 FORMAT = "ranvier network"
 VERSION = 1
 HEADER = "header"
-FAMILIES = (AbstractNeuron, AbstractSynapse, AbstractDelay, AbstractBound, AbstractPattern, Population, Connection)
+FAMILIES = (
+    AbstractNeuron, AbstractSynapse, AbstractDelay, AbstractBound, AbstractLimit, AbstractMetric, AbstractSpeed,
+    Tortuosity, AbstractPattern, Population, Connection,
+)  # fmt: skip
 
 
 def save(path: str | Path, network: Network) -> None:
@@ -109,7 +112,8 @@ def load(path: str | Path, like: Network | None = None) -> Network:
         wanted: dict[str, np.ndarray] = {}
         _compare(_encode(like, "", wanted), facts["network"], "network", str(path))
     decoded = _decode(facts["network"], arrays, like, str(path))
-    return Network(dict(zip(decoded.names, decoded.members, strict=True)), decoded.connections)
+    populations = dict(zip(decoded.names, decoded.members, strict=True))
+    return Network(populations, decoded.connections, speed=decoded.speed)
 
 
 def _umask() -> int:

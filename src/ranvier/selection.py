@@ -25,8 +25,8 @@ def partition(network: Network, *paths: str) -> tuple[Network, Network]:
     Args:
         network: The network.
         *paths: What learns: a field everywhere, such as `"weight"`, `"delay"` or `"v_threshold"`, or that of one
-            connection or population, such as `"hidden->hidden.delay"` or `"hidden.tau_mem"`. Default: weights and all
-            delays that can learn.
+            connection or population, such as `"hidden->hidden.delay"` or `"hidden.tau_mem"`. Default: weights, all
+            delays that can learn, and the positions that delays follow from.
 
     Returns:
         `(learn, fixed)`, two networks with None in the other's places. `ranvier.combine(learn, fixed)` joins them.
@@ -104,6 +104,13 @@ def check_paths(owner: str, network: Network, paths: Iterable[str]) -> None:
         fixed = [link for link in network.connections if one == f"{link.name}.delay"]
         if fixed:
             kind = type(fixed[0].delay).__name__
+            if "position" in fixed[0].delay.learns:
+                names = f"{fixed[0].pre}.position", f"{fixed[0].post}.position"
+                msg = (
+                    f"{owner}: {one!r} has no numbers of its own, it is a {kind}: its delays follow from positions; "
+                    f"take {names[0]!r} or {names[1]!r}, or give it a LearnedSpeed or a Tortuosity."
+                )
+                raise ValueError(msg)
             msg = f"{owner}: {one!r} never learns, it is a {kind}; make it a SynapticDelay, AxonalDelay or such."
             raise ValueError(msg)
         fields = sorted({path.split(".", 1)[1] for path in there if ".delay." not in path} | ALWAYS)
@@ -118,6 +125,9 @@ def check_paths(owner: str, network: Network, paths: Iterable[str]) -> None:
 def _by_default(network: Network) -> list[str]:
     """What the modules of a network say learns."""
     links = [f"{link.name}.{field}" for link in network.connections for field in link.learns]
+    spatial = [link for link in network.connections if "position" in link.delay.learns]
+    links += [f"{name}.position" for link in spatial for name in (link.pre, link.post)]
+    links += ["network.speed"] * (network.speed is not None and network.speed.learns)
     return links + [f"{name}.{field}" for name, neuron in network.neurons.items() for field in neuron.learns]
 
 
@@ -136,6 +146,8 @@ def _leads(one: str, path: str) -> bool:
 def _path(network: Network, way: tuple[Any, ...], leaf: Any) -> str | None:
     """`.members[1].neuron.tau_mem` is `hidden.tau_mem`; None for indices and what never learns."""
     group, place, *rest = way
+    if group.name == "speed":
+        return f"network.speed.{place.name}" if network.speed is not None and network.speed.learns else None
     steps = [str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", "")))) for key in rest]
     if group.name == "members":
         return ".".join([network.names[place.idx], *(steps[1:] if steps[0] == "neuron" else steps)])

@@ -33,7 +33,8 @@ STATUS = {
     RESET: "v_reset is not below v_threshold for some neuron: it would fire without end; keep the two apart",
     LEAK: "v_leak is not below v_threshold for some neuron: it would start above threshold; keep the two apart",
     WEIGHT: "a weight is not finite: the optimiser has diverged; lower its learning rate or clip the gradient",
-    DELAY: "a delay is not finite, or outside its bounds: use ranvier.project after each step, or another bound",
+    DELAY: "a delay is not finite, or outside its bounds: use ranvier.project after each step, or another bound; where "
+    "it follows from a distance, bring the positions closer or take SpatialDelay(limit=Saturate())",
     NEURON: "a parameter of a neuron is out of its range (time constants must be above 0 ms, refractory times at least "
     "0 ms, all others finite): keep it in range while it is changed",
     SPIKES: "input spikes are not valid: times must be sorted and in [0, t_end], units inside the population",

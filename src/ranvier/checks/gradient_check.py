@@ -84,7 +84,8 @@ def _run(
     key: PRNGKeyArray,
 ) -> tuple[Problem, list[Run]]:
     """Check some of the samples, drawn at random."""
-    net = jax.tree.map(lambda leaf: leaf.astype(jnp.float64), network)
+    wide = lambda leaf: leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+    net = jax.tree.map(wide, network)
     pick, weigh, turn = jax.random.split(key, 3)
     setup, other = setups
     problem = Problem(setup, other, net, random_factors(setup, net, given[0], weigh), effort)

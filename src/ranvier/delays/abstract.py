@@ -3,6 +3,7 @@
 import abc
 import enum
 import math
+from collections.abc import Callable
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -37,20 +38,41 @@ class Per(enum.Enum):
 
 
 class AbstractDelay(eqx.Module):
-    """The delays (ms) of one connection. `learns` names the fields that learn."""
+    """The delays (ms) of one connection.
+
+    `learns` names the fields that learn, and `"position"` where delays follow from the positions of both populations.
+    """
 
     low: eqx.AbstractVar[float]
     high: eqx.AbstractVar[float]
     per: eqx.AbstractVar[Per]
-    learns: eqx.AbstractClassVar[tuple[str, ...]]
+    learns: eqx.AbstractVar[tuple[str, ...]]
 
     @abc.abstractmethod
-    def __call__(self, pre: Population, post: Population, pattern: AbstractPattern = AllToAll()) -> Float[Array, "..."]:
-        """Delays (ms) between two populations, of shape `per.shape(pattern, pre.size, post.size)`."""
+    def __call__(
+        self,
+        pre: Population,
+        post: Population,
+        pattern: AbstractPattern = AllToAll(),
+        *,
+        speed: Float[Array, ""] | None = None,
+    ) -> Float[Array, "..."]:
+        """Delays (ms) between two populations, of shape `per.shape(pattern, pre.size, post.size)`.
+
+        Args:
+            pre: Sending population.
+            post: Receiving population.
+            pattern: Which synapses there are.
+            speed: That of the network (length per ms), for delays that follow from distance and have no own.
+        """
 
     @abc.abstractmethod
     def project(self) -> "AbstractDelay":
         """This delay, put back between its bounds."""
+
+    @abc.abstractmethod
+    def some(self, take: Callable[[Array], Array]) -> "AbstractDelay":
+        """The delays of some synapses: `take` picks them out of an array with one value per synapse."""
 
 
 def check_bounds(owner: str, low: float, high: float) -> tuple[float, float]:

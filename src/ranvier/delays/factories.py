@@ -3,15 +3,20 @@
 import math
 from collections.abc import Callable
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import ArrayLike, DTypeLike, PRNGKeyArray
 
 from ranvier._concrete import concrete
-from ranvier.delays.abstract import AbstractDelay, check_bounds
+from ranvier.delays.abstract import AbstractDelay, Per, check_bounds
 from ranvier.delays.bounds import AbstractBound
 from ranvier.delays.fixed import FixedDelay
 from ranvier.delays.learned import AxonalDelay, DendriticDelay, SynapticDelay
+from ranvier.delays.limits import AbstractLimit
+from ranvier.delays.metrics import AbstractMetric
+from ranvier.delays.spatial import SpatialDelay, Tortuosity
+from ranvier.delays.speeds import FixedSpeed, LearnedSpeed
 from ranvier.initializers import Initializer, constant, uniform
 from ranvier.patterns import AbstractPattern
 from ranvier.populations import Population
@@ -104,6 +109,68 @@ def fixed(delay: ArrayLike = 0.0, low: float | None = None, high: float | None =
         del pre, post, pattern, key
         known = concrete(delay)
         return FixedDelay(jnp.asarray(delay, dtype) if known is None else np.asarray(known, dtype), low, high)
+
+    return make
+
+
+def spatial(
+    low: float = 0.0,
+    high: float = math.inf,
+    speed: float | None = 1.0,
+    *,
+    learn_speed: Per | None = None,
+    tortuosity: float = 1.0,
+    limit: AbstractLimit | None = None,
+    metric: AbstractMetric | None = None,
+) -> DelayFactory:
+    """Ask a builder for delays that follow from the positions of the populations; give it a `position`, too.
+
+    Args:
+        low: Smallest delay (ms), that at distance 0. Around a cycle it bounds the simulator's window: 0.5 or 1 ms is a
+            good value there.
+        high: Largest delay (ms), or inf.
+        speed: Speed (length per ms); None for that of the network.
+        learn_speed: `Per.COMMON` for a speed of each connection that learns, `Per.SENDER` for one of each sender;
+            default none learns.
+        tortuosity: Largest factor by which an axon is longer than the direct way. Above 1 the factors are learned, and
+            start anywhere between 1 and it.
+        limit: What becomes of a way that takes longer than `high`, see `ranvier.SpatialDelay`.
+        metric: How far apart two positions are, likewise.
+
+    Returns:
+        A function `(pre, post, pattern, dtype, *, key) -> SpatialDelay`.
+
+    Raises:
+        ValueError: bounds in the wrong order, `learn_speed` for another group of synapses or without a speed, or
+            `tortuosity` below 1.
+
+    Example:
+        >>> import jax, ranvier as rv
+        >>> net = rv.feedforward([4, 3], neuron=rv.LIF(), delay=rv.spatial(speed=2.0), key=jax.random.key(0),
+        ...                      position=rv.layouts.normal(1.0, 2))
+        >>> net.delay("input->output").shape
+        (4, 3)
+    """
+    SpatialDelay(speed, low, high, limit, metric)  # refuses what makes no sense
+    if learn_speed not in (None, Per.COMMON, Per.SENDER) or (learn_speed and speed is None):
+        msg = f"spatial: `learn_speed` must be Per.COMMON, Per.SENDER or None, with a `speed`; got {learn_speed}."
+        raise ValueError(msg)
+    if not 1 <= tortuosity < math.inf:
+        msg = f"spatial: `tortuosity` must be a finite factor of at least 1; got {tortuosity}."
+        raise ValueError(msg)
+
+    def make(
+        pre: Population, post: Population, pattern: AbstractPattern, dtype: DTypeLike, *, key: PRNGKeyArray
+    ) -> SpatialDelay:
+        fast = None
+        if speed is not None:
+            shape = (pre.size, 1) if learn_speed is Per.SENDER else ()
+            fast = (FixedSpeed if learn_speed is None else LearnedSpeed)(jnp.full(shape, speed, dtype))
+        longer = None
+        if tortuosity > 1:
+            factor = jax.random.uniform(key, pattern.shape(pre.size, post.size), dtype, 1.0, tortuosity)
+            longer = Tortuosity(factor, 1.0, tortuosity)
+        return SpatialDelay(fast, low, high, limit, metric, longer)
 
     return make
 

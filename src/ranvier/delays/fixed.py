@@ -1,6 +1,7 @@
 """Delays that never learn."""
 
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 import equinox as eqx
@@ -57,14 +58,27 @@ class FixedDelay(AbstractDelay):
         self.value = array.reshape(1, 1) if array.ndim == 0 else array
         self.per = _per(self.value.shape)
 
-    def __call__(self, pre: Population, post: Population, pattern: AbstractPattern = AllToAll()) -> Float[Array, "..."]:
+    def __call__(
+        self,
+        pre: Population,
+        post: Population,
+        pattern: AbstractPattern = AllToAll(),
+        *,
+        speed: Float[Array, ""] | None = None,
+    ) -> Float[Array, "..."]:
         """The delays (ms)."""
-        del pre, post, pattern
+        del pre, post, pattern, speed
         return self.value
 
     def project(self) -> "AbstractDelay":
         """Itself: it never moves."""
         return self
+
+    def some(self, take: Callable[[Array], Array]) -> "AbstractDelay":
+        """Those of some synapses, where each has one of its own; else itself."""
+        if self.per is not Per.SYNAPSE:
+            return self
+        return eqx.tree_at(lambda delay: delay.value, self, take(self.value))
 
 
 def _per(shape: tuple[int, ...]) -> Per:

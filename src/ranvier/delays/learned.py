@@ -1,6 +1,7 @@
 """The kinds of delay that learn: one per synapse, per sending neuron, or per receiving neuron."""
 
 import math
+from collections.abc import Callable
 from typing import ClassVar
 
 import equinox as eqx
@@ -35,14 +36,27 @@ class _LearnedDelay(AbstractDelay):
     high: float = eqx.field(static=True)
     learns: ClassVar[tuple[str, ...]] = ("raw",)
 
-    def __call__(self, pre: Population, post: Population, pattern: AbstractPattern = AllToAll()) -> Float[Array, "..."]:
+    def __call__(
+        self,
+        pre: Population,
+        post: Population,
+        pattern: AbstractPattern = AllToAll(),
+        *,
+        speed: Float[Array, ""] | None = None,
+    ) -> Float[Array, "..."]:
         """Delays (ms): what the learned numbers stand for."""
-        del pre, post, pattern
+        del pre, post, pattern, speed
         return self.bound.delay(self.raw, self.low, self.high)
 
     def project(self) -> "AbstractDelay":
         """This delay, put back between its bounds."""
         return eqx.tree_at(lambda delay: delay.raw, self, self.bound.project(self.raw, self.low, self.high))
+
+    def some(self, take: Callable[[Array], Array]) -> "AbstractDelay":
+        """Those of some synapses, where each has one of its own; else itself."""
+        if self.per is not Per.SYNAPSE:
+            return self
+        return eqx.tree_at(lambda delay: delay.raw, self, take(self.raw))
 
 
 def _kept(

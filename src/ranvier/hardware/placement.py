@@ -124,7 +124,14 @@ def _check_graph(network: Network) -> None:
 def _check_delays(network: Network, chip: BrainScaleS2) -> None:
     """Axonal delays inside the range of the delay elements."""
     tau = concrete(linear(next(iter(network.neurons.values())), "BrainScaleS2", "Use LIF.").tau_mem)
+    kinds = {link.name: link.delay for link in network.connections}
     for link in filter(has_elements, dense(network)):
+        if "position" in kinds[link.name].learns:
+            msg = (
+                f"BrainScaleS2: the delays of {link.name} follow from positions ({type(kinds[link.name]).__name__}), "
+                "and a delay element delays a sender's spike for all receivers alike. Use rv.axonal(...)."
+            )
+            raise ValueError(msg)
         if link.per not in (Per.SENDER, Per.COMMON):
             msg = (
                 f"BrainScaleS2: {link.name} has one delay per {link.per.value}; a delay element delays a sender's "

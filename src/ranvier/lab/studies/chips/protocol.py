@@ -134,14 +134,24 @@ class SharedDelay(AbstractDelay):
         self.raw = Sigmoid().raw(delay, low, high)
 
     def __call__(
-        self, pre: Population, post: Population, pattern: AbstractPattern = AllToAll()
+        self,
+        pre: Population,
+        post: Population,
+        pattern: AbstractPattern = AllToAll(),
+        *,
+        speed: Float[Array, ""] | None = None,
     ) -> Float[Array, "pre 1"]:
         """Delays (ms) of all senders."""
-        del pre, post, pattern
+        del pre, post, pattern, speed
         return jnp.repeat(Sigmoid().delay(self.raw, self.low, self.high), self.rows, axis=0)
 
     def project(self) -> "AbstractDelay":
         """Itself: the sigmoid keeps the bounds."""
+        return self
+
+    def some(self, take: Callable[[Array], Array]) -> "AbstractDelay":
+        """Itself: senders share its values."""
+        del take
         return self
 
 
