@@ -76,6 +76,7 @@ if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_H
     from ranvier import surrogates as surrogates
     from ranvier import synapses as synapses
     from ranvier import train as train
+    from ranvier import wiring as wiring
     from ranvier.clock_driven import ClockDriven as ClockDriven
     from ranvier.closed_form import FirstSpike as FirstSpike
     from ranvier.event_driven import EventDriven as EventDriven
@@ -160,6 +161,7 @@ __all__ = [
     "synapses",
     "synaptic",
     "train",
+    "wiring",
 ]
 
 

@@ -81,7 +81,8 @@ def training_epoch(
 
     def step(carry: tuple[State, Totals], batch: tuple[Array, Array, Array]) -> tuple[tuple[State, Totals], None]:
         chosen = jax.tree.map(lambda leaf: leaf[batch[0]], data)
-        return _step(recipe, *carry, chosen, batch[1], jax.random.fold_in(key, batch[2])), None
+        state, totals = _step(recipe, *carry, chosen, batch[1], jax.random.fold_in(key, batch[2]))
+        return (_rewired(recipe, state, batch[2], jax.random.fold_in(key, len(index) + batch[2])), totals), None
 
     start = (state, _no_totals(recipe, state.network, data, recipe.batch))
     (state, totals), _ = jax.lax.scan(step, start, (index, weight, jnp.arange(len(index))))
@@ -135,10 +136,12 @@ def _step(
     spikes = _augmented(recipe, batch.spikes, jax.random.fold_in(key, 1))
 
     def objective(learn: Network) -> tuple[Float[Array, ""], tuple[Solution, _Judged]]:
-        solution = _simulate(recipe, eqx.combine(learn, fixed), spikes, key)
+        network = eqx.combine(learn, fixed)
+        solution = _simulate(recipe, network, spikes, key)
         value, loss, penalty = _judge(recipe, solution, batch.target)
         total = loss if penalty is None else loss + penalty
-        return jnp.sum(total * share), (solution, (value, loss, penalty))
+        dear = sum((cost(network).astype(share.dtype) for cost in recipe.costs), jnp.zeros((), share.dtype))
+        return jnp.sum(total * share) + dear, (solution, (value, loss, penalty))
 
     (_, (solution, judged)), gradient = jax.value_and_grad(objective, has_aux=True)(learn)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes types, also where its user forbids that
@@ -154,6 +157,28 @@ def _step(
     totals = _add(recipe, totals, solution, batch, judged, weight)
     totals = eqx.tree_at(lambda t: (t.bumped, t.broken), totals, (totals.bumped + bumped.astype(jnp.int32), broken))
     return State(network, optimiser, recovery), totals
+
+
+def _rewired(recipe: Recipe, state: State, number: Int[Array, ""], key: PRNGKeyArray) -> State:
+    """The state with its weakest synapses moved, if it is time to; what the optimiser knows of them starts anew."""
+    if recipe.rewiring is None:
+        return state
+
+    def move(state: State) -> State:
+        network, moved = recipe.rewiring(state.network, key=key)
+        learn: Any = partition(state.network, *recipe.learn)[0]
+        stays = eqx.tree_at(
+            lambda tree: [link.weight for link in tree.connections],
+            jax.tree.map(lambda leaf: jnp.ones((), bool), learn),
+            [None if link.weight is None else jnp.ones((), bool) if which is None else ~which
+             for link, which in zip(learn.connections, moved, strict=True)],
+            is_leaf=lambda leaf: leaf is None,
+        )  # fmt: skip
+        forget = lambda leaf, stay: jnp.where(stay, leaf, jnp.zeros((), leaf.dtype))
+        optimiser = optax.tree_utils.tree_map_params(recipe.optimiser, forget, state.optimiser, stays)
+        return State(network, optimiser, state.recovery)
+
+    return jax.lax.cond((number + 1) % recipe.rewiring.every == 0, move, lambda state: state, state)
 
 
 def _augmented(recipe: Recipe, spikes: Spikes | dict[str, Spikes], key: PRNGKeyArray) -> Spikes | dict[str, Spikes]:

@@ -8,13 +8,16 @@ import optax
 from jaxtyping import Array, Float, PyTree
 
 from ranvier.events import Spikes
+from ranvier.network import Network
 from ranvier.readouts import AbstractReadout, Decide, as_readout
 from ranvier.regularizers import SilentRecovery
 from ranvier.simulation import AbstractSimulator, Solution
 from ranvier.train.fingerprint import fingerprint
+from ranvier.wiring import Rewiring
 
 Loss = Callable[[Any, PyTree], Float[Array, ""]]
 Regularizer = Callable[[Solution], Float[Array, ""]]
+Cost = Callable[[Network], Float[Array, ""]]
 Augment = Callable[..., Spikes]
 
 NOT_PART_OF_THE_RESULT = ("simulator.threads", "simulator.key", "epochs")
@@ -44,6 +47,8 @@ class Recipe:
         metrics: More numbers to follow, by name: `metric(value, target)`, a scalar, averaged over samples.
         regularizers: Functions of a solution that are added to the loss, such as
             `ranvier.regularizers.CountUpperBound("hidden", 10, strength=0.1)`.
+        costs: Functions of the network that are added to the loss of each step, such as
+            `ranvier.wiring.WiringLength(0.01)`.
         optimiser: An optax optimiser. It sees only what learns; see `ranvier.train.by_path`.
         epochs: Times that training goes through the data, >= 1.
         batch: Samples per step, >= 1. A last batch that is not full counts with the samples it has.
@@ -52,6 +57,8 @@ class Recipe:
         augment: What training does to the input spikes of each batch and population, `augment(spikes, key=key)`, with a
             new key each time, for example `ranvier.augmentations.Jitter(0.3)`; default nothing.
         recovery: What wakes silent neurons after each step, for example `SilentRecovery()`; default nothing.
+        rewiring: What moves synapses of `ranvier.Pairs` now and then, for example `ranvier.wiring.Rewiring(0.1)`;
+            default nothing.
         patience: Stop when validation has not improved for so many epochs; default never.
 
     Raises:
@@ -78,10 +85,12 @@ class Recipe:
     predict: Decide | None = None
     metrics: Mapping[str, Loss] = dataclasses.field(default_factory=dict)
     regularizers: Sequence[Regularizer] = ()
+    costs: Sequence[Cost] = ()
     batch: int = 150
     learn: tuple[str, ...] = ()
     augment: Augment | None = None
     recovery: SilentRecovery | None = None
+    rewiring: Rewiring | None = None
     patience: int | None = None
 
     def __post_init__(self):

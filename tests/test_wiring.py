@@ -1,0 +1,169 @@
+"""What wiring costs, which synapses are removed, and synapses that move while a network learns."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import ranvier as rv
+from ranvier.train import Dataset, Recipe
+from ranvier.train.epoch import initial_state, train_epoch
+from ranvier.wiring import Repulsion, Rewiring, Volume, WiringLength, at_random, by_length, by_weight, lengths, prune
+
+KEY = jax.random.key(0)
+
+
+def spatial(**given: object) -> rv.Network:
+    return rv.feedforward(
+        [6, 8, 3], neuron=rv.LIF(refractory=jnp.inf), delay=given.pop("delay", rv.spatial(0.5, tortuosity=1.5)),
+        position=rv.layouts.normal(1.0, 2), key=KEY, **given,
+    )  # fmt: skip
+
+
+def test_costs_are_their_sums():
+    net = spatial()
+    total = 0.0
+    for link in net.connections:
+        one, other = np.asarray(net[link.pre].position), np.asarray(net[link.post].position)
+        factor, weight = np.asarray(link.delay.tortuosity()), np.asarray(link.weight)
+        for i, x in enumerate(one):
+            for j, y in enumerate(other):
+                total += abs(weight[i, j]) * factor[i, j] * np.hypot(*(x - y))
+    assert float(WiringLength(0.5)(net)) == pytest.approx(0.5 * total, rel=1e-12)
+    position = np.concatenate([one.position for one in net.members])
+    assert float(Volume(2.0)(net)) == pytest.approx(2.0 * position.var(axis=0).sum(), rel=1e-12)
+    near = lambda x: np.mean([sum(np.exp(-np.sum((a - b) ** 2) / 0.5) for b in x) - 1 for a in x]) / 2
+    wanted = 3.0 * sum(near(np.asarray(one.position)) for one in net.members)
+    assert float(Repulsion(3.0, 0.5)(net)) == pytest.approx(wanted, rel=1e-12)
+
+
+@pytest.mark.parametrize("cost", [WiringLength(0.1), Volume(0.3), Repulsion(0.2, 0.7)])
+def test_costs_have_derivatives(cost: WiringLength):
+    learn, fixed = rv.partition(spatial(), "position", "weight", "delay")
+    value = jax.jit(lambda learn: cost(rv.combine(learn, fixed)))
+    slope = jax.grad(value)(learn)
+    rng = np.random.default_rng(0)
+    along = jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), learn)
+    at = lambda step: float(value(jax.tree.map(lambda leaf, move: leaf + step * move, learn, along)))
+    wanted = (8 * (at(1e-4) - at(-1e-4)) - (at(2e-4) - at(-2e-4))) / 12e-4
+    found = sum(float(jnp.sum(a * b)) for a, b in zip(jax.tree.leaves(slope), jax.tree.leaves(along), strict=True))
+    assert found == pytest.approx(wanted, rel=1e-8)
+
+
+def test_pruned_networks_keep_the_worthiest_synapses():
+    net = spatial()
+    for by, worth in (
+        (by_weight, lambda link: np.abs(link.weight)),
+        (by_length, lambda link: -np.asarray(net.delay(link))),
+    ):
+        small = prune(net, 0.75, by)
+        for link, left in zip(net.connections, small.connections, strict=True):
+            mask = np.asarray(left.pattern.exists(*link.weight.shape))
+            assert mask.sum() == left.weight.size == round(0.25 * link.weight.size)
+            assert worth(link)[mask].min() > worth(link)[~mask].max()
+            np.testing.assert_array_equal(left.weight, np.asarray(link.weight)[mask])
+            np.testing.assert_allclose(small.delay(left), np.asarray(net.delay(link))[mask], rtol=1e-12)
+    smaller = prune(small, 0.5, at_random, key=KEY)
+    assert [link.weight.size for link in smaller.connections] == [6, 3]
+    assert not np.array_equal(prune(small, 0.5, at_random, key=jax.random.key(1)).connections[0].weight,
+                              smaller.connections[0].weight)  # fmt: skip
+    assert prune(net, 0.999).connections[1].weight.size == 1
+
+
+@pytest.mark.parametrize("kind", [rv.synaptic(0.0, 9.0), rv.axonal(0.0, 9.0), rv.fixed(2.0)])
+def test_other_delays_are_pruned_too(kind: rv.delays.DelayFactory):
+    net = spatial(delay=kind)
+    small = prune(net, 0.5)
+    for link, left in zip(net.connections, small.connections, strict=True):
+        mask = np.asarray(left.pattern.exists(*link.weight.shape))
+        whole = np.broadcast_to(net.delay(link), link.weight.shape)
+        matrix = (
+            np.broadcast_to(small.delay(left), mask.shape)[mask] if small.delay(left).ndim == 2 else small.delay(left)
+        )
+        np.testing.assert_allclose(matrix, whole[mask], rtol=1e-12)
+        assert by_length(small, left).shape == left.weight.shape
+
+
+def test_near_prefers_short_ways():
+    net = rv.feedforward([60, 60], neuron=rv.LIF(), delay=rv.spatial(), pattern=rv.patterns.near(0.1, 0.4),
+                         position=rv.layouts.ball(1.0, 2), key=KEY)  # fmt: skip
+    link = net.connections[0]
+    every = np.asarray(link.delay.length(net["input"], net["output"]))
+    assert link.weight.shape == (360,)
+    share = np.exp(-every / 0.4)
+    assert float(lengths(net, link).mean()) == pytest.approx((every * share).sum() / share.sum(), rel=0.1)
+    assert float(lengths(net, link).mean()) < 0.7 * every.mean()
+    with pytest.raises(ValueError, match="near: both populations need positions"):
+        rv.feedforward([6, 6], neuron=rv.LIF(), pattern=rv.patterns.near(0.1, 0.4), key=KEY)
+
+
+def test_rewiring_moves_the_weakest_to_free_places():
+    net = spatial(pattern=rv.patterns.density(0.5))
+    moved, changed = Rewiring(0.25)(net, key=KEY)
+    for link, new, which in zip(net.connections, moved.connections, changed, strict=True):
+        gone = np.asarray(which)
+        assert gone.sum() == round(0.25 * link.weight.size)
+        assert np.abs(link.weight)[gone].max() < np.abs(link.weight)[~gone].min()
+        np.testing.assert_array_equal(new.weight, np.where(gone, 0.0, link.weight))
+        size = net.size(link.pre), net.size(link.post)
+        before, after = (np.asarray(one.pattern.exists(*size)) for one in (link, new))
+        assert after.sum() == before.sum()  # no pair twice
+        assert not before[np.asarray(new.pattern.pre)[gone], np.asarray(new.pattern.post)[gone]].any()
+    again, _ = Rewiring(0.25)(net, key=jax.random.key(1))
+    assert not np.array_equal(again.connections[0].pattern.pre, moved.connections[0].pattern.pre)
+    full = spatial()
+    assert Rewiring(0.25)(full, key=KEY)[1] == [None, None]
+
+
+def recipe(**given: object) -> Recipe:
+    return Recipe(
+        rv.FirstSpike(), t_end=60.0, readout=rv.readouts.FirstSpike("output"),
+        loss=partial(rv.losses.relative_time_mse, margin=0.5), optimiser=rv.train.by_path(
+            {"weight": optax.adam(1e-3), "position": optax.adam(1e-2)}), epochs=1, batch=10, learn=("weight", "position"),
+        **given,
+    )  # fmt: skip
+
+
+def test_training_pays_for_wiring_and_moves_synapses():
+    rng = np.random.default_rng(0)
+    spikes = rv.Spikes(np.sort(rng.uniform(0, 10, (40, 6)), axis=1), np.tile(np.arange(6), (40, 1)))
+    data = Dataset(spikes, rng.integers(0, 3, 40), classes=3)
+    net = spatial(delay=rv.spatial(0.5), pattern=rv.patterns.density(0.5))
+    run = lambda plan: train_epoch(plan, initial_state(net, plan), data, KEY, 1)[0]
+    plain, dear = run(recipe()).network, run(recipe(costs=(WiringLength(5.0),))).network
+    assert WiringLength(1.0)(dear) < WiringLength(1.0)(plain)
+    state = run(recipe(rewiring=Rewiring(0.25, every=4)))  # four steps: it happens after the last one
+    changed = [np.asarray(link.weight == 0) for link in state.network.connections]
+    assert [one.sum() for one in changed] == [6, 3]
+    kinds = jax.tree_util.tree_leaves_with_path(state.optimiser)
+    for place, gone in enumerate(changed):
+        momenta = [leaf for way, leaf in kinds if f"connections[{place}].weight" in jax.tree_util.keystr(way)]
+        assert len(momenta) == 2
+        for leaf in momenta:
+            assert not np.asarray(leaf)[gone].any()
+            assert np.asarray(leaf)[~gone].any()
+    positions = [leaf for way, leaf in kinds if "position" in jax.tree_util.keystr(way)]
+    assert positions
+    assert all(np.asarray(leaf).any() for leaf in positions)
+    never = run(recipe(rewiring=Rewiring(0.25, every=5))).network
+    np.testing.assert_array_equal(never.connections[0].weight, plain.connections[0].weight)
+
+
+def test_what_makes_no_sense_is_refused():
+    plain = rv.feedforward([2, 3], neuron=rv.LIF(), key=KEY)
+    for wrong, message in [
+        (lambda: WiringLength(-1.0), "`strength` must be finite and at least 0; got -1"),
+        (lambda: Repulsion(1.0, 0.0), "`radius` must be above 0"),
+        (lambda: Rewiring(1.0), "0 < `share` < 1"),
+        (lambda: prune(plain, 1.0), "`share` must be at least 0 and below 1; got 1.0"),
+        (lambda: prune(plain, 0.5, at_random), "at_random: synapses are drawn at random; pass `key`"),
+        (lambda: WiringLength(1.0)(plain), "WiringLength: no connection of this network has a SpatialDelay"),
+        (lambda: Volume(1.0)(plain), "Volume: no population of this network has a position"),
+        (lambda: lengths(plain, plain.connections[0]), "lengths: input->output has a FixedDelay"),
+        (lambda: rv.patterns.near(0.0, 1.0), "near: needs 0 < `share` <= 1"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            wrong()
