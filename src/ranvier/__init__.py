@@ -75,6 +75,7 @@ if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_H
     from ranvier import simulation as simulation
     from ranvier import surrogates as surrogates
     from ranvier import synapses as synapses
+    from ranvier import topology as topology
     from ranvier import train as train
     from ranvier import wiring as wiring
     from ranvier.clock_driven import ClockDriven as ClockDriven
@@ -160,6 +161,7 @@ __all__ = [
     "surrogates",
     "synapses",
     "synaptic",
+    "topology",
     "train",
     "wiring",
 ]
