@@ -77,6 +77,7 @@ if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_H
     from ranvier import synapses as synapses
     from ranvier import topology as topology
     from ranvier import train as train
+    from ranvier import viewer as viewer
     from ranvier import wiring as wiring
     from ranvier.clock_driven import ClockDriven as ClockDriven
     from ranvier.closed_form import FirstSpike as FirstSpike
@@ -163,6 +164,7 @@ __all__ = [
     "synaptic",
     "topology",
     "train",
+    "viewer",
     "wiring",
 ]
 

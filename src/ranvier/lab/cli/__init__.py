@@ -1,4 +1,4 @@
-"""The command line: `ranvier train`, `encode`, `report`, `check-gradients`, `study`, `bench`, `info`, `completion`.
+"""The command line: `ranvier`, one module for each command.
 
 Each command is a thin layer over the library. What is slow to import is imported by the command that needs it. An
 error that a person can do something about is one sentence on stderr: exit status 2 for a command that makes no sense,
@@ -12,7 +12,17 @@ from collections.abc import Sequence
 import click
 from click.exceptions import NoArgsIsHelpError
 
-from ranvier.lab.cli import bench, check, completion, encode, info, report, study, train
+from ranvier.lab.cli import (
+    bench,
+    check,
+    completion,
+    encode,
+    info,
+    report,
+    study,
+    train,
+    view,
+)
 from ranvier.lab.cli.seeds import follow_parent
 from ranvier.lab.listing import nearest
 
@@ -47,7 +57,18 @@ app = click.Group(
         )
     ],
 )
-for module in (train, encode, report, check, study, bench, info, completion):
+COMMANDS = (
+    train,
+    encode,
+    report,
+    view,
+    check,
+    study,
+    bench,
+    info,
+    completion,
+)
+for module in COMMANDS:
     app.add_command(module.command)
 
 
