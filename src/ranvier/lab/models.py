@@ -3,11 +3,12 @@
 import abc
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray
 
 from ranvier import delays
@@ -17,6 +18,9 @@ from ranvier.initializers import normal
 from ranvier.lab.parts import AbstractModel, AbstractPart
 from ranvier.lab.ranges import Count, Finite, NotNegative, Positive
 from ranvier.lab.settings import Choice
+from ranvier.lab.spacing import spacing
+from ranvier.layouts import Layout, moved
+from ranvier.layouts import normal as normal_layout
 from ranvier.network import Network
 from ranvier.neurons import LI, LIF
 
@@ -84,6 +88,10 @@ class AbstractDelays(AbstractPart, abc.ABC):
     def factory(self) -> DelayFactory:
         """What makes the delays of a connection."""
 
+    @abc.abstractmethod
+    def layouts(self, layers: int) -> Sequence[Layout] | None:
+        """Where the neurons of so many layers stand at the start, if delays depend on it."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NoDelays(AbstractDelays):
@@ -99,6 +107,11 @@ class NoDelays(AbstractDelays):
     def factory(self) -> DelayFactory:
         """Fixed delays of 0."""
         return delays.fixed(0.0)
+
+    def layouts(self, layers: int) -> Sequence[Layout] | None:
+        """Nowhere."""
+        del layers
+        return None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -123,6 +136,11 @@ class AbstractLearnedDelays(AbstractDelays):
     def rates(self) -> Mapping[str, float]:
         """That of the delays."""
         return {"delay": self.lr}
+
+    def layouts(self, layers: int) -> Sequence[Layout] | None:
+        """Nowhere."""
+        del layers
+        return None
 
     def start(self, key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "..."]:
         """Initial delays, between the bounds."""
@@ -162,9 +180,87 @@ class SynapticDelays(AbstractLearnedDelays):
         return delays.synaptic(self.low, self.high, self.start)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RandomDelays(AbstractDelays):
+    """One delay for each synapse, drawn at random, that stays as it is.
+
+    Args:
+        low: Smallest delay (ms).
+        high: Largest delay (ms).
+        mean: Mean of the delays (ms).
+        std: Standard deviation of the delays (ms).
+    """
+
+    name: ClassVar[str] = "random"
+    low: NotNegative = 0.0
+    high: Positive = 1.0
+    mean: NotNegative = 0.5
+    std: NotNegative = 0.06
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """None."""
+        return {}
+
+    def factory(self) -> DelayFactory:
+        """`ranvier.synaptic`, which does not learn without a rate."""
+        return SynapticDelays(low=self.low, high=self.high, mean=self.mean, std=self.std).factory()
+
+    def layouts(self, layers: int) -> Sequence[Layout] | None:
+        """Nowhere."""
+        del layers
+        return None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpatialDelays(AbstractDelays):
+    """Delays that follow from the positions of all neurons, which learn; speed 1, so lengths are in ms.
+
+    Layers stand one behind the other, so that delays start with the wanted mean and standard deviation. A way that
+    takes longer than the largest delay bends towards it (`ranvier.delays.Saturate`).
+
+    Args:
+        dimensions: Dimensions of the space.
+        low: Smallest delay (ms).
+        high: Largest delay (ms).
+        mean: Mean of the initial delays (ms).
+        std: Standard deviation of the initial delays (ms).
+        lr: Learning rate of the positions (ms), at the start.
+
+    Example:
+        >>> from ranvier.lab.models import SpatialDelays
+        >>> len(SpatialDelays(dimensions=3).layouts(3))
+        3
+    """
+
+    name: ClassVar[str] = "spatial"
+    dimensions: Count = 2
+    low: NotNegative = 0.0
+    high: Positive = 1.0
+    mean: NotNegative = 0.5
+    std: NotNegative = 0.06
+    lr: Positive = 0.01
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """That of the positions."""
+        return {"position": self.lr}
+
+    def factory(self) -> DelayFactory:
+        """`ranvier.spatial`."""
+        return delays.spatial(self.low, self.high, limit=delays.Saturate())
+
+    def layouts(self, layers: int) -> Sequence[Layout] | None:
+        """One behind the other along the first axis."""
+        apart, spread = spacing(self.mean - self.low, self.std, self.dimensions)
+        step = apart * np.eye(self.dimensions)[0]
+        return [moved(normal_layout(spread, self.dimensions), layer * step) for layer in range(layers)]
+
+
 Weights = Annotated[AbstractWeights, Choice(LearnedWeights(), FixedWeights())]
 """Weights that learn, or do not."""
-Delays = Annotated[AbstractDelays, Choice(NoDelays(), AxonalDelays(), DendriticDelays(), SynapticDelays())]
+Delays = Annotated[AbstractDelays, Choice(
+    NoDelays(), RandomDelays(), AxonalDelays(), DendriticDelays(), SynapticDelays(), SpatialDelays())]  # fmt: skip
 """Delays of any kind."""
 
 
@@ -175,7 +271,8 @@ class OneHidden(AbstractModel):
     Args:
         hidden: Hidden neurons.
         weight: Weights that learn, or stay as they are.
-        delay: Kind of delays: none, or one that learns for each sender (axonal), receiver (dendritic) or synapse.
+        delay: Kind of delays: none, random ones that stay, one that learns for each sender (axonal), receiver
+            (dendritic) or synapse, or by distance of positions that learn (spatial).
         tau_mem: Membrane time constant (ms).
         tau_syn: Synaptic time constant (ms).
 
@@ -211,6 +308,7 @@ class OneHidden(AbstractModel):
             readout=None if spiking else cast(LI(self.tau_mem, self.tau_syn)),
             delay=self.delay.factory(),
             weight=normal(self.weight.mean, self.weight.std),
+            position=self.delay.layouts(3),
             dtype=dtype,
             key=key,
         )

@@ -153,7 +153,7 @@ def _options(experiment: Experiment) -> dict[str, Any]:
 
 def _result(experiment: Experiment, fitted: Fitted, test: dict[str, Any], learn: tuple[str, ...]) -> dict[str, Any]:
     sizes = {}
-    for field in ("weight", "delay"):
+    for field in ("weight", "delay", "position"):
         leaves = jax.tree.leaves(partition(fitted.network, field)[0]) if field in learn else []
         sizes[f"{field}s"] = sum(leaf.size for leaf in leaves)
     speeds = [line["samples_per_second"] for line in fitted.epochs[1:] or fitted.epochs]

@@ -1,0 +1,115 @@
+"""What is done to trained networks: numbers rounded, synapses pruned, input spikes moved. Nothing is trained again."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from ranvier.connections import Connection
+from ranvier.delays import FixedDelay
+from ranvier.events import Spikes
+from ranvier.lab.studies.delays.cases import data
+from ranvier.lab.studies.together.spread import spread
+from ranvier.lab.studies.together.training import Trained, in_groups, shares
+from ranvier.network import Network
+from ranvier.train import Dataset, Recipe
+from ranvier.train.epoch import EVALUATION_BATCH, evaluation_epoch
+
+Change = Callable[[Network], Network]
+
+
+def rounded(bits: int, step: float) -> Change:
+    """Weights of so many bits and a sign, delays in steps.
+
+    `w -> m / (2^bits - 1) round((2^bits - 1) w / m)`, m the largest |w| of the connection; `d -> step round(d / step)`.
+
+    Args:
+        bits: Bits of a weight, without its sign.
+        step: Step of the delays (ms).
+    """
+    codes = 2.0**bits - 1
+
+    def change(network: Network) -> Network:
+        links = []
+        for link in network.connections:
+            most = jnp.max(jnp.abs(link.weight))
+            weight = most / codes * jnp.round(codes * link.weight / most)
+            links.append(_fixed(network, link, weight, step * jnp.round(network.delay(link) / step)))
+        return Network(network.populations, links)
+
+    return change
+
+
+def pruned(share: float, by: str) -> Change:
+    """The network without a share of the synapses of each connection: their weights are 0.
+
+    Args:
+        share: Share that goes, in [0, 1).
+        by: What goes first: small `weight`, long `length` (the delay), or any, at `random`.
+    """
+
+    def change(network: Network) -> Network:
+        links = []
+        for place, link in enumerate(network.connections):
+            delay = jnp.broadcast_to(network.delay(link), link.weight.shape)
+            worth = {
+                "weight": lambda link=link: jnp.abs(link.weight),
+                "length": lambda delay=delay: -delay,
+                "random": lambda place=place, link=link: jax.random.uniform(jax.random.key(place), link.weight.shape),
+            }[by]()
+            rank = jnp.argsort(jnp.argsort(worth.ravel())).reshape(worth.shape)
+            links.append(_fixed(network, link, jnp.where(rank < round(share * rank.size), 0.0, link.weight), delay))
+        return Network(network.populations, links)
+
+    return change
+
+
+def moved_spikes(samples: Dataset, std: float) -> Dataset:
+    """Samples whose input spikes are moved at random, by `N(0, std^2)` ms, and not before 0."""
+    train = samples.spikes
+    if not isinstance(train, Spikes):
+        msg = f"moved_spikes: samples of one input population are all that is known here; got {list(train)}."
+        raise ValueError(msg)
+    noise = std * np.random.default_rng(0).normal(size=train.time.shape)
+    time = np.maximum(np.asarray(train.time) + noise.astype(train.time.dtype), 0.0)
+    order = np.argsort(time, axis=1, kind="stable")
+    unit = np.take_along_axis(np.asarray(train.unit), order, axis=1)
+    moved = Spikes(np.take_along_axis(time, order, axis=1), unit, train.size)
+    return Dataset(moved, samples.target, classes=samples.classes)
+
+
+def afterwards(trained: Trained, recipe: Recipe) -> dict[str, dict[str, float]]:
+    """Test accuracy under each change, median and quartiles.
+
+    Args:
+        trained: The networks.
+        recipe: Simulator and prediction.
+    """
+    test, same = data().test, lambda network: network
+    cases: dict[str, tuple[Change, Dataset]] = {
+        **{f"{bits} bits, delays in {step:g} ms": (rounded(bits, step), test) for bits, step in
+           ((6, 0.05), (4, 0.1), (3, 0.2))},
+        **{f"jitter {std:g} ms": (same, moved_spikes(test, std)) for std in (0.02, 0.05, 0.1)},
+        **{f"{share:.0%} pruned by {by}": (pruned(share, by), test) for by in ("weight", "length", "random")
+           for share in (0.1, 0.3, 0.5)},
+    }  # fmt: skip
+    return {name: spread(_accuracy(trained, recipe, change, samples)) for name, (change, samples) in cases.items()}
+
+
+def _accuracy(trained: Trained, recipe: Recipe, change: Change, samples: Dataset) -> Float[np.ndarray, " runs"]:
+    def one(own: Network) -> tuple[Array, Array]:
+        network = change(eqx.combine(own, trained.fixed))
+        totals, _ = evaluation_epoch(recipe, network, samples, jax.random.key(0), EVALUATION_BATCH)
+        return shares(totals, samples)
+
+    return np.asarray(jax.jit(lambda own: in_groups(one, own))(trained.own)[0])
+
+
+def _fixed(network: Network, link: Connection, weight: Array, delay: Array) -> Any:
+    """A connection with these numbers; the delays stay between the bounds that they had."""
+    kept = FixedDelay(jnp.clip(delay, link.delay.low, link.delay.high), link.delay.low, link.delay.high)
+    return Connection(link.pre, link.post, weight, kept, link.pattern, name=link.name)
