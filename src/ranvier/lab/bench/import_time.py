@@ -45,6 +45,6 @@ def measure(repeats: int = 5) -> list[dict[str, Any]]:
     return rows
 
 
-def _one_process() -> list[list[float]]:
+def _one_process() -> list[list[Any]]:
     command = [sys.executable, "-c", PROGRAM, json.dumps(STEPS)]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
