@@ -32,12 +32,12 @@ def cosines(folder: Path, beta: float, detach_time: bool, trained: bool) -> dict
     def loss(solution: rv.Solution) -> jax.Array:
         return recipe.loss(recipe.readout(solution), label)
 
-    spike = rv.clock_driven.SurrogateSpikes(rv.surrogates.superspike(beta), detach_time=detach_time)
+    surrogate = rv.surrogates.superspike(beta)
     found = gradient_agreement(
         network,
         jax.tree.map(lambda leaf: leaf[:SAMPLES], data.spikes),
         rv.EventDriven(max_spikes=1),
-        rv.ClockDriven(experiment.method.dt, spike=spike, max_spikes=1),
+        rv.Surrogate(experiment.method.dt, surrogate, detach_time=detach_time, max_spikes=1),
         t_end=recipe.t_end,
         loss=loss,
         record=recipe.readout.record,

@@ -31,7 +31,7 @@ def loss(solution: rv.Solution) -> jax.Array:
     return jnp.sum(jnp.sin(3 * solution.voltages["output"]))
 
 
-def compare(net: rv.Network, exact: rv.EventDriven, other: rv.EventDriven | rv.ClockDriven) -> dict:
+def compare(net: rv.Network, exact: rv.EventDriven, other: rv.EventDriven | rv.Surrogate) -> dict:
     return gradient_agreement(net, SPIKES, exact, other, t_end=12.0, loss=loss, record=TIMES)
 
 
@@ -43,10 +43,10 @@ def test_a_gradient_agrees_with_itself():
 
 
 def test_cosine_and_ratio_are_those_of_the_vectors():
-    net, surrogate = network(rv.synaptic(0.0, 3.0)), rv.ClockDriven(dt=0.1, spike=superspike(10.0))
+    net, surrogate = network(rv.synaptic(0.0, 3.0)), rv.Surrogate(dt=0.1, surrogate=superspike(10.0))
     found = compare(net, rv.EventDriven(), surrogate)
 
-    def gradient(simulator: rv.EventDriven | rv.ClockDriven) -> rv.Network:
+    def gradient(simulator: rv.EventDriven | rv.Surrogate) -> rv.Network:
         learn, fixed = rv.partition(net)
         value = lambda learn: loss(
             rv.simulate(rv.combine(learn, fixed), SPIKES, simulator, t_end=12.0, record=TIMES, throw=False)

@@ -11,7 +11,7 @@ import pytest
 import build
 import clocked
 import ranvier as rv
-from ranvier.clock_driven.blocks import scan_in_blocks
+from ranvier.checkpoints import scan_in_blocks
 from ranvier.clock_driven.merged import FEW, deposit_all, deposit_step, merge
 from ranvier.clock_driven.network_step import number_of_steps
 from ranvier.clock_driven.timing import Delay, Emitted, Grid, Sparks
@@ -384,7 +384,7 @@ def test_what_happens_in_steps_that_fill_the_last_block_does_not_count():
     net = build.network({"input": 2}, {"first": once, "second": once}, {"first": 2, "second": 2}, links)
     train = rv.Spikes(jnp.array([7.5, 9.2, 9.2]), jnp.array([0, 1, 1], jnp.int32))
     simulator = rv.ClockDriven(
-        dt=1.0, layout=rv.clock_driven.Exact(events=1), checkpoint=rv.clock_driven.Checkpoints(every=4)
+        dt=1.0, layout=rv.clock_driven.Exact(events=1), checkpoint=rv.checkpoints.Checkpoints(every=4)
     )
     run = lambda t_end: rv.simulate(net, train, simulator, t_end=t_end, throw=False).stats
     assert (int(run(10.0).status), int(run(10.0).spikes["first"])) == (0, 2)
@@ -425,10 +425,10 @@ def test_the_last_step_reaches_the_end():
 
 def test_blocks_cover_all_steps():
     for steps in (1, 2, 10, 99, 100, 101):
-        blocks, every = rv.clock_driven.Checkpoints().blocks(steps)
+        blocks, every = rv.checkpoints.Checkpoints().blocks(steps)
         assert steps <= blocks * every < steps + every
         assert abs(every - math.sqrt(steps)) <= 1
-    assert rv.clock_driven.Checkpoints(every=7).blocks(20) == (3, 7)
+    assert rv.checkpoints.Checkpoints(every=7).blocks(20) == (3, 7)
 
 
 def test_an_event_arrives_in_one_step_only():
@@ -497,7 +497,7 @@ def test_wrong_arguments_are_refused():
     with pytest.raises(ValueError, match=r"Merged: `longest`"):
         rv.clock_driven.Merged(longest=-1.0)
     with pytest.raises(ValueError, match=r"Checkpoints: `every`"):
-        rv.clock_driven.Checkpoints(every=0)
+        rv.checkpoints.Checkpoints(every=0)
 
 
 def test_a_cycle_shorter_than_a_step_is_refused():

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 import ranvier as rv
-from ranvier.clock_driven import Gaussian, Linear, SurrogateSpikes, Tent, sharpened
-from ranvier.clock_driven.taps import AbstractTaps
+from ranvier.taps import AbstractTaps, Gaussian, Linear, Tent, sharpened
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "dcls_kernels.json").read_text("utf-8"))
 POSITION = jnp.array(REFERENCE["position"])
@@ -52,8 +51,7 @@ def test_the_gradient_is_that_of_the_simulation(taps: AbstractTaps):
     @jax.jit
     def loss(weight, raw, sigma):
         changed = eqx.tree_at(lambda net: (net.connections[0].weight, net.connections[0].delay.raw), net, (weight, raw))
-        spike = SurrogateSpikes(rv.surrogates.superspike(), eqx.tree_at(lambda taps: taps.sigma, taps, sigma))
-        simulator = rv.ClockDriven(dt=0.5, spike=spike)
+        simulator = rv.Surrogate(dt=0.5, taps=eqx.tree_at(lambda taps: taps.sigma, taps, sigma))
         solution = rv.simulate(changed, spikes, simulator, t_end=20.0, record={"output": [7.3, 19.0]}, throw=False)
         return jnp.sum(jnp.sin(3 * solution.voltages["output"]))
 

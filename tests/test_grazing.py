@@ -67,9 +67,7 @@ def test_the_published_case():
 
 def test_a_surrogate_spikes_only_where_a_point_of_its_grid_is_above():
     """On the grid point of the peak, for a grid that has it."""
-    rule = (
-        rv.Surrogate(dt=0.1) if hasattr(rv, "Surrogate") else rv.ClockDriven(dt=0.1, spike=rv.surrogates.superspike())
-    )
+    rule = rv.Surrogate(dt=0.1)
     for factor, count in ((1.0, 0), (1.0 - STEP, 0), (1.0 + STEP, 1)):
         net = network(10.0, factor * math.e)
         train = rv.Spikes(jnp.zeros(1), jnp.zeros(1, jnp.int32))

@@ -95,15 +95,36 @@ def test_shares_add_up():
     np.testing.assert_allclose(one**2 + two**2, both**2, rtol=1e-12)
 
 
-def test_pairs_need_the_number_of_senders():
-    weight = fluctuation_driven(10.0, senders=25)(KEY, (40_000,), jnp.float64)
-    dense = fluctuation_driven(10.0)(KEY, (25, 1600), jnp.float64)
-    assert float(weight.std()) == pytest.approx(float(dense.std()), rel=0.02)
-    with pytest.raises(ValueError, match=r"shape \(40,\) need `senders`"):
+def test_pairs_are_balanced_by_the_senders_of_each_receiver():
+    """From 1, 2, 25 and 400 senders: the mean of each but the first, and the spread that so many senders need."""
+    degree = np.array([1, 2, 25, 400] * 300)
+    receiver = np.random.RandomState(0).permutation(np.repeat(np.arange(len(degree)), degree))
+    weight = np.asarray(fluctuation_driven(10.0, mean=0.1, receiver=receiver)(KEY, receiver.shape, jnp.float64))
+    mean = np.bincount(receiver, weight) / degree
+    np.testing.assert_allclose(mean[degree > 1] * degree[degree > 1], 0.1 / (0.01 * 5.0), rtol=1e-9)
+    for senders in (1, 2, 25, 400):
+        dense = fluctuation_driven(10.0, mean=0.1)(KEY, (senders, 300), jnp.float64)
+        mine = weight[degree[receiver] == senders]
+        assert float(mine.std()) == pytest.approx(float(dense.std()), rel=0.12), senders
+    with pytest.raises(ValueError, match=r"shape \(40,\) need `receiver`.*pass receiver=pattern.post"):
         fluctuation_driven(10.0)(KEY, (40,), jnp.float64)
 
 
-@pytest.mark.parametrize("name", ["rate", "tau_mem", "tau_syn", "xi", "share", "senders", "distance"])
+def test_builders_give_each_neuron_weights_for_its_own_senders():
+    """Neuron j has j + 1 senders. Where units fire about once they add up to 8 on average, whatever their number."""
+    mask = np.tri(200, 200, dtype=bool).T
+    pattern = lambda pre, post, *, same, places, key: rv.Pairs.from_mask(mask)
+    build = lambda rate: rv.feedforward([200, 200], neuron=rv.LIF(), pattern=pattern, rate=rate, key=KEY)[
+        "input->output"
+    ]
+    total = lambda link: np.bincount(link.pattern.post, link.weight)
+    once = total(build(None))
+    assert abs(once[100:].mean() - 8.0) < 0.3
+    assert abs(once[10:50].mean() - 8.0) < 1.0
+    assert np.abs(total(build(10.0))[1:]).max() < 1e-3
+
+
+@pytest.mark.parametrize("name", ["rate", "tau_mem", "tau_syn", "xi", "share", "distance"])
 @pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
 def test_numbers_out_of_range(name: str, value: float):
     with pytest.raises(ValueError, match=rf"fluctuation_driven: `{name}` must be a finite number above 0; got {value}"):

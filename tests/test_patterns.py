@@ -20,7 +20,7 @@ SIMULATORS = {
     "exact": rv.ClockDriven(dt=0.5, layout=Exact(history=32, events=32)),
     "merged": rv.ClockDriven(dt=0.5, layout=Merged()),
     "queued": rv.ClockDriven(dt=0.5, layout=Queued(SortedQueue(32), events=32)),
-    "surrogate": rv.ClockDriven(dt=0.5, spike=rv.surrogates.superspike(10.0)),
+    "surrogate": rv.Surrogate(dt=0.5),
 }
 DELAYS = {
     "synaptic": lambda rng, count, pre, post: rv.SynapticDelay(rng.uniform(1.1, 9.0, count), 1.0, 10.0, rv.delays.Clip()),

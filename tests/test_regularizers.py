@@ -312,7 +312,7 @@ def test_bounds_refuse_an_exact_derivative_and_name_alternatives(term: CountUppe
     jax.grad(watched, has_aux=True)(learn)  # only looked at
 
 
-SURROGATE = rv.ClockDriven(dt=0.5, spike=rv.surrogates.superspike(beta=5.0))
+SURROGATE = rv.Surrogate(dt=0.5, surrogate=rv.surrogates.superspike(beta=5.0))
 ESTIMATES = {"the value of a spike": rv.EventDriven(gradient=rv.SpikeValue()), "a surrogate": SURROGATE}
 
 

@@ -30,7 +30,7 @@ SIMULATORS = {
     "event-driven": rv.EventDriven(),
     "first-spike": rv.FirstSpike(),
     "clock-driven": rv.ClockDriven(dt=0.5),
-    "surrogate": rv.ClockDriven(dt=0.5, spike=rv.surrogates.superspike(10.0)),
+    "surrogate": rv.Surrogate(dt=0.5),
     "chip in the loop": InTheLoop(EmulatedChip(BrainScaleS2())),
 }
 of_hidden = lambda field: lambda net: getattr(net["hidden"].neuron, field)

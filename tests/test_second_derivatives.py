@@ -116,7 +116,7 @@ def test_a_guarded_spike_has_a_constant_slope_and_all_others_their_own():
 
 def test_what_is_no_derivative_is_not_differentiated_twice():
     weight, neuron = jnp.array([4.0, 3.0]), rv.LIF(10.0, 5.0)
-    surrogate = rv.ClockDriven(dt=0.5, spike=rv.surrogates.superspike())
+    surrogate = rv.Surrogate(dt=0.5)
     valued = rv.ClockDriven(dt=0.5, gradient=rv.SpikeValue())
     for simulator, message in (
         (surrogate, r"second derivative through a surrogate.*ClockDriven\(\)"),

@@ -37,7 +37,7 @@ SIMULATORS = {
     "event-driven": rv.EventDriven(),
     "exact": rv.ClockDriven(dt=0.5, layout=Exact(history=32, events=32)),
     "merged": rv.ClockDriven(dt=0.5, layout=Merged()),
-    "surrogate": rv.ClockDriven(dt=0.5, spike=rv.surrogates.superspike(10.0)),
+    "surrogate": rv.Surrogate(dt=0.5),
     "first-spike": rv.FirstSpike(),
 }
 T_END = 30.0

@@ -93,7 +93,7 @@ def test_units_must_exist_in_a_population_of_that_size(make: Callable):
         (rv.EventDriven(), ("hidden", "output")),
         (rv.FirstSpike(), ("hidden", "output")),
         (rv.ClockDriven(dt=1.0), ("hidden", "output")),
-        (rv.ClockDriven(dt=1.0, spike=rv.surrogates.superspike()), ("hidden", "output")),
+        (rv.Surrogate(dt=1.0), ("hidden", "output")),
     ],
     ids=["EventDriven", "FirstSpike", "ClockDriven", "surrogate"],
 )

@@ -11,9 +11,7 @@ import pytest
 import build
 import ranvier as rv
 from ranvier import surrogates
-from ranvier.clock_driven import Gaussian, Linear, SurrogateSpikes, Tent
-from ranvier.clock_driven.taps import AbstractTaps
-from ranvier.surrogates import Surrogate
+from ranvier.taps import AbstractTaps, Gaussian, Linear, Tent
 
 X = np.linspace(-2.0, 2.0, 401)
 
@@ -40,7 +38,7 @@ def test_every_surrogate_has_a_formula():
     public = {
         name for name, value in vars(surrogates).items() if getattr(value, "__module__", "") == surrogates.__name__
     }
-    assert {name for name in public if not name.startswith("_")} == {*FORMULAS, "Surrogate"}
+    assert {name for name in public if not name.startswith("_")} == {*FORMULAS, "SurrogateSpike"}
 
 
 @pytest.mark.parametrize("name", FORMULAS)
@@ -94,7 +92,7 @@ def simulate(
 @pytest.fixture(scope="module")
 def solutions():
     """EventDriven, and the grid at two steps."""
-    run = jax.jit(lambda net, dt: simulate(net, rv.ClockDriven(dt=dt, spike=surrogates.superspike())), static_argnums=1)
+    run = jax.jit(lambda net, dt: simulate(net, rv.Surrogate(dt=dt)), static_argnums=1)
     return simulate(network(), rv.EventDriven()), run(network(), 0.1), run(network(), 0.025)
 
 
@@ -137,7 +135,7 @@ def test_without_spikes_every_gradient_is_exact():
         kind: rv.feedforward([5, 3], neuron=rv.LI(20.0, 5.0), delay=make(0.0, 6.0), weight=rv.initializers.normal(1.0, 1.0), key=jax.random.key(3))
         for kind, make in {"synaptic": rv.synaptic, "axonal": rv.axonal, "dendritic": rv.dendritic}.items()
     }  # fmt: skip
-    simulator = rv.ClockDriven(dt=0.5, spike=surrogates.superspike())
+    simulator = rv.Surrogate(dt=0.5)
     for kind, net in nets.items():
         link = net.connections[0]
 
@@ -201,9 +199,8 @@ def test_the_reset_is_detached_or_not(detach: bool):
         net = build.network(
             {"input": 1}, {"output": neuron}, {"output": 1}, [rv.Connection("input", "output", weight[None, None])]
         )
-        spike = SurrogateSpikes(surrogates.superspike(10.0), detach_reset=detach)
         solution = rv.simulate(
-            net, spikes, rv.ClockDriven(dt=1.0, spike=spike), t_end=10.0, record={"output": [9.0]}, throw=False
+            net, spikes, rv.Surrogate(dt=1.0, detach_reset=detach), t_end=10.0, record={"output": [9.0]}, throw=False
         )
         return solution.voltages["output"][0, 0]
 
@@ -216,7 +213,7 @@ def test_every_learnable_number_has_a_gradient_and_memory_is_a_choice():
     """Through spikes too; the same with any number of checkpoints, in both precisions."""
 
     def loss(net, every):
-        simulator = rv.ClockDriven(dt=0.5, spike=surrogates.superspike(), checkpoint=rv.clock_driven.Checkpoints(every))
+        simulator = rv.Surrogate(dt=0.5, checkpoint=rv.checkpoints.Checkpoints(every))
         return jnp.sum(simulate(net, simulator).voltages["output"] ** 2)
 
     few, many = (jax.jit(jax.grad(loss), static_argnums=1)(network(), every) for every in (7, 60))
@@ -229,13 +226,9 @@ def test_every_learnable_number_has_a_gradient_and_memory_is_a_choice():
 
 
 def test_what_cannot_be_done_is_refused():
-    spikes, simulator = train(), rv.ClockDriven(spike=surrogates.superspike(), max_spikes=1)
-    with pytest.raises(ValueError, match="population 'output'.*linear between events.*Use exact spikes"):
+    spikes, simulator = train(), rv.Surrogate(max_spikes=1)
+    with pytest.raises(ValueError, match="population 'output'.*linear between events.*Use ClockDriven"):
         rv.simulate(rv.feedforward([5, 2], neuron=rv.QIF(), key=jax.random.key(0)), spikes, simulator, t_end=30.0)
-    with pytest.raises(ValueError, match="`layout` says how exact events wait"):
-        rv.simulate(
-            network(), spikes, rv.ClockDriven(spike=surrogates.superspike(), layout=rv.clock_driven.Exact()), t_end=30.0
-        )
     with pytest.raises(RuntimeError, match="more spikes than fit"):
         rv.simulate(network(), spikes, simulator, t_end=30.0)
     endless = rv.feedforward([5, 2], neuron=rv.LIF(), delay=rv.synaptic(init=1.0), key=jax.random.key(0))
@@ -243,8 +236,15 @@ def test_what_cannot_be_done_is_refused():
         jax.jit(lambda net: rv.simulate(net, spikes, simulator, t_end=30.0, throw=False))(endless)
 
 
-def test_a_surrogate_stands_for_surrogate_spikes():
-    spike = rv.ClockDriven(spike=surrogates.arctan()).spike
-    assert isinstance(spike, SurrogateSpikes)
-    assert isinstance(spike.surrogate, Surrogate)
-    assert isinstance(spike.taps, Linear)
+@pytest.mark.parametrize(
+    ("argument", "value", "match"),
+    [
+        ("dt", 0.0, "`dt` must be a time in ms above 0; got 0.0"),
+        ("dt", math.inf, "`dt` must be a time in ms above 0; got inf"),
+        ("max_spikes", 0, "`max_spikes` must be at least 1; got 0"),
+        ("surrogate", surrogates.superspike, "`surrogate` must be the derivative of a spike, such as .*got <function"),
+    ],
+)
+def test_a_wrong_argument_is_refused(argument: str, value: object, match: str):
+    with pytest.raises(ValueError, match=f"Surrogate: {match}"):
+        rv.Surrogate(**{argument: value})

@@ -56,6 +56,7 @@ from ranvier.simulation import simulate as simulate
 
 if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_HOME` and `__all__` together
     from ranvier import augmentations as augmentations
+    from ranvier import checkpoints as checkpoints
     from ranvier import checks as checks
     from ranvier import clock_driven as clock_driven
     from ranvier import datasets as datasets
@@ -75,6 +76,7 @@ if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_H
     from ranvier import simulation as simulation
     from ranvier import surrogates as surrogates
     from ranvier import synapses as synapses
+    from ranvier import taps as taps
     from ranvier import topology as topology
     from ranvier import train as train
     from ranvier import viewer as viewer
@@ -82,6 +84,7 @@ if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_H
     from ranvier.clock_driven import ClockDriven as ClockDriven
     from ranvier.closed_form import FirstSpike as FirstSpike
     from ranvier.event_driven import EventDriven as EventDriven
+    from ranvier.surrogate import Surrogate as Surrogate
     from ranvier.train import Dataset as Dataset
     from ranvier.train import Recipe as Recipe
     from ranvier.train import fit as fit
@@ -92,6 +95,7 @@ _HOME = {
     "EventDriven": "event_driven",
     "FirstSpike": "closed_form",
     "Recipe": "train",
+    "Surrogate": "surrogate",
     "fit": "train",
 }
 
@@ -125,9 +129,11 @@ __all__ = [
     "SpikeValue",
     "Spikes",
     "Stats",
+    "Surrogate",
     "SynapticDelay",
     "augmentations",
     "axonal",
+    "checkpoints",
     "checks",
     "clock_driven",
     "combine",
@@ -162,6 +168,7 @@ __all__ = [
     "surrogates",
     "synapses",
     "synaptic",
+    "taps",
     "topology",
     "train",
     "viewer",

@@ -9,19 +9,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, DTypeLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, DTypeLike, Float, Int, PRNGKeyArray
 
 from ranvier._concrete import concrete
 from ranvier.connections import Connection
 from ranvier.delays import DelayFactory, fixed
-from ranvier.initializers import Initializer, expected_rate, fluctuation_driven, normal, xi_for_rate
+from ranvier.initializers import Initializer, expected_rate, fluctuation_driven, in_degrees, xi_for_rate
 from ranvier.layouts import Layout
 from ranvier.network import Network
 from ranvier.neurons import LI, AbstractLinearNeuron, AbstractNeuron, linear
 from ranvier.patterns import PatternFactory, all_to_all
 from ranvier.populations import Population
 
-BySenders = Callable[[float | int], Initializer]
+ByReceiver = Callable[[Int[Array, " synapses"] | None], Initializer]
+"""Initial weights, given the receiver of each synapse, or None where all neurons are joined with all."""
 
 OWN = 0.1
 """Share of a recurrent layer in the variance of its own membranes."""
@@ -158,7 +159,7 @@ def _build(
     layers: dict[str, Population],
     edges: Sequence[tuple[str, str]],
     delay: DelayFactory | Sequence[DelayFactory] | None,
-    weights: Sequence[BySenders],
+    weights: Sequence[ByReceiver],
     pattern: PatternFactory | Sequence[PatternFactory] | None,
     position: Layout | Sequence[Layout | None] | None,
     dtype: DTypeLike | None,
@@ -178,8 +179,7 @@ def _build(
         draw = jax.random.fold_in(one, 2)
         which = patterns[at](ends[0].size, ends[1].size, same=pre == post, places=places, key=draw)
         shape = which.shape(ends[0].size, ends[1].size)
-        senders = shape[0] if len(shape) == 2 else max(shape[0] / ends[1].size, 1.0)
-        values = weights[at](senders)(weight_key, shape, dtype)
+        values = weights[at](which.receiver)(weight_key, shape, dtype)
         links.append(Connection(pre, post, values, delays[at](*ends, which, dtype, key=delay_key), which))
     return Network(layers, links)
 
@@ -209,14 +209,14 @@ def _weights(
     edges: Sequence[tuple[str, str]],
     weight: Initializer | Sequence[Initializer] | None,
     rate: float | None,
-) -> list[BySenders]:
-    """The initial weights of each connection, given the number of senders per neuron."""
+) -> list[ByReceiver]:
+    """The initial weights of each connection."""
     if rate is not None and not 0 < rate < math.inf:
         msg = f"{owner}: `rate` must be the spikes of an input unit per second (Hz), above 0, or None; got {rate}."
         raise ValueError(msg)
     if weight is not None:
         chosen = _one_each(owner, "weight", weight, len(edges), "connection")
-        return [lambda senders, one=one: one for one in chosen]
+        return [lambda receiver, one=one: one for one in chosen]
     rates = {} if rate is None else _rates(layers, rate)
     loops = {post for pre, post in edges if pre == post}
     shares = [1.0 if post not in loops else OWN if pre == post else 1.0 - OWN for pre, post in edges]
@@ -241,19 +241,29 @@ def _rates(layers: dict[str, Population], rate: float) -> dict[str, Float[ArrayL
 
 
 def _fluctuating(
-    post: Population, wanted: float, rate: Float[ArrayLike, ""], share: float, senders: float | int
+    post: Population,
+    wanted: float,
+    rate: Float[ArrayLike, ""],
+    share: float,
+    receiver: Int[Array, " synapses"] | None,
 ) -> Initializer:
-    """Weights onto a population that is to fire at the wanted rate, from so many senders of another rate (Hz)."""
+    """Weights onto a population that is to fire at the wanted rate, from senders of another rate (Hz)."""
     neuron = linear(post.neuron or LI(), "the builders", "Pass `weight`.")
     taus = jnp.mean(neuron.tau_mem), jnp.mean(neuron.tau_syn)
     distance = jnp.mean(neuron.v_threshold - neuron.v_leak) if neuron.spiking else 1.0
     xi = xi_for_rate(wanted, *taus, lowest=CALM) if neuron.spiking else 1.0
-    return fluctuation_driven(rate, *taus, xi=xi, share=share, senders=senders, distance=distance)
+    return fluctuation_driven(rate, *taus, xi=xi, share=share, receiver=receiver, distance=distance)
 
 
-def _once(senders: float | int) -> Initializer:
+def _once(receiver: Int[Array, " synapses"] | None) -> Initializer:
     """Weights around 8/n, for n senders that fire about once."""
-    return normal(8 / senders, 8 / senders)
+
+    def initialize(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "*shape"]:
+        each = 8 / in_degrees(shape, receiver)
+        each = each if receiver is None else each.astype(dtype)
+        return each + each * jax.random.normal(key, shape, dtype)
+
+    return initialize
 
 
 def _one_each(owner: str, name: str, value: Any, count: int, what: str) -> list[Any]:

@@ -12,11 +12,12 @@ above its mean `exp(-xi^2 / 2) / (2 pi sqrt(tau_mem tau_syn))` times per ms.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, DTypeLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, DTypeLike, Float, Int, Num, PRNGKeyArray
 
 from ranvier._concrete import concrete
 
@@ -77,7 +78,7 @@ def fluctuation_driven(
     mean: Float[ArrayLike, ""] = 0.0,
     xi: Float[ArrayLike, ""] = 1.0,
     share: float = 1.0,
-    senders: float | int | None = None,
+    receiver: Int[ArrayLike, " synapses"] | None = None,
     distance: Float[ArrayLike, ""] = 1.0,
 ) -> Initializer:
     """Weights with which many input spikes make a membrane tremble below its threshold, and cross it now and then.
@@ -88,8 +89,8 @@ def fluctuation_driven(
         sigma_w^2 = share ((distance - mean) / xi)^2 / (n nu tau_syn^2 / (2 (tau_mem + tau_syn))) - mu_w^2
 
     so that the free membrane has the mean `mean` above rest and the standard deviation `(distance - mean) / xi`. Delays
-    change neither. Where weights are (pre, post), those onto one neuron have exactly the mean mu_w: otherwise chance
-    alone would make some neurons fire all the time and others never, whatever the number of senders.
+    change neither. The weights onto one neuron have exactly the mean mu_w: otherwise chance alone would make some
+    neurons fire all the time and others never, whatever the number of senders.
 
     Args:
         rate: Expected spikes of each sender per second (Hz).
@@ -100,7 +101,8 @@ def fluctuation_driven(
             larger, the fewer spikes: see `expected_rate`, and `xi_for_rate`.
         share: What this connection contributes to mean and variance, where a neuron has several: their shares add up to
             1. A recurrent layer usually takes 0.9 from the layer before and 0.1 from itself.
-        senders: Senders per neuron, where it is not the first axis of the weights: with `Pairs`.
+        receiver: Where weights are those of `Pairs`, the receiving neuron of each synapse (`pattern.post`): each neuron
+            gets weights for the number of senders that it has.
         distance: Threshold above rest, `v_threshold - v_leak`.
 
     Raises:
@@ -117,32 +119,63 @@ def fluctuation_driven(
     Neuromorph. Comput. Eng. 2 (2022), doi:10.1088/2634-4386/ac97bb.
     """
     positive = {"rate": rate, "tau_mem": tau_mem, "tau_syn": tau_syn, "xi": xi, "share": share, "distance": distance}
-    positive |= {} if senders is None else {"senders": senders}
     for name, value in positive.items():
         _check_positive("fluctuation_driven", name, value)
 
     above = jnp.asarray(distance) - mean
 
     def initialize(key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "*shape"]:
-        if senders is None and len(shape) != 2:
-            msg = f"fluctuation_driven: weights of shape {shape} need `senders`, the number of senders per neuron."
+        if receiver is None and len(shape) != 2:
+            msg = (
+                f"fluctuation_driven: weights of shape {shape} need `receiver`, the receiving neuron of each synapse; "
+                "pass receiver=pattern.post."
+            )
             raise ValueError(msg)
-        events = (shape[0] if senders is None else senders) * jnp.asarray(rate, dtype) / 1000  # per ms
+        senders, noise = in_degrees(shape, receiver), jax.random.normal(key, shape, dtype)
+        events = jnp.asarray(senders, dtype) * jnp.asarray(rate, dtype) / 1000  # per ms
         mu = share * mean / (events * tau_syn)
         wanted = share * (above / xi) ** 2
         variance = wanted * 2 * (tau_mem + tau_syn) / (events * tau_syn**2) - mu**2
         _check_variance(variance, mean, wanted)
-        return jnp.asarray(mu + jnp.sqrt(variance) * _balanced(jax.random.normal(key, shape, dtype))).astype(dtype)
+        return jnp.asarray(mu + jnp.sqrt(variance) * _balanced(noise, receiver)).astype(dtype)
 
     return initialize
 
 
-def _balanced(noise: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Noise that adds up to 0 at every receiver, with the variance it had; where senders stand along the first axis."""
-    if noise.ndim != 2 or noise.shape[0] < 2:
-        return noise
-    senders = noise.shape[0]
-    return (noise - jnp.mean(noise, axis=0, keepdims=True)) * math.sqrt(senders / (senders - 1))
+def in_degrees(shape: tuple[int, ...], receiver: Int[ArrayLike, " synapses"] | None) -> Any:
+    """Senders of a neuron: one number where all are joined with all, else that of each synapse's receiver.
+
+    Args:
+        shape: Of the weights, (pre, post) or (synapses,).
+        receiver: Receiving neuron of each synapse; None where all are joined with all.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from ranvier.initializers import in_degrees
+        >>> in_degrees((5, 3), None), in_degrees((4,), jnp.array([7, 0, 7, 7])).tolist()
+        (5, [3, 1, 3, 3])
+    """
+    if receiver is None:
+        return shape[0]
+    return _sums(jnp.ones(shape, jnp.int32), receiver)
+
+
+def _balanced(noise: Float[Array, "*shape"], receiver: Int[ArrayLike, " synapses"] | None) -> Float[Array, "*shape"]:
+    """Noise that adds up to 0 at every receiver of two synapses or more, with the variance it had."""
+    if receiver is None:
+        senders = noise.shape[0]
+        centred = noise - jnp.mean(noise, axis=0, keepdims=True)
+        return centred * math.sqrt(senders / (senders - 1)) if senders > 1 else noise
+    count = in_degrees(noise.shape, receiver).astype(noise.dtype)
+    centred = noise - _sums(noise, receiver) / count
+    return jnp.where(count > 1, centred * jnp.sqrt(count / jnp.maximum(count - 1.0, 1.0)), noise)
+
+
+def _sums(values: Num[Array, " synapses"], receiver: Int[ArrayLike, " synapses"]) -> Num[Array, " synapses"]:
+    """For each synapse the sum over all synapses of its receiver."""
+    receiver = jnp.asarray(receiver)
+    group = jnp.searchsorted(jnp.sort(receiver), receiver)  # smaller than the number of synapses, one per receiver
+    return jnp.zeros_like(values).at[group].add(values)[group]
 
 
 def expected_rate(

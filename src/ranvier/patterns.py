@@ -53,6 +53,11 @@ class AbstractPattern(eqx.Module):
     def exists(self, pre: int, post: int) -> Bool[Array, "pre post"] | None:
         """Where there is a synapse; None for everywhere."""
 
+    @property
+    @abc.abstractmethod
+    def receiver(self) -> Int[Array, " synapses"] | None:
+        """Receiving neuron of each synapse; None where all are joined with all."""
+
     @abc.abstractmethod
     def rules(self, link: str, pre: int, post: int) -> tuple[Rule, ...]:
         """What the pattern of a connection called `link` must be, between populations of these sizes."""
@@ -89,6 +94,11 @@ class AllToAll(AbstractPattern):
     def exists(self, pre: int, post: int) -> Bool[Array, "pre post"] | None:
         """Everywhere."""
         del pre, post
+        return None
+
+    @property
+    def receiver(self) -> Int[Array, " synapses"] | None:
+        """None."""
         return None
 
     def rules(self, link: str, pre: int, post: int) -> tuple[Rule, ...]:
@@ -183,6 +193,11 @@ class Pairs(AbstractPattern):
     def exists(self, pre: int, post: int) -> Bool[Array, "pre post"] | None:
         """True in the places of the pairs."""
         return jnp.zeros((pre, post), bool).at[self.pre, self.post].set(True, mode="drop")
+
+    @property
+    def receiver(self) -> Int[Array, " synapses"] | None:
+        """`post`."""
+        return self.post
 
     def rules(self, link: str, pre: int, post: int) -> tuple[Rule, ...]:
         """Indices inside the populations, and no pair twice."""

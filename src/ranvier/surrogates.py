@@ -4,7 +4,7 @@ A surrogate S of `x = V - v_threshold` is `H(x)`, 1 where x >= 0 and 0 elsewhere
 taken to be a bump h(x) around threshold. Learning depends little on the bump's shape and much on its scale (Zenke &
 Vogels, Neural Comput. 33, 2021), so the usual ones are here with the scale they were published with.
 
-    ClockDriven(spike=surrogates.superspike(beta=10.0))
+    rv.Surrogate(dt=0.1, surrogate=rv.surrogates.superspike(beta=10.0))
 """
 
 import math
@@ -24,7 +24,7 @@ SECOND = (
 )
 
 
-class Surrogate(eqx.Module):
+class SurrogateSpike(eqx.Module):
     """A spike `H(x)` whose derivative is `shape(x, **numbers)`. First derivatives only: the second raises.
 
     Args:
@@ -63,7 +63,7 @@ class Surrogate(eqx.Module):
         return f"{self.shape.__name__.removeprefix('_')}({numbers})"
 
 
-def superspike(beta: float = 10.0) -> Surrogate:
+def superspike(beta: float = 10.0) -> SurrogateSpike:
     """`h(x) = 1 / (beta |x| + 1)^2`: 1 at threshold, with tails that reach far.
 
     Args:
@@ -77,10 +77,10 @@ def superspike(beta: float = 10.0) -> Surrogate:
         >>> float(superspike(beta=1.0).slope(jnp.array(1.0)))
         0.25
     """
-    return Surrogate(_superspike, _positive("superspike", beta=beta))
+    return SurrogateSpike(_superspike, _positive("superspike", beta=beta))
 
 
-def sigmoid(beta: float = 10.0) -> Surrogate:
+def sigmoid(beta: float = 10.0) -> SurrogateSpike:
     """`h(x) = beta s(beta x) (1 - s(beta x))`, s the logistic function: the derivative of `s(beta x)`.
 
     Args:
@@ -94,10 +94,10 @@ def sigmoid(beta: float = 10.0) -> Surrogate:
         >>> float(sigmoid(beta=4.0).slope(jnp.array(0.0)))
         1.0
     """
-    return Surrogate(_sigmoid, _positive("sigmoid", beta=beta))
+    return SurrogateSpike(_sigmoid, _positive("sigmoid", beta=beta))
 
 
-def arctan(alpha: float = 2.0) -> Surrogate:
+def arctan(alpha: float = 2.0) -> SurrogateSpike:
     """`h(x) = (alpha / 2) / (1 + (pi alpha x / 2)^2)`: the derivative of an arcus tangens that rises by 1.
 
     Args:
@@ -111,10 +111,10 @@ def arctan(alpha: float = 2.0) -> Surrogate:
         >>> float(arctan(alpha=2.0).slope(jnp.array(0.0)))
         1.0
     """
-    return Surrogate(_arctan, _positive("arctan", alpha=alpha))
+    return SurrogateSpike(_arctan, _positive("arctan", alpha=alpha))
 
 
-def triangle(beta: float = 1.0, gamma: float = 0.3) -> Surrogate:
+def triangle(beta: float = 1.0, gamma: float = 0.3) -> SurrogateSpike:
     """`h(x) = gamma max(0, 1 - beta |x|)`: the derivative of a piecewise quadratic step.
 
     Args:
@@ -129,10 +129,10 @@ def triangle(beta: float = 1.0, gamma: float = 0.3) -> Surrogate:
         >>> float(triangle(beta=1.0, gamma=1.0).slope(jnp.array(-0.25)))
         0.75
     """
-    return Surrogate(_triangle, _positive("triangle", beta=beta, gamma=gamma))
+    return SurrogateSpike(_triangle, _positive("triangle", beta=beta, gamma=gamma))
 
 
-def rectangle(width: float = 1.0) -> Surrogate:
+def rectangle(width: float = 1.0) -> SurrogateSpike:
     """`h(x) = 1 / width where |x| < width / 2`, else 0: the derivative of a linear ramp.
 
     Args:
@@ -146,10 +146,10 @@ def rectangle(width: float = 1.0) -> Surrogate:
         >>> float(rectangle(width=0.5).slope(jnp.array(0.2)))
         2.0
     """
-    return Surrogate(_rectangle, _positive("rectangle", width=width))
+    return SurrogateSpike(_rectangle, _positive("rectangle", width=width))
 
 
-def gaussian(sigma: float = 0.5) -> Surrogate:
+def gaussian(sigma: float = 0.5) -> SurrogateSpike:
     """`h(x) = exp(-x^2 / (2 sigma^2)) / (sigma sqrt(2 pi))`.
 
     Args:
@@ -163,10 +163,10 @@ def gaussian(sigma: float = 0.5) -> Surrogate:
         >>> round(float(gaussian(sigma=0.5).slope(jnp.array(0.0))), 4)
         0.7979
     """
-    return Surrogate(_gaussian, _positive("gaussian", sigma=sigma))
+    return SurrogateSpike(_gaussian, _positive("gaussian", sigma=sigma))
 
 
-def multi_gaussian(sigma: float = 0.5, height: float = 0.15, scale: float = 6.0) -> Surrogate:
+def multi_gaussian(sigma: float = 0.5, height: float = 0.15, scale: float = 6.0) -> SurrogateSpike:
     """`h(x) = (1 + height) N(x; 0, sigma) - height (N(x; sigma, scale sigma) + N(x; -sigma, scale sigma))`.
 
     N(x; m, s) is the normal density. The sides are negative: a potential far from threshold is pushed the other way.
@@ -184,7 +184,7 @@ def multi_gaussian(sigma: float = 0.5, height: float = 0.15, scale: float = 6.0)
         >>> float(multi_gaussian().slope(jnp.array(2.0))) < 0
         True
     """
-    return Surrogate(_multi_gaussian, _positive("multi_gaussian", sigma=sigma, height=height, scale=scale))
+    return SurrogateSpike(_multi_gaussian, _positive("multi_gaussian", sigma=sigma, height=height, scale=scale))
 
 
 def _positive(owner: str, **numbers: float) -> tuple[tuple[str, float], ...]:

@@ -47,7 +47,7 @@ def gradient_agreement(
         spikes: Input spikes, as for `ranvier.simulate`.
         exact: The simulator of the first gradient, a derivative, for example `ranvier.EventDriven()`.
         other: That of the second, for example `ranvier.EventDriven(gradient=ranvier.SpikeValue())`, or
-            `ranvier.ClockDriven(spike=ranvier.surrogates.superspike(10.0))`.
+            `ranvier.Surrogate(dt=0.1)`.
         t_end: End of the simulation (ms).
         loss: Function of the whole `Solution`, a scalar.
         record: Times at which to record potentials, as for `simulate`.

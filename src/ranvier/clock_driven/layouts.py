@@ -20,8 +20,8 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from ranvier._concrete import concrete
+from ranvier.checkpoints import KEPT
 from ranvier.clock_driven.arrivals import Arrivals, by_step, earliest
-from ranvier.clock_driven.blocks import KEPT
 from ranvier.clock_driven.merged import Sums, deposit_all, deposit_step
 from ranvier.clock_driven.timing import Delay, Emitted, Grid, Sparks
 from ranvier.dense import Link

@@ -15,7 +15,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
 
 from ranvier._ruled import active_jvp, first_order, ruled, still
-from ranvier.clock_driven.blocks import KEPT
+from ranvier.checkpoints import KEPT
 from ranvier.clock_driven.flow import Rates, flow
 from ranvier.clock_driven.legs import through
 from ranvier.clock_driven.spike_search import Events, Found, Lanes, Membrane, Way, find_spikes

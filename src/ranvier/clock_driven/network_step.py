@@ -10,8 +10,8 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
+from ranvier.checkpoints import Checkpoints, scan_in_blocks
 from ranvier.clock_driven.arrivals import Arrivals, padded
-from ranvier.clock_driven.blocks import Checkpoints, scan_in_blocks
 from ranvier.clock_driven.cells import AbstractCells, Advanced
 from ranvier.clock_driven.layouts import AbstractRoute
 from ranvier.clock_driven.merged import merge

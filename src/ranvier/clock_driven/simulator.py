@@ -3,18 +3,25 @@
 import math
 
 import equinox as eqx
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
-from ranvier.clock_driven.blocks import Checkpoints
-from ranvier.clock_driven.exact import ExactSpikes
-from ranvier.clock_driven.layouts import AbstractLayout
-from ranvier.clock_driven.spike import AbstractSpike, Settings
-from ranvier.clock_driven.surrogate_spikes import as_spikes
+from ranvier._concrete import concrete
+from ranvier.checkpoints import Checkpoints
+from ranvier.clock_driven.cells import make_cells
+from ranvier.clock_driven.collect import collect
+from ranvier.clock_driven.layouts import AbstractLayout, Exact, Merged
+from ranvier.clock_driven.network_step import Machine, advance_all, number_of_steps, place_records
+from ranvier.clock_driven.timing import Grid, Sparks
+from ranvier.delays import Per
+from ranvier.dense import Link, dense
 from ranvier.events import Spikes
 from ranvier.gradients import AbstractGradient, ExactDerivative
+from ranvier.graph import cycle_limit, running_order
 from ranvier.integrators import RK4, AbstractIntegrator
 from ranvier.network import Network
-from ranvier.simulation import AbstractSimulator, Solution
+from ranvier.simulation import AbstractSimulator, Solution, argument_status
 
 
 class ClockDriven(AbstractSimulator):
@@ -31,8 +38,6 @@ class ClockDriven(AbstractSimulator):
 
     Args:
         dt: Length of a step (ms), not above the smallest delay around a cycle.
-        spike: How spikes are treated: `ExactSpikes()` by default, or a surrogate such as
-            `ranvier.surrogates.superspike(10.0)`, which stands for `SurrogateSpikes` of it.
         layout: How events wait, for all connections, `Exact()`, `Merged()` or `Queued(queue)`; default by the
             kind of delay.
         integrator: For neurons without a closed form.
@@ -41,8 +46,8 @@ class ClockDriven(AbstractSimulator):
         step_spikes: How many spikes one neuron may fire in one step.
         step_events: How many events one neuron may get in one step, where connections with several layouts or
             several exact ones meet.
-        gradient: How an exact spike is differentiated: `ExactDerivative()`, or `SpikeValue(...)` for LIF and LI
-            populations and the layouts `Exact` and `Merged`. A surrogate is a gradient of its own and takes none.
+        gradient: How a spike is differentiated: `ExactDerivative()`, or `SpikeValue(...)` for LIF and LI
+            populations and the layouts `Exact` and `Merged`.
 
     Raises:
         ValueError: an argument is out of range; or, when run, a cycle of connections has no sufficient delay.
@@ -58,7 +63,6 @@ class ClockDriven(AbstractSimulator):
     """
 
     dt: float = eqx.field(static=True, default=0.1)
-    spike: AbstractSpike = eqx.field(converter=as_spikes, default=ExactSpikes())
     layout: AbstractLayout | None = None
     integrator: AbstractIntegrator = RK4()
     checkpoint: Checkpoints = Checkpoints()
@@ -85,8 +89,63 @@ class ClockDriven(AbstractSimulator):
         record: dict[str, Float[Array, "batch times"]],
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
-        settings = Settings(
-            self.dt, self.layout, self.integrator, self.checkpoint, self.max_spikes, self.step_spikes, self.step_events,
-            self.gradient,
-        )  # fmt: skip
-        return self.spike.run(settings, network, spikes, t_end, record)
+        _check_cycles(network, self.dt)
+        layouts = tuple((self.layout or default_layout(link)).sized(link) for link in dense(network))
+        steps = number_of_steps(t_end, self.dt)
+        dtype = jnp.dtype(network.dtype)
+        grid = Grid(self.dt, jnp.asarray(self.dt, dtype))
+        rooms = {name: _room(grid, at.astype(dtype), steps) for name, at in record.items()}
+        return _simulate(self, layouts, steps, rooms, network, spikes, t_end, record)
+
+
+@eqx.filter_jit
+def _simulate(
+    simulator: ClockDriven,
+    layouts: tuple[AbstractLayout, ...],
+    steps: int,
+    rooms: dict[str, int],
+    network: Network,
+    spikes: dict[str, Spikes],
+    t_end: float,
+    record: dict[str, Float[Array, "batch times"]],
+) -> Solution:
+    """The part that is compiled."""
+    dtype = jnp.dtype(network.dtype)
+    grid = Grid(simulator.dt, jnp.asarray(simulator.dt, dtype))
+    parts = simulator.gradient.parts()
+    cells = {
+        name: make_cells(
+            network.neurons[name], network.size(name), grid, simulator.integrator, simulator.step_spikes, parts
+        )
+        for name in running_order(network, simulator.dt)
+    }
+    links, valued = dense(network), parts.scale > 0
+    routes = tuple(layout.route(link, grid, valued) for layout, link in zip(layouts, links, strict=True))
+    machine = Machine(network, grid, cells, routes, steps, simulator.step_events, rooms)
+    trains = {name: Sparks.of_times(grid, train.time.astype(dtype), train.unit) for name, train in spikes.items()}
+    times = {name: at.astype(dtype) for name, at in record.items()}
+    outcome = advance_all(machine, trains, times, simulator.checkpoint)
+    status = argument_status(network, spikes, t_end, record)
+    return collect(machine, outcome, links, spikes, t_end, simulator.max_spikes, status)
+
+
+def _room(grid: Grid, times: Float[Array, "batch count"], steps: int) -> int:
+    """Largest number of record times that share a step."""
+    known = concrete(place_records(grid, times, steps)[1])
+    return times.shape[1] if known is None else int(np.max(known)) + 1
+
+
+def default_layout(link: Link) -> AbstractLayout:
+    """`Exact` where all receivers share a sender's delay, so that it costs little; else `Merged`."""
+    return Exact() if link.per in (Per.SENDER, Per.COMMON) else Merged()
+
+
+def _check_cycles(network: Network, dt: float) -> None:
+    limit, cycle = cycle_limit(network)
+    if limit < dt:
+        msg = (
+            f"ClockDriven: {', '.join(cycle)} form a cycle whose delays may be as small as {limit} ms; the smallest "
+            f"allowed is dt = {dt} ms. Give one of them a larger lower bound, for example "
+            f"rv.synaptic(low={max(dt, 0.5)}, ...), or take a shorter step, ClockDriven(dt={limit or 'smaller'})."
+        )
+        raise ValueError(msg)

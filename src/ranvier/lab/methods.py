@@ -6,7 +6,7 @@ import math
 from typing import Annotated, ClassVar
 
 import ranvier.clock_driven as clock
-from ranvier import closed_form, event_driven, gradients
+from ranvier import closed_form, event_driven, gradients, surrogate
 from ranvier.lab.parts import AbstractMethod, AbstractPart
 from ranvier.lab.ranges import Limit, NotNegative, Positive
 from ranvier.lab.settings import Choice
@@ -131,7 +131,7 @@ class ClockDriven(AbstractMethod):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Surrogate(AbstractMethod):
-    """Step by step, with surrogate gradients, for comparison.
+    """Step by step, with surrogate gradients, for comparison: `ranvier.Surrogate`.
 
     Args:
         dt: Length of a step (ms).
@@ -146,9 +146,8 @@ class Surrogate(AbstractMethod):
     detach_time: bool = False
 
     def simulator(self, network: Network, max_spikes: int, threads: int | None) -> AbstractSimulator:
-        """`ranvier.ClockDriven` with a surrogate."""
-        spike = clock.SurrogateSpikes(superspike(self.beta), detach_time=self.detach_time)
-        return clock.ClockDriven(self.dt, spike=spike, max_spikes=max_spikes)
+        """`ranvier.Surrogate`."""
+        return surrogate.Surrogate(self.dt, superspike(self.beta), detach_time=self.detach_time, max_spikes=max_spikes)
 
 
 Method = Annotated[AbstractMethod, Choice(EventDriven(), FirstSpike(), ClockDriven(), Surrogate())]

@@ -2,12 +2,12 @@
 
 import dataclasses
 
-from ranvier.clock_driven import ClockDriven
 from ranvier.event_driven import EventDriven
 from ranvier.gradients import AbstractGradient, ExactDerivative, SpikeValue
 from ranvier.lab.studies.by_gradient.problems import Problem
 from ranvier.regularizers import SilentRecovery
 from ranvier.simulation import AbstractSimulator
+from ranvier.surrogate import Surrogate
 from ranvier.surrogates import superspike
 
 GUARD = 10.0
@@ -50,12 +50,12 @@ class Grid:
     share: float = 1.0
 
     def simulator(self, problem: Problem) -> AbstractSimulator:
-        """`ClockDriven` with a surrogate.
+        """`ranvier.Surrogate`.
 
         Args:
             problem: The task.
         """
-        return ClockDriven(dt=self.share * problem.step, spike=superspike(10.0), max_spikes=problem.room)
+        return Surrogate(dt=self.share * problem.step, surrogate=superspike(10.0), max_spikes=problem.room)
 
     def wake(self) -> SilentRecovery | None:
         """Nothing does."""

@@ -1,4 +1,4 @@
-"""`SurrogateSpikes`: a simulation on the grid from checked input to a `Solution`, with its counters."""
+"""`Surrogate`: a simulation on the grid from checked input to a `Solution`, with its counters."""
 
 import math
 from typing import NamedTuple
@@ -8,35 +8,42 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int
 
-from ranvier.clock_driven.spike import AbstractSpike, Settings
-from ranvier.clock_driven.surrogate import Rules, in_time_order, on_grid, potentials, simulate_on_grid
-from ranvier.clock_driven.taps import AbstractTaps, Linear
+from ranvier.checkpoints import Checkpoints
 from ranvier.dense import dense
 from ranvier.events import Spikes, spike_count
 from ranvier.network import Network
 from ranvier.neurons import linear
-from ranvier.simulation import Solution, Stats, argument_status, delivered, in_flight
+from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_status, delivered, in_flight
 from ranvier.status import DROPPED, NOT_FINITE, first_status
-from ranvier.surrogates import Surrogate
+from ranvier.surrogate.grid import Rules, in_time_order, on_grid, potentials, simulate_on_grid
+from ranvier.surrogates import SurrogateSpike, superspike
+from ranvier.taps import AbstractTaps, Linear
 
 
-class SurrogateSpikes(AbstractSpike):
-    """Spikes on the grid, with a surrogate derivative: the usual way to train spiking networks, here for comparison.
+class Surrogate(AbstractSimulator):
+    """Simulation on a grid of steps whose spikes have a surrogate derivative: the usual way to train spiking networks.
 
-    Same networks, same losses, same `Solution`. LIF and LI populations only. Every leaf has a gradient: weights, delays
-    (an arrival between two instants is shared out), time constants, thresholds, refractory times and input times. What
-    a spike sends is differentiated by the surrogate, the time that `Solution.spikes` reports by the slope of V at
-    threshold. First order in dt, with a small error: a spike is sent with the mean of its instant. Delays may be 0,
-    around a cycle too. Cost per step: the products with the weights, for per-synapse delays times the steps of the
-    longest delay.
+    Here for comparison. Same networks, same losses, same `Solution`. LIF and LI populations only. Every number that
+    learns has a gradient: weights, delays (an arrival between two instants is shared out), time constants, thresholds,
+    refractory times and input times. What a spike sends is differentiated by the surrogate, the time that
+    `Solution.spikes` reports by the slope of V at threshold. First order in dt, with a small error: a spike is sent
+    with the mean of its instant. Delays may be 0, around a cycle too. Cost per step: the products with the weights, for
+    per-synapse delays times the steps of the longest delay.
 
     Args:
-        surrogate: Derivative of a spike, for example `ranvier.surrogates.superspike(10.0)`.
-        taps: How delays that learn are spread over steps: `Linear()`, or a kernel that sharpens, `Gaussian(sigma)` or
-            `Tent(sigma)` (DCLS).
+        dt: Length of a step (ms).
+        surrogate: Derivative of a spike, for example `ranvier.surrogates.superspike(beta=100.0)`.
+        taps: How delays that learn are spread over steps: `Linear()`, or a kernel that sharpens during training,
+            `Gaussian(sigma)` or `Tent(sigma)` of `ranvier.taps` (DCLS).
         detach_reset: Whether the reset counts as constant in the backward pass, as is usual.
         detach_time: Whether the instant within the step at which a spike is sent counts as constant, so that hidden
             spikes learn by the surrogate alone, as is usual. If not, the derivative of their times is added.
+        checkpoint: What reverse mode keeps: time against memory.
+        max_spikes: How many spikes per neuron are kept; a population shares its places.
+
+    Raises:
+        ValueError: an argument is out of range; or, when run, a neuron is neither LIF nor LI, or delays have no upper
+            bound.
 
     References:
         Zenke & Vogels, Neural Comput. 33 (2021).
@@ -45,44 +52,43 @@ class SurrogateSpikes(AbstractSpike):
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.initializers.constant(5.0), key=jax.random.key(0))
         >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
-        >>> simulator = rv.ClockDriven(dt=0.1, spike=rv.surrogates.superspike(beta=10.0))
-        >>> int(rv.simulate(net, spikes, simulator, t_end=20.0).stats.spikes["output"])
+        >>> int(rv.simulate(net, spikes, rv.Surrogate(dt=0.1), t_end=20.0).stats.spikes["output"])
         3
     """
 
-    surrogate: Surrogate
+    dt: float = eqx.field(static=True, default=0.1)
+    surrogate: SurrogateSpike = superspike()
     taps: AbstractTaps = Linear()
     detach_reset: bool = eqx.field(static=True, default=True)
     detach_time: bool = eqx.field(static=True, default=True)
+    checkpoint: Checkpoints = Checkpoints()
+    max_spikes: int = eqx.field(static=True, default=64)
+
+    def __check_init__(self):
+        if not (math.isfinite(self.dt) and self.dt > 0):
+            msg = f"Surrogate: `dt` must be a time in ms above 0; got {self.dt}."
+            raise ValueError(msg)
+        if self.max_spikes < 1:
+            msg = f"Surrogate: `max_spikes` must be at least 1; got {self.max_spikes}."
+            raise ValueError(msg)
+        if not isinstance(self.surrogate, SurrogateSpike):
+            msg = (
+                "Surrogate: `surrogate` must be the derivative of a spike, such as ranvier.surrogates.superspike(); "
+                f"got {self.surrogate!r}."
+            )
+            raise ValueError(msg)
 
     def run(
         self,
-        settings: Settings,
         network: Network,
         spikes: dict[str, Spikes],
         t_end: float,
         record: dict[str, Float[Array, "batch times"]],
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
-        if settings.layout is not None:
-            msg = "ClockDriven: `layout` says how exact events wait; with a surrogate leave it out, and choose `taps`."
-            raise ValueError(msg)
-        if settings.gradient.parts().scale > 0:
-            msg = (
-                "ClockDriven: `gradient` says how exact spikes are differentiated; got a surrogate and "
-                f"{settings.gradient}. Take one of them."
-            )
-            raise ValueError(msg)
-        steps = max(1, math.ceil(t_end / settings.dt - 1e-9))
-        rules = Rules(
-            settings.dt, steps, self.surrogate, self.taps, self.detach_reset, self.detach_time, settings.checkpoint
-        )
-        return _run(network, spikes, t_end, record, rules, settings.max_spikes)
-
-
-def as_spikes(spike: AbstractSpike | Surrogate) -> AbstractSpike:
-    """A bare surrogate stands for `SurrogateSpikes` of it."""
-    return SurrogateSpikes(spike) if isinstance(spike, Surrogate) else spike
+        steps = max(1, math.ceil(t_end / self.dt - 1e-9))
+        rules = Rules(self.dt, steps, self.surrogate, self.taps, self.detach_reset, self.detach_time, self.checkpoint)
+        return _run(network, spikes, t_end, record, rules, self.max_spikes)
 
 
 def _run(
@@ -100,7 +106,7 @@ def _run(
     fired = {name: trace.fired for name, trace in traces.items() if trace.fired is not None}
     found = {name: in_time_order(one, fired[name], max_spikes * one.shape[2], t_end) for name, one in times.items()}
     starts = {name: trace.start for name, trace in traces.items() if trace.start is not None}
-    voltages = {name: potentials(start, linear(network.neurons[name], "ClockDriven", ""), record[name], rules)
+    voltages = {name: potentials(start, linear(network.neurons[name], "Surrogate", ""), record[name], rules)
                 for name, start in starts.items()}  # fmt: skip
     count = lambda times: jnp.sum(lax.stop_gradient(times) <= t_end, axis=(0, 2), dtype=jnp.int32)
     counts = {name: count(one) for name, one in times.items()}

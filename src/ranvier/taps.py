@@ -32,7 +32,7 @@ class Linear(AbstractTaps):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from ranvier.clock_driven import Linear
+        >>> from ranvier.taps import Linear
         >>> Linear()(jnp.array(1.25), 4).tolist()
         [0.0, 0.75, 0.25, 0.0]
     """
@@ -61,7 +61,7 @@ class Gaussian(AbstractTaps):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from ranvier.clock_driven import Gaussian
+        >>> from ranvier.taps import Gaussian
         >>> [round(float(weight), 3) for weight in Gaussian(sigma=0.23)(jnp.array(1.0), 3)]
         [0.107, 0.787, 0.107]
     """
@@ -93,7 +93,7 @@ class Tent(AbstractTaps):
 
     Example:
         >>> import jax.numpy as jnp
-        >>> from ranvier.clock_driven import Tent
+        >>> from ranvier.taps import Tent
         >>> [round(float(weight), 3) for weight in Tent(sigma=1.0)(jnp.array(1.0), 3)]
         [0.25, 0.5, 0.25]
     """
@@ -128,7 +128,7 @@ def sharpened(epoch: ArrayLike, *, start: float, end: float, epochs: int) -> Flo
         ValueError: a width is not above 0, or `epochs` below 2.
 
     Example:
-        >>> from ranvier.clock_driven import sharpened
+        >>> from ranvier.taps import sharpened
         >>> [round(float(sharpened(epoch, start=4.0, end=0.25, epochs=3)), 3) for epoch in (1, 2, 3, 9)]
         [4.0, 1.0, 0.25, 0.25]
     """

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from ranvier._concrete import concrete
-from ranvier.clock_driven.taps import AbstractTaps, Linear
 from ranvier.delays import Per
 from ranvier.dense import Link
+from ranvier.taps import AbstractTaps, Linear
 
 Waiting = Float[Array, "taps batch waiting"]
 
@@ -109,7 +109,7 @@ def delay_line(link: Link, dt: float, taps: AbstractTaps) -> AbstractLine:
         known = concrete(link.delay)
         if known is None:
             msg = (
-                f"ClockDriven: the delays of {link.name} need an upper bound, which says how many steps are kept; give "
+                f"Surrogate: the delays of {link.name} need an upper bound, which says how many steps are kept; give "
                 "one, for example rv.synaptic(high=20.0)."
             )
             raise ValueError(msg)

@@ -1,4 +1,4 @@
-"""Surrogate mode: everything happens on a grid of steps, and spikes have a surrogate derivative.
+"""Everything happens on a grid of steps, and spikes have a surrogate derivative.
 
 With a = e^{-dt/tau_syn}, b = e^{-dt/tau_mem} and u = V - v_leak, a step takes the state at n dt to that at (n + 1) dt:
 
@@ -26,15 +26,15 @@ from jaxtyping import Array, DTypeLike, Float
 
 from ranvier._exprel import exprel
 from ranvier._ruled import first_order, ruled
-from ranvier.clock_driven.blocks import Checkpoints, scan_in_blocks
-from ranvier.clock_driven.delay_lines import Waiting, delay_line
-from ranvier.clock_driven.taps import AbstractTaps
+from ranvier.checkpoints import Checkpoints, scan_in_blocks
 from ranvier.crossing import touch
 from ranvier.dense import dense
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
-from ranvier.surrogates import SECOND, Surrogate
+from ranvier.surrogate.delay_lines import Waiting, delay_line
+from ranvier.surrogates import SECOND, SurrogateSpike
+from ranvier.taps import AbstractTaps
 
 
 class Rules(NamedTuple):
@@ -51,7 +51,7 @@ class Rules(NamedTuple):
 
     dt: float
     steps: int
-    surrogate: Surrogate
+    surrogate: SurrogateSpike
     taps: AbstractTaps
     detach_reset: bool
     detach_time: bool
@@ -110,7 +110,7 @@ def simulate_on_grid(
         ValueError: a neuron is not linear between events, or delays have no upper bound.
     """
     neurons = {
-        name: linear(neuron, f"ClockDriven with a surrogate: population {name!r}", "Use exact spikes for any other.")
+        name: linear(neuron, f"Surrogate: population {name!r}", "Use ClockDriven for any other.")
         for name, neuron in network.neurons.items()
     }
     dtype, batch = network.dtype, next(iter(trains.values())).shape[1]

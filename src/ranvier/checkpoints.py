@@ -8,6 +8,8 @@ import equinox as eqx
 import jax
 from jax import lax
 
+from ranvier._packing import Packing
+
 KEPT = "kept"
 """Name of what reverse mode keeps of every step rather than compute again."""
 
@@ -28,7 +30,7 @@ class Checkpoints(eqx.Module):
 
     Example:
         >>> import ranvier as rv
-        >>> rv.ClockDriven(checkpoint=rv.clock_driven.Checkpoints(every=100)).checkpoint.every
+        >>> rv.ClockDriven(checkpoint=rv.checkpoints.Checkpoints(every=100)).checkpoint.every
         100
     """
 
@@ -63,8 +65,16 @@ def scan_in_blocks(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: 
         >>> float(total), sums.shape
         (6.0, (6,))
     """
-    cut = jax.tree.map(lambda leaf: leaf.reshape(blocks, leaf.shape[0] // blocks, *leaf.shape[1:]), xs)
+    cut = lambda leaf: leaf.reshape(blocks, leaf.shape[0] // blocks, *leaf.shape[1:])
+    first = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), xs)
+    inner, outer = Packing.like(carry), Packing.like(jax.eval_shape(step, carry, first)[1])
+
+    def packed(carry: list[Any], x: Any) -> tuple[list[Any], list[Any]]:
+        carry, y = step(inner.unpack(carry), x)
+        return inner.pack(carry), outer.pack(y)
+
     policy = jax.checkpoint_policies.save_only_these_names(KEPT)
-    block = jax.checkpoint(lambda carry, xs: lax.scan(step, carry, xs), prevent_cse=False, policy=policy)
-    carry, ys = lax.scan(block, carry, cut)
-    return carry, jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), ys)
+    block = jax.checkpoint(lambda carry, xs: lax.scan(packed, carry, xs), prevent_cse=False, policy=policy)
+    end, ys = lax.scan(block, inner.pack(carry), jax.tree.map(cut, xs))
+    ys = jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), ys)
+    return inner.unpack(end), outer.unpack(ys)
