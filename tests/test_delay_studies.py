@@ -223,7 +223,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path):
         Study(kinds=("radial",))
     with pytest.raises(ValueError, match="hidden must be at least 1; got 0"):
         Search(hidden=(0,))
-    with pytest.raises(ValueError, match="ever fewer candidates"):
+    with pytest.raises(ValueError, match="fewer candidates from stage to stage"):
         Search(stages=(Stage(2, 1, 1), Stage(3, 1, 1)))
     with pytest.raises(ValueError, match="no numbers were chosen for axonal"):
         numbers_for(Case("axonal", 3), {})

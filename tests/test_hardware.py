@@ -466,6 +466,6 @@ def test_a_recording_answers_for_itself_only(recording: Any, tmp_path: Path):
     whole = (tmp_path / "run.npz").read_bytes()
     (tmp_path / "torn.npz").write_bytes(whole[: len(whole) // 2])
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
-    for name, told in (("torn", "broken or no recording"), ("other", "expected format")):
+    for name, told in (("torn", "broken or not a recording"), ("other", "expected format")):
         with pytest.raises(ValueError, match=told):
             load_recording(tmp_path / f"{name}.npz", net)

@@ -260,7 +260,7 @@ def test_an_experiment_is_put_together_by_hand(which: Path, tmp_path: Path):
     )
     result = run(made, tmp_path / "run")
     assert (result["method"], result["readout"], result["epochs"]) == ("first-spike", "cross-entropy", 1)
-    with pytest.raises(RunError, match="was not started by name; only Python can make its experiment again"):
+    with pytest.raises(RunError, match="experiment was put together in Python; only that program can make it"):
         load_run(tmp_path / "run")
     with pytest.raises(RunError, match="was started with other settings: hidden was 3, now 4"):
         run(made.change(hidden=4), tmp_path / "run", resume=True)

@@ -84,11 +84,11 @@ def test_a_missing_file_is_named(folder: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda content: content[:-9], "is broken or no gzip file"),
-        (lambda content: b"plain", "is broken or no gzip file"),
-        (lambda content: content[:40] + b"\xff\xff" + content[42:], "is broken or no gzip file"),
-        (lambda content: gzip.compress(gzip.decompress(content)[:-1]), "is no whole IDX file of unsigned bytes"),
-        (lambda content: gzip.compress(gzip.decompress(content)[:9]), "is no whole IDX file of unsigned bytes"),
+        (lambda content: content[:-9], "is broken or not a gzip file"),
+        (lambda content: b"plain", "is broken or not a gzip file"),
+        (lambda content: content[:40] + b"\xff\xff" + content[42:], "is broken or not a gzip file"),
+        (lambda content: gzip.compress(gzip.decompress(content)[:-1]), "is not a complete IDX file of unsigned bytes"),
+        (lambda content: gzip.compress(gzip.decompress(content)[:9]), "is not a complete IDX file of unsigned bytes"),
         (lambda content: gzip.compress(b"\0\0\x0d" + gzip.decompress(content)[3:]), "header 00 00 0d 03"),
         (lambda content: gzip.compress(b""), "does not go with 0 bytes"),
     ],

@@ -147,7 +147,7 @@ def rewritten(path: Path, change: dict) -> Path:
     ("spoil", "message"),
     [
         (lambda path: rewritten(path, {"version": 99, "ranvier": "7.0"}), "written by ranvier 7.0 in version 99.*newer"),
-        (lambda path: rewritten(path, {"format": "recording"}), "is no network of ranvier"),
+        (lambda path: rewritten(path, {"format": "recording"}), "does not hold a network of ranvier"),
         (lambda path: rewritten(path, {"network": {"kind": "Mystery", "fields": {}}}), "Mystery, which is not known here"),
         (lambda path: path.write_bytes(path.read_bytes()[:200]), "is damaged"),
         (lambda path: path.write_bytes(b""), "is damaged"),

@@ -97,7 +97,10 @@ class Network(eqx.Module):
 
     def _check_connection(self, link: Connection) -> None:
         if link.pre not in self.names or link.post not in self.neurons:
-            msg = f"Network: connection {link.name} must join two of {list(self.names)} and not end at an input."
+            msg = (
+                f"Network: connection {link.name} must lead from one of the populations {list(self.names)} to one that "
+                f"is not an input, {list(self.neurons)}."
+            )
             raise ValueError(msg)
         pre, post = self[link.pre], self[link.post]
         if pre.neuron is not None and not pre.neuron.spiking:

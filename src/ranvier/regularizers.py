@@ -44,7 +44,7 @@ class CountUpperBound:
         population: Name of the population.
         limit: Spikes per neuron up to which nothing is added.
         strength: Factor, >= 0.
-        power: 1 or 2, or any other number >= 1.
+        power: Exponent of the cost, a number >= 1.
 
     Raises:
         ValueError: a number is out of range.
@@ -83,7 +83,7 @@ class CountLowerBound:
         population: Name of the population.
         limit: Spikes of a neuron from which on nothing is added.
         strength: Factor, >= 0.
-        power: 1 or 2, or any other number >= 1.
+        power: Exponent of the cost, a number >= 1.
 
     Raises:
         ValueError: a number is out of range.

@@ -161,15 +161,15 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     except FileNotFoundError:
         raise
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        msg = f"load: {path} is damaged, or no file of ranvier.save ({error})."
+        msg = f"load: {path} is damaged, or was not written by ranvier.save ({error})."
         raise ValueError(msg) from error
     try:
         facts = json.loads(str(arrays.pop(HEADER)))
     except (KeyError, json.JSONDecodeError) as error:
-        msg = f"load: {path} is no file of ranvier.save: it has no header."
+        msg = f"load: {path} was not written by ranvier.save: it has no header."
         raise ValueError(msg) from error
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
-        msg = f"load: {path} is no network of ranvier."
+        msg = f"load: {path} does not hold a network of ranvier."
         raise ValueError(msg)
     if facts["version"] > VERSION:
         msg = (

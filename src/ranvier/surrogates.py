@@ -18,8 +18,8 @@ from jaxtyping import Array, Float
 from ranvier._ruled import first_order, ruled
 
 SECOND = (
-    "a second derivative through a surrogate: the bump that stands for a spike's derivative is no function's, so that "
-    "its own derivative means nothing. Take exact spikes, ClockDriven() or FirstSpike(), whose second derivatives are "
+    "a second derivative through a surrogate: the surrogate stands for a spike's derivative without being one, so that "
+    "its own derivative means nothing. Take ClockDriven() or FirstSpike(), whose second derivatives are "
     "exact."
 )
 

@@ -155,8 +155,8 @@ def _beside(runs: list[Run], problem: Problem) -> str:
         cosine, ratio = np.nanmedian(pairs, axis=0) if np.isfinite(pairs).any() else (np.nan, np.nan)
         found.append(f"`{name}` cosine {cosine:.2f}, norm times {ratio:.2g}")
     return (
-        f"The simulator's own gradient, {gradient_of(problem.other.simulator)}, is no derivative of the loss: it "
-        "answers for spikes that appear and vanish, where the loss jumps, so differences cannot check it. Checked "
+        f"The simulator's own gradient, {gradient_of(problem.other.simulator)}, is not a derivative of the loss: it "
+        "also counts spikes that appear and vanish, where the loss jumps, so differences cannot check it. Checked "
         f"above is the exact derivative of the same simulator. Beside it (median of the runs): {'; '.join(found)}."
     )
 

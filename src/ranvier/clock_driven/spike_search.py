@@ -57,7 +57,7 @@ class Found(NamedTuple):
         i: Synaptic current there.
         times: Offsets of the spikes (ms), ascending, inf for none.
         taken: Events that came before each of them.
-        lost: Spikes for which there was no room, and neurons that did not reach the end.
+        lost: Spikes that did not fit, and neurons that did not reach the end.
     """
 
     u: Lanes

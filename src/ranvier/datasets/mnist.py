@@ -87,15 +87,15 @@ def read_idx(path: Path) -> UInt8[np.ndarray, "*shape"]:
         )
         raise FileNotFoundError(msg) from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        msg = f"MNIST: {path} is broken or no gzip file ({error}); fetch it again."
+        msg = f"MNIST: {path} is broken or not a gzip file ({error}); fetch it again."
         raise ValueError(msg) from error
     axes = content[3] if len(content) > 3 else 0
     start = 4 + 4 * axes
     shape = tuple(int(length) for length in np.frombuffer(content[4:start], ">u4")) if len(content) >= start else ()
     if content[:3] != b"\0\0\x08" or not shape or math.prod(shape) != len(content) - start:
         msg = (
-            f"MNIST: {path} is no whole IDX file of unsigned bytes: its header {content[:start].hex(' ')} does not go "
-            f"with {len(content)} bytes; fetch it again."
+            f"MNIST: {path} is not a complete IDX file of unsigned bytes: its header "
+            f"{content[:start].hex(' ')} does not go with {len(content)} bytes; fetch it again."
         )
         raise ValueError(msg)
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)

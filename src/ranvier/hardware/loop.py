@@ -93,7 +93,7 @@ class InTheLoop(AbstractNoisySimulator):
     ) -> Solution:
         """Run the network on the substrate from 0 to `t_end` ms for every sample of the batch."""
         if record:
-            msg = f"InTheLoop: a substrate gives spikes, no potentials; leave out `record` of {', '.join(record)}."
+            msg = f"InTheLoop: a chip gives spikes, not potentials; leave out `record` of {', '.join(record)}."
             raise ValueError(msg)
         inputs = {name: first_spike(train).astype(network.dtype) for name, train in spikes.items()}
         before = argument_status(network, spikes, t_end, record)

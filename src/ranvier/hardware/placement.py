@@ -93,8 +93,8 @@ def _check_neurons(network: Network) -> None:
         refractory = concrete(cell.refractory)
         if refractory is not None and np.any((refractory >= 0) & (refractory < np.inf)):
             msg = (
-                f"BrainScaleS2: population {name!r} may spike again after {refractory} ms, and first spikes are all "
-                "that is emulated. Give it LIF(refractory=jnp.inf)."
+                f"BrainScaleS2: population {name!r} may spike again after {refractory} ms, and only first spikes "
+                "are emulated. Give it LIF(refractory=jnp.inf)."
             )
             raise ValueError(msg)
         taus |= _taus(cell)

@@ -38,8 +38,8 @@ class Experiment:
     Args:
         task: What is to be learned.
         model: What learns.
-        readout: Which output is the answer, and what a wrong one costs.
-        method: How spikes and gradients come about.
+        readout: How outputs become an answer, and the loss.
+        method: How the network is simulated and differentiated.
         training: How long, and in which steps.
         dtype: Precision.
         seed: Decides initial weights and delays, and the order of the samples.

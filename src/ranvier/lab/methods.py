@@ -65,7 +65,8 @@ class EventDriven(AbstractMethod):
 
     Args:
         gradient: How a spike is differentiated: exactly, or by what the loss would lose without it.
-        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike.
+        max_inverse_slope: Limit on 1/V' (ms) in gradients, V' being the slope of the potential at a spike. Without it a
+            spike that barely reaches the threshold has a huge gradient.
 
     Example:
         >>> from ranvier.lab.methods import EventDriven
@@ -94,7 +95,8 @@ class FirstSpike(AbstractMethod):
 
     Args:
         gradient: How a spike is differentiated: exactly, or by what the loss would lose without it.
-        max_inverse_slope: Largest 1/V' (ms) in the gradient of a spike.
+        max_inverse_slope: Limit on 1/V' (ms) in gradients, V' being the slope of the potential at a spike. Without it a
+            spike that barely reaches the threshold has a huge gradient.
     """
 
     name: ClassVar[str] = "first-spike"
@@ -136,7 +138,7 @@ class Surrogate(AbstractMethod):
     Args:
         dt: Length of a step (ms).
         beta: Steepness of the surrogate, `ranvier.surrogates.superspike(beta)`.
-        detach_time: Hidden spikes learn by the surrogate alone, not by their times as well.
+        detach_time: Leave out the derivative of hidden spike times, so that only the surrogate counts.
     """
 
     name: ClassVar[str] = "surrogate"

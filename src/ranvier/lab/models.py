@@ -123,7 +123,7 @@ class AbstractLearnedDelays(AbstractDelays):
         high: Largest delay (ms).
         mean: Mean of the initial delays (ms).
         std: Standard deviation of the initial delays (ms).
-        lr: Learning rate of the delays, at the start: of the number behind the sigmoid.
+        lr: Learning rate at the start, of the unbounded numbers that a sigmoid turns into delays.
     """
 
     low: NotNegative = 0.0

@@ -120,7 +120,7 @@ class AbstractReadout(AbstractPart, abc.ABC):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AbstractMethod(AbstractPart, abc.ABC):
-    """How spikes and gradients come about."""
+    """How the network is simulated and differentiated."""
 
     name: ClassVar[str]
     exact: ClassVar[bool]

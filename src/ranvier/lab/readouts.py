@@ -19,7 +19,7 @@ class RelativeTime(AbstractReadout):
     """The output that fires first is the answer; the right one should lead by a margin.
 
     Args:
-        margin: Wanted lead of the right output (ms).
+        margin: How much earlier than the others the right output should fire (ms).
 
     Example:
         >>> from ranvier.lab.readouts import RelativeTime
@@ -74,7 +74,7 @@ class Potential(AbstractReadout):
 
     Args:
         scale: Steepness of the softmax over the highest potentials.
-        record_every: Distance (ms) of the times at which potentials are compared.
+        record_every: Interval (ms) at which potentials are compared.
     """
 
     name: ClassVar[str] = "potential"

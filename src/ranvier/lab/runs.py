@@ -121,12 +121,12 @@ def load_run(folder: Path | str) -> tuple[Experiment, Network]:
     """The experiment of a run folder, and the network that did best on its validation data.
 
     Raises:
-        RunError: it is no run folder, or one of an unknown experiment, or has no network yet.
+        RunError: it is not a run folder, or one of an unknown experiment, or has no network yet.
     """
     files = RunFolder(folder)
     stored: dict[str, Any] = files.config()["options"]
     if not stored.get("name"):
-        msg = f"{files.path} holds a run that was not started by name; only Python can make its experiment again."
+        msg = f"{files.path} holds a run whose experiment was put together in Python; only that program can make it."
         raise RunError(msg)
     if not files.network.exists():
         msg = f"{files.path} holds a run that is not finished; finish it first, with --resume."

@@ -322,7 +322,7 @@ def meanings(owner: type) -> Mapping[str, str]:
         >>> from ranvier.lab.settings import meanings
         >>> from ranvier.lab.training import Cosine
         >>> meanings(Cosine)
-        {'floor': 'Where they end, as a share of where they start.'}
+        {'floor': 'Learning rates at the end, as a share of those at the start.'}
     """
     found: dict[str, str] = {}
     for one in reversed(owner.__mro__):

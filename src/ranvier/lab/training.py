@@ -70,7 +70,7 @@ class Cosine(AbstractSchedule):
     """Learning rates fall by half a cosine.
 
     Args:
-        floor: Where they end, as a share of where they start.
+        floor: Learning rates at the end, as a share of those at the start.
 
     Example:
         >>> from ranvier.lab.training import Cosine
@@ -118,8 +118,8 @@ class Bump(AbstractRecovery):
     Args:
         step: First increment of the weights.
         max_step: Largest increment; it doubles from batch to batch.
-        hidden: Share of a batch in which a neuron that sends spikes to others may be silent.
-        output: Share of a batch in which an output that spikes may be silent.
+        hidden: A hidden neuron is woken if it is silent in more than this share of a batch.
+        output: The same for an output neuron that spikes.
     """
 
     name: ClassVar[str] = "bump"
@@ -142,7 +142,7 @@ class Training(AbstractPart):
     """How a network is trained: Adam, a learning rate for each field that learns (see the model).
 
     Args:
-        epochs: Times that training goes through the data.
+        epochs: Passes through the training data.
         batch: Samples per step.
         patience: Stop when validation has not improved for so many epochs.
         schedule: Course of the learning rates.

@@ -31,7 +31,7 @@ def check_fit(
         The report; `str` of it explains the outcome.
 
     Raises:
-        RunError: it is no run folder, the run is not finished, or its simulator is not one of ranvier's own.
+        RunError: it is not a run folder, the run is not finished, or its simulator is not one of ranvier's own.
         ValueError: float64 is not enabled, the network cannot be read, or the simulator has no derivative to check.
     """
     files = RunFolder(folder)

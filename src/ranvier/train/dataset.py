@@ -91,7 +91,7 @@ def _classes(target: PyTree[Shaped[np.ndarray, "..."]], classes: int | None) -> 
         bound = ">= 0" if classes is None else f"in 0..{classes - 1}"
         msg = (
             f"Dataset: integer targets are classes and must be {bound}; got {target[at]} for sample {at[0]}. "
-            "Pass floats for numbers that are no classes."
+            "Pass floats for numbers that are not classes."
         )
         raise ValueError(msg)
     return int(target.max()) + 1 if classes is None else classes

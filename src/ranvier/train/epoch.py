@@ -236,7 +236,7 @@ def decide(recipe: Recipe) -> Decide:
     if chosen is None:
         msg = (
             "Recipe: targets are classes, and nothing says which class the network answers with; pass `predict`, for "
-            "example ranvier.readouts.highest, or float targets if they are no classes."
+            "example ranvier.readouts.highest, or float targets if they are not classes."
         )
         raise ValueError(msg)
     return chosen

@@ -159,11 +159,11 @@ def answers(
         Classes, of the shape of `data.target`.
 
     Raises:
-        ValueError: the data do not fit the network, or their targets are no classes.
+        ValueError: the data do not fit the network, or their targets are not classes.
         TrainingError: spikes did not fit, or the loss is not finite.
     """
     if data.classes is None:
-        msg = "answers: the targets of `data` are no classes; apply recipe.readout to a simulation for its values."
+        msg = "answers: the targets of `data` are not classes; apply recipe.readout to a simulation for its values."
         raise ValueError(msg)
     return _look(network, data, recipe, key)[1]
 

@@ -32,7 +32,7 @@ def draw_fit(folder: Path | str, network: Network | None = None) -> Path:
         The path of the picture.
 
     Raises:
-        RunError: it is no run folder, or no epoch is done.
+        RunError: it is not a run folder, or no epoch is done.
         ValueError: the network cannot be read.
     """
     from ranvier.plots.fitted import draw_fit_run  # draws with matplotlib, which is slow to import

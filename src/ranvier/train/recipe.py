@@ -63,7 +63,7 @@ class Recipe:
 
     Raises:
         ValueError: `t_end`, `epochs`, `batch` or `patience` is not above 0, a metric has a name that is taken, or
-            `readout` is no function.
+            `readout` is not a function.
 
     Example:
         >>> from functools import partial
@@ -102,7 +102,7 @@ class Recipe:
                 raise ValueError(msg)
         wrong = [name for name in self.metrics if name in TAKEN or name.startswith("validation_")]
         if wrong:
-            msg = f"Recipe: `metrics` cannot be named {', '.join(wrong)}, which is followed anyway; choose other names."
+            msg = f"Recipe: `metrics` cannot be named {', '.join(wrong)}, which fit records anyway; choose other names."
             raise ValueError(msg)
 
     def describe(self) -> dict[str, Any]:

@@ -2,8 +2,8 @@
 
 Weights alone, weights with axonal, dendritic or synaptic delays, and synaptic delays alone, each at several sizes of
 the hidden layer and with several seeds, all seeds in one program (`FirstSpike`). The numbers of each case come from
-`ranvier study delays-yin-yang-search`. The network of each seed is that of the epoch which validated best; the test
-data are used once, at the end. A study is a folder: it goes on where it was interrupted.
+`ranvier study delays-yin-yang-search`. The network of each seed is the one of the best epoch on validation data;
+test data are used once, at the end. After an interruption the same command with --resume goes on.
 """
 
 import dataclasses

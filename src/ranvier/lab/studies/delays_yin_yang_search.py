@@ -77,7 +77,10 @@ class Search:
         for stages in (self.stages, self.small_stages):
             counts = [stage.candidates for stage in stages]
             if not counts or min(min(stage) for stage in stages) < 1 or counts != sorted(counts, reverse=True):
-                msg = f"stages need candidates, seeds, epochs of at least 1, and ever fewer candidates; got {stages}."
+                msg = (
+                    "stages need candidates, seeds and epochs of at least 1, and fewer candidates from stage to "
+                    f"stage; got {stages}."
+                )
                 raise ValueError(msg)
         _ = self.cases
 

@@ -2,9 +2,9 @@
 
 Networks with one hidden layer, feed-forward and recurrent, without delays, with fixed random, axonal and synaptic ones,
 trained by the exact derivative, by the value of a spike in several forms, and by a dense surrogate on a grid, on tasks
-of one spike per neuron and of many; with several seeds. Each network is that of the epoch which validated best; the
-test data are used once, there. Of several learning rates the one counts that validated best. Spoken words take part if
-there is a file of them. A study is a folder: it goes on where it was interrupted.
+of one spike per neuron and of many; with several seeds. Each network is the one of the best epoch on
+validation data, and of several learning rates the best one counts; test data are used once, at the end. Spoken words
+take part if there is a file of them. After an interruption the same command with --resume goes on.
 """
 
 import dataclasses

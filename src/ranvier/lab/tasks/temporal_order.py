@@ -47,7 +47,7 @@ def draw(run: Any) -> Any:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TemporalOrder(AbstractTask):
-    """Two samples, seen once in every epoch; training data are all data.
+    """Two samples, the same for training, validation and test.
 
     Args:
         gap: Time from the first input spike to the second (ms).
