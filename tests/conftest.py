@@ -12,6 +12,8 @@ import hypothesis
 import jax
 import pytest
 
+from ranvier import _compiling
+
 COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
 """The tests spend their time in compiling programs that run for a moment: this halves it."""
 
@@ -19,6 +21,7 @@ with pytest.MonkeyPatch.context() as patch:  # the commands that tests start are
     patch.setenv("XLA_FLAGS", f"{os.environ.get('XLA_FLAGS', '')} {COMPILE_FAST}")
     jax.devices()
 
+_compiling.QUICKLY.clear()  # the same, more quickly still
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")

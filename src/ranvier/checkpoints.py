@@ -74,7 +74,8 @@ def scan_in_blocks(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: 
         return inner.pack(carry), outer.pack(y)
 
     policy = jax.checkpoint_policies.save_only_these_names(KEPT)
-    block = jax.checkpoint(lambda carry, xs: lax.scan(packed, carry, xs), prevent_cse=False, policy=policy)
+    again = jax.checkpoint(packed, prevent_cse=False, policy=policy)
+    block = jax.checkpoint(lambda carry, xs: lax.scan(again, carry, xs), prevent_cse=False, policy=policy)
     end, ys = lax.scan(block, inner.pack(carry), jax.tree.map(cut, xs))
     ys = jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), ys)
     return inner.unpack(end), outer.unpack(ys)

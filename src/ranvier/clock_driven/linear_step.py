@@ -9,7 +9,6 @@ step. Times are offsets from its start, so that nothing is lost to rounding late
 from functools import partial
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, Bool, Float, Int
@@ -27,6 +26,9 @@ SECOND = (
     "ClockDriven: a second derivative of a spike's value, which is an estimate and no function's derivative; take "
     "gradient=ExactDerivative(), whose second derivatives are exact."
 )
+
+
+Packed = tuple[Float[Array, "numbers batch size"], Int[Array, "counts batch size"]]
 
 
 class LinearState(NamedTuple):
@@ -78,8 +80,11 @@ def linear_step(
     end = jnp.broadcast_to(h, state.u.shape)
     wake = (state.wake_step - step).astype(dt.dtype) * dt + state.wake
     way = Way(membrane, state.u, state.i, wake, state.resting, end, arrivals, weights)
-    result = ruled(partial(_walk, max_spikes, parts), partial(_tangent, parts), way)
-    found, spikes = jax.tree.map(lambda leaf: checkpoint_name(leaf, KEPT), result)
+    valued = parts.scale > 0
+    rule = partial(_tangent, parts, max_spikes)
+    numbers, counts = ruled(partial(_walk, max_spikes, valued), rule, way)
+    numbers, counts = checkpoint_name(numbers, KEPT), checkpoint_name(counts, KEPT)
+    found, spikes = _unpacked(numbers, counts, max_spikes)
     last, fired = spikes.sent[0], jnp.isfinite(found.times[0])
     for at in range(1, max_spikes):
         last = jnp.where(jnp.isfinite(found.times[at]), spikes.sent[at], last)
@@ -116,24 +121,33 @@ def silent_step(
     return state._replace(u=u, i=i)
 
 
-def _walk(max_spikes: int, parts: Parts, way: Way) -> tuple[Found, Emitted]:
+def _walk(max_spikes: int, valued: bool, way: Way) -> Packed:
     found = find_spikes(way, max_spikes)
-    valued = parts.scale > 0
-    return found, Emitted(found.times, found.times, jnp.ones_like(found.times)) if valued else Emitted(found.times)
+    times = found.times
+    spikes = Emitted(times, times, jnp.ones_like(times)) if valued else Emitted(times)
+    return _packed(found.u, found.i, spikes), jnp.concatenate([found.taken, found.lost[None]])
 
 
-def _tangent(
-    parts: Parts, args: tuple[Way], result: tuple[Found, Emitted], tangents: tuple[Way]
+def _packed(u: Lanes, i: Lanes, spikes: Emitted) -> Float[Array, "numbers batch size"]:
+    """The state at the end and the spikes as one array: what reverse mode keeps costs by the array to compile."""
+    return jnp.concatenate([u[None], i[None], *(part for part in spikes if part is not None)])
+
+
+def _unpacked(
+    numbers: Float[Array, "numbers batch size"], counts: Int[Array, "counts batch size"], max_spikes: int
 ) -> tuple[Found, Emitted]:
+    """What `_walk` packed."""
+    offset = numbers[2 : 2 + max_spikes]
+    more = numbers[2 + max_spikes :]
+    spikes = Emitted(offset, more[:max_spikes], more[max_spikes:]) if len(more) else Emitted(offset)
+    return Found(numbers[0], numbers[1], offset, counts[:-1], counts[-1]), spikes
+
+
+def _tangent(parts: Parts, max_spikes: int, args: tuple[Way], result: Packed, tangents: tuple[Way]) -> Any:
     """The derivative at the spikes that were found."""
     (way,), (moves,) = args, tangents
-    found = jax.tree.map(lambda leaf: checkpoint_name(leaf, KEPT), result[0])
-
-    def tangent() -> tuple[Lanes, Lanes, Emitted]:
-        start, there = (way, found) if parts.scale == 0 else first_order((way, found), SECOND)
-        return active_jvp(through(start, there, parts), start, moves)
-
-    # Its coefficients are computed in the backward pass, from what entered the step.
-    u, i, spikes = jax.checkpoint(tangent, prevent_cse=False)()
-    counts: Any = still(found.taken), still(found.lost)
-    return Found(u, i, spikes.offset, *counts), spikes
+    numbers, counts = (checkpoint_name(part, KEPT) for part in result)
+    found, _ = _unpacked(numbers, counts, max_spikes)
+    start, there = (way, found) if parts.scale == 0 else first_order((way, found), SECOND)
+    u, i, spikes = active_jvp(through(start, there, parts), start, moves)
+    return _packed(u, i, spikes), still(counts)

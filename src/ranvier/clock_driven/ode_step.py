@@ -12,8 +12,10 @@ import jax
 import jax.numpy as jnp
 from equinox.internal import unvmap_any
 from jax import lax
+from jax.ad_checkpoint import checkpoint_name
 from jaxtyping import Array, ArrayLike, Bool, DTypeLike, Float, Int
 
+from ranvier.checkpoints import KEPT
 from ranvier.clock_driven.cubic import Cubic, first_crossing
 from ranvier.integrators import AbstractIntegrator, hermite
 from ranvier.neurons.abstract_ode import AbstractODENeuron
@@ -102,7 +104,16 @@ def ode_step(
     lost = jnp.sum(spikes[max_spikes:] < jnp.inf, axis=0, dtype=jnp.int32) + walk.unfinished(times, end).astype(
         jnp.int32
     )
-    return Step(walk.state, spikes[:max_spikes], lost)
+    return _kept(Step(walk.state, spikes[:max_spikes], lost))
+
+
+def _kept(step: Step) -> Step:
+    """The same; reverse mode keeps it, as one array of each type, and need not walk again to find it."""
+    neuron, synapse, armed = step.state
+    numbers = checkpoint_name(jnp.concatenate([neuron, synapse, step.spikes]), KEPT)
+    counts = checkpoint_name(jnp.stack([armed.astype(jnp.int32), step.lost]), KEPT)
+    neuron, synapse, spikes = lax.split(numbers, [len(neuron), len(synapse), len(step.spikes)])
+    return Step(ODEState(neuron, synapse, counts[0] > 0), spikes, counts[1])
 
 
 class _Walk(NamedTuple):

@@ -1,12 +1,14 @@
 """`ClockDriven`: any neuron with a threshold, step by step, with events and spikes inside the steps."""
 
 import math
+from typing import ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from ranvier._compiling import QUICKLY, Options, quickly
 from ranvier._concrete import concrete
 from ranvier.checkpoints import Checkpoints
 from ranvier.clock_driven.cells import make_cells
@@ -62,6 +64,7 @@ class ClockDriven(AbstractSimulator):
         1.0
     """
 
+    compiler_options: ClassVar[Options] = QUICKLY
     dt: float = eqx.field(static=True, default=0.1)
     layout: AbstractLayout | None = None
     integrator: AbstractIntegrator = RK4()
@@ -98,7 +101,7 @@ class ClockDriven(AbstractSimulator):
         return _simulate(self, layouts, steps, rooms, network, spikes, t_end, record)
 
 
-@eqx.filter_jit
+@quickly
 def _simulate(
     simulator: ClockDriven,
     layouts: tuple[AbstractLayout, ...],

@@ -1,10 +1,12 @@
 """What comes back from a simulation, and what a simulator is."""
 
 import abc
+from typing import ClassVar
 
 import equinox as eqx
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from ranvier._compiling import Options
 from ranvier.events import Spikes
 from ranvier.network import Network
 
@@ -53,7 +55,12 @@ class Solution(eqx.Module):
 
 
 class AbstractSimulator(eqx.Module):
-    """A way to advance a network. `run` gets checked input, always with a batch axis."""
+    """A way to advance a network. `run` gets checked input, always with a batch axis.
+
+    `compiler_options`: those of XLA that suit a program which is mostly this simulation, for `ranvier.fit`.
+    """
+
+    compiler_options: ClassVar[Options] = {}
 
     @abc.abstractmethod
     def run(

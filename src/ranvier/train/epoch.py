@@ -7,6 +7,8 @@ batch's number.
 """
 
 import math
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import equinox as eqx
@@ -16,6 +18,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
 
+from ranvier._compiling import options
 from ranvier.events import Spikes, spike_count
 from ranvier.network import Network, project
 from ranvier.readouts import Decide, as_readout
@@ -119,11 +122,46 @@ def evaluation_epoch(
     return totals, None if answer is None else answer.reshape(-1, *answer.shape[2:])[: data.size]
 
 
-train_epoch = jax.jit(training_epoch, static_argnums=0, donate_argnums=1)
-"""`training_epoch`, one program for each recipe. The state's memory is reused: keep copies of what is needed later."""
+def train_epoch(
+    recipe: Recipe, state: State, data: Dataset, key: PRNGKeyArray, epoch: Int[ArrayLike, ""]
+) -> tuple[State, Totals]:
+    """`training_epoch`, one program for each recipe. The state's memory is reused: keep copies of what is needed later.
 
-plain_epoch = jax.jit(evaluation_epoch, static_argnums=0)
-"""`evaluation_epoch`, one program for each recipe."""
+    Args:
+        recipe: How to train.
+        state: State so far.
+        data: Samples to learn from.
+        key: The run's random key.
+        epoch: Number of this epoch, from 1.
+    """
+    return _programs(_options(recipe))[0](recipe, state, data, key, epoch)
+
+
+def plain_epoch(
+    recipe: Recipe, network: Network, data: Dataset, key: PRNGKeyArray
+) -> tuple[Totals, Int[Array, "samples ..."] | None]:
+    """`evaluation_epoch`, one program for each recipe.
+
+    Args:
+        recipe: Simulator, readout and loss.
+        network: The network.
+        data: Samples.
+        key: Decides the noise, if the simulator has any.
+    """
+    return _programs(_options(recipe))[1](recipe, network, data, key)
+
+
+def _options(recipe: Recipe) -> tuple[tuple[str, bool | int], ...]:
+    return tuple(options(recipe.simulator.compiler_options).items())
+
+
+@lru_cache
+def _programs(chosen: tuple[tuple[str, bool | int], ...]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Both epochs compiled, with options of XLA."""
+    return (
+        jax.jit(training_epoch, static_argnums=0, donate_argnums=1, compiler_options=dict(chosen)),
+        jax.jit(evaluation_epoch, static_argnums=0, compiler_options=dict(chosen)),
+    )
 
 
 def _step(
