@@ -17,7 +17,7 @@ from ranvier.lab.methods import EventDriven, Method
 from ranvier.lab.parts import AbstractModel, AbstractTask
 from ranvier.lab.ranges import Seed, check
 from ranvier.lab.readouts import Readout
-from ranvier.lab.settings import HIDDEN, change, settings, values
+from ranvier.lab.settings import HIDDEN, Setting, change, settings, values
 from ranvier.lab.training import Training
 from ranvier.network import Network
 from ranvier.train import Dataset, Recipe, adam, by_path
@@ -88,6 +88,18 @@ class Experiment:
     def change(self, **given: Any) -> "Experiment":
         """The experiment with other settings, by the names of the command line: `change(hidden=10, delay="axonal")`."""
         return change(self, given)
+
+    def offered(self) -> dict[str, Setting]:
+        """All settings, without the choices that `check_parts` would refuse.
+
+        Example:
+            >>> from ranvier.lab import experiment
+            >>> list(experiment("temporal-order").offered()["recovery"].choices)
+            ['none']
+        """
+        found, learns = settings(self), set(self.model.rates)
+        able = {name: part for name, part in found["recovery"].choices.items() if learns.issuperset(part.moves)}
+        return found | {"recovery": dataclasses.replace(found["recovery"], choices=able)}
 
     def describe(self) -> dict[str, Any]:
         """All settings as JSON knows them, choices first, and what the parts are that cannot be chosen."""

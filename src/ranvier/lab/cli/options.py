@@ -28,12 +28,20 @@ class SettingsCommand(click.Command):
     Args:
         subject: What it is about, from its arguments.
         words: What the help says, given what it is about; None where the arguments do not say.
+        offered: The settings to make options of, given what it is about.
         **attributes: As for `click.Command`.
     """
 
-    def __init__(self, subject: Subject, words: Callable[[Any], str], **attributes: Any):
+    def __init__(
+        self,
+        subject: Subject,
+        words: Callable[[Any], str],
+        *,
+        offered: Callable[[Any], Mapping[str, Setting]] = settings,
+        **attributes: Any,
+    ):
         super().__init__(**attributes)
-        self.subject, self.words = subject, words
+        self.subject, self.words, self.offered = subject, words, offered
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Make the options, then read them."""
@@ -44,7 +52,7 @@ class SettingsCommand(click.Command):
                 raise
             about = None
         ctx.meta[SUBJECT] = about
-        ctx.meta[MADE] = [option_for(one) for one in settings(about).values()] if about is not None else []
+        ctx.meta[MADE] = [option_for(one) for one in self.offered(about).values()] if about is not None else []
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
@@ -68,7 +76,7 @@ class SettingsCommand(click.Command):
         _section(ctx, formatter, "Options", own)
         about = ctx.meta.get(SUBJECT)
         groups: dict[str, list[click.Parameter]] = {}
-        for name, one in (settings(about) if about is not None else {}).items():
+        for name, one in (self.offered(about) if about is not None else {}).items():
             groups.setdefault(one.group or (name if one.choices else ""), []).append(made[name])
         for group, options in groups.items():
             _section(ctx, formatter, group.capitalize() or "Numbers", options)

@@ -211,6 +211,7 @@ def _words(experiment: "Experiment | None") -> str:
 command = SettingsCommand(
     _subject,
     _words,
+    offered=lambda experiment: experiment.offered(),
     name="train",
     short_help="Train a network on a task.",
     callback=click.pass_context(_train),
