@@ -11,14 +11,15 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench
+.PHONY: help demo test test-fast lint format bench
 
 help:
-	@echo "make demo     train a small network with learnable delays and report its accuracy"
-	@echo "make test     all checks: format, lint, layers, types, tests (ARGS='-k name' goes to pytest)"
-	@echo "make lint     the same without the tests"
-	@echo "make format   format the code and apply the safe lint fixes"
-	@echo "make bench    run the benchmarks (ARGS=... goes to 'ranvier bench')"
+	@echo "make demo      train a small network with learnable delays and report its accuracy"
+	@echo "make test      all checks: format, lint, layers, types, tests (ARGS='-k name' goes to pytest)"
+	@echo "make test-fast the tests that compile little: two minutes"
+	@echo "make lint      all checks without the tests"
+	@echo "make format    format the code and apply the safe lint fixes"
+	@echo "make bench     run the benchmarks (ARGS=... goes to 'ranvier bench')"
 	@echo
 	@echo "Each sets up $(VENV) first where needed. Another interpreter: make test PYTHON=python3.12"
 
@@ -29,6 +30,10 @@ demo: $(INSTALLED)
 test: export OPENBLAS_NUM_THREADS ?= 1
 test: lint
 	$(BIN)/pytest -n $(JOBS) $(ARGS)
+
+test-fast: export OPENBLAS_NUM_THREADS ?= 1
+test-fast: $(INSTALLED_DEV)
+	$(BIN)/pytest -n $(JOBS) -m fast $(ARGS)
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .

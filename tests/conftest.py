@@ -49,6 +49,37 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["programs"] = config.programs.name
 
 
+FAST = (
+    "augmentations",
+    "compiling",
+    "encoders",
+    "face",
+    "integrators",
+    "lab",
+    "limits",
+    "losses",
+    "mnist",
+    "networks",
+    "project",
+    "readouts",
+    "saving",
+    "selection",
+    "spikes",
+    "synapses",
+    "wrong_input",
+    "wrong_kinds",
+    "yin_yang",
+)
+"""Files of tests that compile little: `make test-fast` runs them, without those marked slow."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of those files as fast."""
+    for item in items:
+        if item.path.stem.removeprefix("test_") in FAST and item.get_closest_marker("slow") is None:
+            item.add_marker(pytest.mark.fast)
+
+
 MAPS = 25_000
 """Memory maps of a test process at which it forgets its compiled programs; Linux allows 65,530, then XLA crashes."""
 

@@ -14,6 +14,8 @@ from types import ModuleType
 
 import pytest
 
+from conftest import FAST
+
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src" / "ranvier"
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -95,6 +97,18 @@ def test_no_public_name_hides_a_module():
         if importlib.util.find_spec(f"ranvier.{name}") is not None
     ]
     assert hidden == []
+
+
+def test_the_files_of_the_fast_tests_are_there():
+    there = {path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_*.py")}
+    assert sorted(set(FAST)) == list(FAST)
+    assert set(FAST) - there == set()
+    assert 0.2 < len(FAST) / len(there) < 0.6  # a choice, of some weight
+
+
+def test_a_test_of_such_a_file_is_marked(request: pytest.FixtureRequest):
+    assert "project" in FAST
+    assert request.node.get_closest_marker("fast") is not None
 
 
 IMPORT_PROBE = """
