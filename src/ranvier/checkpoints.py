@@ -47,7 +47,9 @@ class Checkpoints(eqx.Module):
         return math.ceil(steps / every), every
 
 
-def scan_in_blocks(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, blocks: int) -> tuple[Any, Any]:
+def scan_in_blocks(
+    step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: Any, blocks: int, *, twice: bool = False
+) -> tuple[Any, Any]:
     """`lax.scan` over the leading axis of xs, cut into blocks that reverse mode recomputes.
 
     Args:
@@ -55,6 +57,8 @@ def scan_in_blocks(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: 
         carry: The state at the start.
         xs: Input of each step; their number is a multiple of `blocks`.
         blocks: Number of blocks.
+        twice: Whether steps are computed once more, one at a time, as reverse mode goes through a block: a smaller
+            program and less memory, for steps whose work is mostly in what is kept.
 
     Returns:
         The state at the end, and the output of each step.
@@ -74,7 +78,7 @@ def scan_in_blocks(step: Callable[[Any, Any], tuple[Any, Any]], carry: Any, xs: 
         return inner.pack(carry), outer.pack(y)
 
     policy = jax.checkpoint_policies.save_only_these_names(KEPT)
-    again = jax.checkpoint(packed, prevent_cse=False, policy=policy)
+    again = jax.checkpoint(packed, prevent_cse=False, policy=policy) if twice else packed
     block = jax.checkpoint(lambda carry, xs: lax.scan(again, carry, xs), prevent_cse=False, policy=policy)
     end, ys = lax.scan(block, inner.pack(carry), jax.tree.map(cut, xs))
     ys = jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), ys)

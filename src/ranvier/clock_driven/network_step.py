@@ -84,7 +84,9 @@ def advance_all(
     routes = tuple(None if at in inputs else route.empty(batch) for at, route in enumerate(machine.routes))
     start = State({name: cells.initial(batch) for name, cells in machine.cells.items()}, routes, none, none, none)
     body = lambda state, x: _step(machine, recordings, state, *x)
-    end, (spikes, potentials) = scan_in_blocks(body, start, (jnp.arange(steps, dtype=jnp.int32), inputs), blocks)
+    end, (spikes, potentials) = scan_in_blocks(
+        body, start, (jnp.arange(steps, dtype=jnp.int32), inputs), blocks, twice=True
+    )
     sample = jnp.arange(batch, dtype=jnp.int32)[:, None]
     voltages = {name: potentials[name][at.step, at.rank, sample] for name, at in recordings.items()}
     broken = [
