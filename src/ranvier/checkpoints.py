@@ -70,16 +70,16 @@ def scan_in_blocks(
         (6.0, (6,))
     """
     cut = lambda leaf: leaf.reshape(blocks, leaf.shape[0] // blocks, *leaf.shape[1:])
-    first = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape[1:], leaf.dtype), xs)
-    inner, outer = Packing.like(carry), Packing.like(jax.eval_shape(step, carry, first)[1])
+    inner, outer = Packing.like(carry), []
 
     def packed(carry: list[Any], x: Any) -> tuple[list[Any], list[Any]]:
         carry, y = step(inner.unpack(carry), x)
-        return inner.pack(carry), outer.pack(y)
+        outer[:] = [Packing.like(y)]  # of what is being traced; to trace a step only for its shapes takes a second
+        return inner.pack(carry), outer[0].pack(y)
 
     policy = jax.checkpoint_policies.save_only_these_names(KEPT)
     again = jax.checkpoint(packed, prevent_cse=False, policy=policy) if twice else packed
     block = jax.checkpoint(lambda carry, xs: lax.scan(again, carry, xs), prevent_cse=False, policy=policy)
     end, ys = lax.scan(block, inner.pack(carry), jax.tree.map(cut, xs))
     ys = jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:]), ys)
-    return inner.unpack(end), outer.unpack(ys)
+    return inner.unpack(end), outer[0].unpack(ys)
