@@ -492,7 +492,7 @@ def test_a_second_ctrl_c_stops_at_once_and_says_so_too(tmp_path: Path, monkeypat
         signal.raise_signal(signal.SIGINT)
 
     run(tmp_path, recipe=changed(epochs=2))
-    monkeypatch.setattr(loop, "train_epoch", interrupted_epoch)
+    monkeypatch.setattr(loop, "train_through", interrupted_epoch)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     try:
         with pytest.raises(TrainingInterrupted, match="stopped after epoch 2 of 4; to go on"):

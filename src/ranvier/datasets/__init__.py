@@ -5,6 +5,11 @@ the Spiking Heidelberg Digits, which `ranvier encode` makes of recordings.
 """
 
 from ranvier.datasets.mnist import mnist_splits as mnist_splits
+from ranvier.datasets.parts import Parts as Parts
+from ranvier.datasets.parts import leave_one_speaker_out as leave_one_speaker_out
+from ranvier.datasets.parts import official_parts as official_parts
+from ranvier.datasets.parts import random_parts as random_parts
+from ranvier.datasets.parts import speaker_parts as speaker_parts
 from ranvier.datasets.recordings import Recording as Recording
 from ranvier.datasets.recordings import Recordings as Recordings
 from ranvier.datasets.recordings import find_recordings as find_recordings

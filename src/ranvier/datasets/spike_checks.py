@@ -88,9 +88,11 @@ class Tally:
                 f"{path}: sample {at}: label {self.label[at]} is none of the {len(self.classes)} classes of extra/keys."
             )
             raise SpikeFileError(msg)
-        self.speaker = _optional(path, file, "extra/speaker", self.size, whole=True)
-        self.split = _optional(path, file, "extra/split", self.size, whole=True)
-        self.speakers = tuple(_optional(path, file, "extra/speaker_names", self.size, whole=False) or ())
+        self.speaker: Int[np.ndarray, " samples"] | None = _optional(path, file, "extra/speaker", self.size, whole=True)
+        self.split: Int[np.ndarray, " samples"] | None = _optional(path, file, "extra/split", self.size, whole=True)
+        self.speakers: tuple[str, ...] = tuple(
+            _optional(path, file, "extra/speaker_names", self.size, whole=False) or ()
+        )
         self.said, self.wanted = channels, file.attrs.get("checksum")
         if channels is None and "channels" in file.attrs:
             self.said = int(np.asarray(file.attrs["channels"]).item())

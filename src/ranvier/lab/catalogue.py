@@ -19,12 +19,15 @@ from ranvier.lab.composition import Experiment, Preset
 from ranvier.lab.listing import listing, nearest
 from ranvier.lab.settings import change, everywhere, settings
 
+ENDINGS = (".h5", ".hdf5")
+"""How names of files of spikes end."""
+
 
 def experiment(name: str, **given: Any) -> Experiment:
     """The experiment of a task, with the numbers that suit its choices, and with other settings.
 
     Args:
-        name: The task: `yin-yang`, `mnist`, `temporal-order`, or the path of a file.
+        name: The task: `yin-yang`, `mnist`, `temporal-order`, or the path of a Python file or of a file of spikes.
         **given: Settings, by the names of the command line.
 
     Raises:
@@ -43,19 +46,22 @@ def find(name: str) -> Preset:
     """The preset of a task.
 
     Args:
-        name: The task: the name of a file in `ranvier.lab.tasks`, or a path that ends in `.py`.
+        name: The task: the name of a file in `ranvier.lab.tasks`, or a path that ends in `.py` or in `.h5`.
 
     Raises:
         ValueError: there is no such task, or its file has no `PRESET`.
     """
     known = listing("tasks")
+    if name.endswith(ENDINGS):
+        return _spikes(name)
     if name in known:
         module, where = importlib.import_module(f"ranvier.lab.tasks.{name.replace('-', '_')}"), name
     elif name.endswith(".py") and Path(name).is_file():
         module, where = _module(Path(name).resolve()), str(Path(name).resolve())
     else:
         problem = "no such file" if name.endswith(".py") else f"no such task{nearest(name, list(known))}"
-        msg = f"{name}: {problem.rstrip('?')}. There are {', '.join(known)}, and any Python file with a PRESET."
+        others = f"There are {', '.join(known)}, any Python file with a PRESET, and any file of spikes (.h5)."
+        msg = f"{name}: {problem.rstrip('?')}. {others}"
         raise ValueError(msg)
     preset = vars(module).get("PRESET")
     if not isinstance(preset, Preset):
@@ -117,6 +123,18 @@ def label(experiment: Experiment) -> str:
     usual = resolve(find(experiment.name), []).choices
     chosen = [value for name, value in experiment.choices.items() if usual.get(name) != value]
     return "-".join([Path(experiment.name).stem, *chosen])
+
+
+def _spikes(name: str) -> Preset:
+    """The preset for a file of spikes."""
+    from ranvier.lab.spike_tasks import OneFile
+    from ranvier.lab.tasks.gsc import PRESET
+
+    if not Path(name).is_file():
+        msg = f"{name}: no such file. Make one of recordings: ranvier encode FOLDER {name}"
+        raise ValueError(msg)
+    where = str(Path(name).resolve())
+    return Preset(dataclasses.replace(PRESET.experiment, task=OneFile(file=where), name=where), PRESET.tuned)
 
 
 def _choose(start: Experiment, given: Mapping[str, Any]) -> Experiment:

@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -14,21 +14,13 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ranvier.datasets import Samples
 from ranvier.events import Spikes
 from ranvier.lab.methods import EventDriven, Method
-from ranvier.lab.parts import AbstractModel, AbstractTask
+from ranvier.lab.parts import AbstractModel, AbstractSpikeTask, AbstractTask, Data
 from ranvier.lab.ranges import Seed, check
 from ranvier.lab.readouts import Readout
 from ranvier.lab.settings import HIDDEN, Setting, change, settings, values
 from ranvier.lab.training import Training
 from ranvier.network import Network
 from ranvier.train import Dataset, Recipe, adam, by_path
-
-
-class Data(NamedTuple):
-    """Samples as spikes, to train on, to choose with, and to report."""
-
-    train: Dataset
-    validation: Dataset
-    test: Dataset
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,7 +50,7 @@ class Experiment:
         10
     """
 
-    task: AbstractTask
+    task: AbstractTask | AbstractSpikeTask
     model: AbstractModel
     readout: Readout
     method: Method = dataclasses.field(default=EventDriven())
@@ -120,6 +112,8 @@ class Experiment:
 
     def data(self) -> Data:
         """The samples, as spikes."""
+        if isinstance(self.task, AbstractSpikeTask):
+            return self.task.data(self.dtype)
 
         def dataset(samples: Samples) -> Dataset:
             spikes = self.encode(samples.feature)
@@ -129,7 +123,8 @@ class Experiment:
         return Data(*map(dataset, self.task.splits()))
 
     def encode(self, feature: Float[np.ndarray, "samples features"]) -> Spikes:
-        """Input spikes of samples, in the precision of the experiment."""
+        """Input spikes of samples, in the precision of the experiment; of a task that has features."""
+        assert isinstance(self.task, AbstractTask)
         spikes = self.task.encode(feature.astype(self.dtype))
         return dataclasses.replace(spikes, time=spikes.time.astype(self.dtype))
 
@@ -199,7 +194,8 @@ def _recipe(experiment: Experiment, samples: int, threads: int | None) -> Recipe
         epochs=training.epochs,
         batch=training.batch,
         learn=tuple(model.rates),
-        augment=training.augment,
+        augment=training.augment(experiment.task.t_end),
+        regularizers=training.regularizers(network),
         recovery=training.recovery.wake(network),
         patience=training.patience,
     )

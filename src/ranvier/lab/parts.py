@@ -6,7 +6,7 @@ A part is a small frozen dataclass of numbers, useful without the others. Its nu
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
@@ -17,9 +17,18 @@ from ranvier.events import Spikes
 from ranvier.lab.ranges import Positive, check
 from ranvier.network import Network
 from ranvier.simulation import AbstractSimulator
+from ranvier.train import Dataset, Stream
 from ranvier.train.recipe import Loss
 
 Plane = Callable[[Float[np.ndarray, "*points"], Float[np.ndarray, "*points"]], Int[np.ndarray, "*points"]]
+
+
+class Data(NamedTuple):
+    """Samples as spikes, to train on, to choose with, and to report."""
+
+    train: Dataset | Stream
+    validation: Dataset | Stream
+    test: Dataset | Stream
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -73,6 +82,40 @@ class AbstractTask(AbstractPart, abc.ABC):
     @abc.abstractmethod
     def encode(self, feature: Float[np.ndarray, "samples features"]) -> Spikes:
         """Input spikes of samples."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractSpikeTask(AbstractPart, abc.ABC):
+    """What is to be learned from spikes as they are, read when they are needed: there are no features."""
+
+    picture: ClassVar[Picture] = Picture()
+
+    @property
+    @abc.abstractmethod
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+
+    @property
+    @abc.abstractmethod
+    def inputs(self) -> int:
+        """Number of inputs."""
+
+    @property
+    @abc.abstractmethod
+    def t_end(self) -> float:
+        """End of each simulation (ms)."""
+
+    @abc.abstractmethod
+    def data(self, dtype: str) -> Data:
+        """Samples to train on, to choose with, and to report.
+
+        Args:
+            dtype: Precision of times.
+        """
+
+    def notes(self) -> tuple[str, ...]:
+        """What is unusual about the data, in sentences."""
+        return ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

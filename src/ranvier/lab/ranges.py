@@ -47,6 +47,8 @@ class Range:
 
 
 Count = Annotated[int, Range("at least 1", lambda value: value >= 1, ">= 1")]
+Whole = Annotated[int, Range("at least 0", lambda value: value >= 0, ">= 0")]
+SomeCount = Annotated[int | None, Range("at least 1, or none", lambda value: value >= 1, ">= 1, none: all")]
 Positive = Annotated[float, Range("finite and above 0", lambda value: 0 < value < math.inf, "> 0")]
 NotNegative = Annotated[float, Range("finite and at least 0", lambda value: 0 <= value < math.inf, ">= 0")]
 Limit = Annotated[float, Range("above 0, or inf for no limit", lambda value: value > 0, "> 0, inf: no limit")]

@@ -8,7 +8,7 @@ import numpy as np
 
 from ranvier import readouts
 from ranvier.lab.parts import AbstractReadout
-from ranvier.lab.ranges import NotNegative, Positive
+from ranvier.lab.ranges import Limit, NotNegative, Positive
 from ranvier.lab.settings import Choice
 from ranvier.losses import cross_entropy, first_spike_cross_entropy, relative_time_mse
 from ranvier.train.recipe import Loss
@@ -92,5 +92,31 @@ class Potential(AbstractReadout):
         return partial(cross_entropy, scale=self.scale)
 
 
-Readout = Annotated[AbstractReadout, Choice(RelativeTime(), CrossEntropy(), Potential())]
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mean(AbstractReadout):
+    """Outputs integrate and do not fire; the one whose weighted mean is highest is the answer.
+
+    Args:
+        scale: Steepness of the softmax over the means.
+        record_every: Distance (ms) of the times that are averaged.
+        favour: Time constant (ms) of weights that favour early times, inf for none.
+    """
+
+    name: ClassVar[str] = "mean"
+    spiking: ClassVar[bool] = False
+    scale: Positive = 40.0
+    record_every: Positive = 10.0
+    favour: Limit = 1000.0
+
+    def read(self, t_end: float) -> readouts.AbstractReadout:
+        """The mean potential of each output."""
+        return readouts.MeanPotential("output", np.arange(self.record_every, t_end, self.record_every), self.favour)
+
+    @property
+    def loss(self) -> Loss:
+        """`ranvier.losses.cross_entropy`."""
+        return partial(cross_entropy, scale=self.scale)
+
+
+Readout = Annotated[AbstractReadout, Choice(RelativeTime(), CrossEntropy(), Potential(), Mean())]
 """Any of these."""

@@ -1,24 +1,27 @@
 """Running an experiment, and reading what it left behind."""
 
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from ranvier.events import Spikes
 from ranvier.lab.catalogue import experiment as make
 from ranvier.lab.composition import Experiment, trimmed
 from ranvier.lab.config_file import TASK, read_config, write_config
+from ranvier.lab.parts import AbstractSpikeTask
 from ranvier.network import Network
 from ranvier.saving import load
 from ranvier.selection import partition
-from ranvier.train import AbstractProgress, Fitted, RunError, RunFolder, evaluate, fit
+from ranvier.train import AbstractProgress, Dataset, Fitted, RunError, RunFolder, Stream, evaluate, fit
 from ranvier.train.provenance import provenance
 
+SHOWN = 1000
+"""Test samples of a report, where they are read from a file; the accuracy in its head is that of all."""
 CONFIG = "config.toml"
 """The file of a run folder that holds all settings."""
 
@@ -92,20 +95,15 @@ def draw_report(experiment: Experiment, network: Network, folder: RunFolder) -> 
     """
     from ranvier.plots import report  # draws with matplotlib, which is slow to import
 
-    picture, test = experiment.task.picture, experiment.task.splits().test
-    places = int(np.max(np.sum(np.isfinite(experiment.encode(test.feature).time), axis=1)))
-
-    def encode(points: Float[np.ndarray, "samples features"]) -> Spikes:
-        feature = points if picture.features is None else picture.features(points)
-        return trimmed(experiment.encode(feature), places)
-
+    picture = experiment.task.picture
+    points, label, encode = _shown(experiment)
     run = report.Run(
         network=network,
         simulator=experiment.recipe(samples=1).simulator,
         t_end=experiment.task.t_end,
         encode=encode,
-        points=test.feature if picture.plane is None else test.feature[:, :2],
-        label=test.label,
+        points=points,
+        label=label,
         classes=experiment.task.classes,
         history=folder.epochs(),
         result=folder.result(),
@@ -115,6 +113,34 @@ def draw_report(experiment: Experiment, network: Network, folder: RunFolder) -> 
         record=experiment.readout.read(experiment.task.t_end).record.get("output", ()),
     )
     return report.save((picture.page or report.draw_report)(run), folder.path)
+
+
+def _shown(
+    experiment: Experiment,
+) -> tuple[Float[np.ndarray, "samples features"], Int[np.ndarray, " samples"], Callable[[Any], Spikes]]:
+    """Test samples for the report, their classes, and what makes input spikes of them.
+
+    Of samples that have no features their numbers are given, and of many only the first ones.
+    """
+    if isinstance(experiment.task, AbstractSpikeTask):
+        test = experiment.task.data(experiment.dtype).test
+        numbers = np.random.default_rng(0).permutation(test.size)[:SHOWN]
+        return numbers[:, None] * 1.0, np.asarray(test.target)[numbers], lambda points: _taken(test, points)
+    picture, samples = experiment.task.picture, experiment.task.splits().test
+    places = int(np.max(np.sum(np.isfinite(experiment.encode(samples.feature).time), axis=1)))
+
+    def encode(points: Float[np.ndarray, "samples features"]) -> Spikes:
+        feature = points if picture.features is None else picture.features(points)
+        return trimmed(experiment.encode(feature), places)
+
+    feature = samples.feature if picture.plane is None else samples.feature[:, :2]
+    return feature, samples.label, encode
+
+
+def _taken(data: Dataset | Stream, points: Float[np.ndarray, "samples one"]) -> Spikes:
+    found = data.take(points[:, 0].astype(int)).spikes
+    assert isinstance(found, Spikes)
+    return found
 
 
 def load_run(folder: Path | str) -> tuple[Experiment, Network]:

@@ -8,13 +8,14 @@ from typing import Annotated, ClassVar
 import optax
 from jaxtyping import Array, Float
 
-from ranvier.augmentations import Jitter
+from ranvier.augmentations import Blend, Chain, Drop, Jitter, Noise, Shift, Stretch
 from ranvier.lab.parts import AbstractPart
-from ranvier.lab.ranges import Count, NotNegative, Patience, Positive, Share
+from ranvier.lab.ranges import Count, NotNegative, Patience, Positive, Share, Whole
 from ranvier.lab.settings import Choice
 from ranvier.network import Network
-from ranvier.regularizers import SilentRecovery
-from ranvier.train import cosine, step_decay
+from ranvier.regularizers import CountLowerBound, CountUpperBound, SilentRecovery
+from ranvier.train import cosine, ease_in, step_decay
+from ranvier.train.recipe import Augment, Regularizer
 
 Rate = float | Float[Array, ""]
 
@@ -84,6 +85,34 @@ class Cosine(AbstractSchedule):
     def course(self, rate: Rate, epochs: int, steps: int) -> Rate | optax.Schedule:
         """`ranvier.train.cosine`."""
         return cosine(rate, epochs, steps, self.floor)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Eased(AbstractSchedule):
+    """Learning rates rise step by step, stay at the top, and fall by half a cosine from there to the end.
+
+    Args:
+        start: Where they start, as a share of the top.
+        factor: What they are multiplied by from step to step.
+        faster: The factor itself grows by `factor` from step to step.
+        floor: Where they end, as a share of the top.
+
+    Example:
+        >>> from ranvier.lab.training import Eased
+        >>> course = Eased(start=0.01).course(1.0, epochs=10, steps=100)
+        >>> round(float(course(0)), 4), round(float(course(20)), 4), float(course(1000))
+        (0.01, 0.0265, 0.02...)
+    """
+
+    name: ClassVar[str] = "eased"
+    start: Share = 0.01
+    factor: Positive = 1.05
+    faster: bool = False
+    floor: Share = 0.02
+
+    def course(self, rate: Rate, epochs: int, steps: int) -> Rate | optax.Schedule:
+        """`ranvier.train.ease_in`, then `ranvier.train.cosine`."""
+        return ease_in(rate, epochs, steps, self.start, self.factor, faster=self.faster, floor=self.floor)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -158,15 +187,90 @@ class Training(AbstractPart):
     epochs: Count = 300
     batch: Count = 150
     patience: Patience = None
-    schedule: Annotated[AbstractSchedule, Choice(Constant(), Step(), Cosine())] = Cosine()
+    schedule: Annotated[AbstractSchedule, Choice(Constant(), Step(), Cosine(), Eased())] = Cosine()
     recovery: Annotated[AbstractRecovery, Choice(NoRecovery(), Bump())] = Bump()
     jitter: NotNegative = 0.0
 
-    @property
-    def augment(self) -> Jitter | None:
-        """Noise on input spike times, if any."""
+    def augment(self, t_end: float) -> Augment | None:
+        """What training does to input spikes, if anything.
+
+        Args:
+            t_end: End of a simulation (ms).
+        """
+        del t_end
         return Jitter(self.jitter) if self.jitter > 0 else None
+
+    def regularizers(self, network: Network) -> tuple[Regularizer, ...]:
+        """What is added to the loss.
+
+        Args:
+            network: The network before training.
+        """
+        del network
+        return ()
 
     def course(self, rate: Rate, samples: int) -> Rate | optax.Schedule:
         """A learning rate over time, from its start and the number of training samples."""
         return self.schedule.course(rate, self.epochs, math.ceil(samples / self.batch))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SpeechTraining(Training):
+    """Training on inputs of many spikes, which it changes anew in every step.
+
+    Args:
+        blend: Probability that a sample is mixed with another one of its class.
+        shift: All spikes of a sample move by up to so many channels,
+        move: and by up to so long (ms).
+        stretch: A sample becomes longer or shorter by up to this share.
+        drop: Probability that a spike is left out.
+        noise: Spikes of random channels and times that are added to each sample.
+        most: Spikes of a hidden neuron per sample, on average over its layer, above which there is a cost.
+        most_cost: That cost, per square of spikes too many.
+        least: Spikes of each hidden neuron below which there is a cost.
+        least_cost: That cost, per square of spikes too few.
+
+    Example:
+        >>> from ranvier.lab.training import SpeechTraining
+        >>> SpeechTraining(shift=4, drop=0.1).augment(1000.0).parts
+        (Shift(channels=4, time=0.0, end=1000.0), Drop(share=0.1))
+    """
+
+    blend: Share = 0.0
+    shift: Whole = 0
+    move: NotNegative = 0.0
+    stretch: NotNegative = 0.0
+    drop: NotNegative = 0.0
+    noise: Whole = 0
+    most: Positive = 20.0
+    most_cost: NotNegative = 0.0
+    least: NotNegative = 0.1
+    least_cost: NotNegative = 0.0
+
+    def augment(self, t_end: float) -> Augment | None:
+        """All of it, one after the other.
+
+        Args:
+            t_end: End of a simulation (ms).
+        """
+        wanted = [
+            (self.blend > 0, lambda: Blend(self.blend)),
+            (self.shift > 0 or self.move > 0, lambda: Shift(self.shift, self.move, t_end)),
+            (self.stretch > 0, lambda: Stretch(self.stretch, t_end)),
+            (self.drop > 0, lambda: Drop(self.drop)),
+            (self.noise > 0, lambda: Noise(self.noise, t_end)),
+            (self.jitter > 0, lambda: Jitter(self.jitter)),
+        ]
+        made = tuple(make() for use, make in wanted if use)
+        return Chain(made) if made else None
+
+    def regularizers(self, network: Network) -> tuple[Regularizer, ...]:
+        """Bounds of the spike counts of hidden layers.
+
+        Args:
+            network: The network before training.
+        """
+        hidden = [name for name, neuron in network.neurons.items() if neuron.spiking and name != "output"]
+        above = [CountUpperBound(name, self.most, strength=self.most_cost) for name in hidden if self.most_cost > 0]
+        below = [CountLowerBound(name, self.least, strength=self.least_cost) for name in hidden if self.least_cost > 0]
+        return (*above, *below)

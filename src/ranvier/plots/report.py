@@ -111,12 +111,12 @@ def save(page: Figure, folder: Path) -> Path:
 
 
 def draw_report(run: Run) -> Figure:
-    """The report as a figure: decisions and curves, one raster per class, histograms.
+    """The report as a figure: decisions and curves, one raster for each of the first ten classes, histograms.
 
     Args:
         run: What to draw.
     """
-    chosen = [int(np.argmax(run.label == kind)) for kind in np.unique(run.label)]
+    chosen = [int(np.argmax(run.label == kind)) for kind in np.unique(run.label)[: 2 * ACROSS]]
     tall = 4.6 * _rows(len(chosen))
     page = figure(16.0, 8.6 + tall)
     rows = page.add_gridspec(4, 1, height_ratios=[0.75, 4.7, tall, 2.6], hspace=0.0)

@@ -42,6 +42,7 @@ from ranvier.train.loop import fit as fit
 from ranvier.train.optimisers import adam as adam
 from ranvier.train.optimisers import by_path as by_path
 from ranvier.train.optimisers import cosine as cosine
+from ranvier.train.optimisers import ease_in as ease_in
 from ranvier.train.optimisers import learning_paths as learning_paths
 from ranvier.train.optimisers import learning_rates as learning_rates
 from ranvier.train.optimisers import step_decay as step_decay
@@ -55,3 +56,4 @@ from ranvier.train.progress import progress_for as progress_for
 from ranvier.train.recipe import Recipe as Recipe
 from ranvier.train.run_folder import RunError as RunError
 from ranvier.train.run_folder import RunFolder as RunFolder
+from ranvier.train.stream import Stream as Stream

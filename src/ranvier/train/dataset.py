@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, PyTree, Shaped
+from jaxtyping import Array, ArrayLike, Float, Int, PyTree, Shaped
 
 from ranvier.events import Spikes
 from ranvier.network import Network
@@ -70,6 +70,14 @@ class Dataset(eqx.Module):
     def check(self, network: Network, t_end: float) -> None:
         """Refuse input spikes that the network cannot be simulated with, as `ranvier.simulate` does."""
         simulate(network, self.spikes, _Nothing(), t_end=t_end, throw=False)
+
+    def take(self, places: Int[np.ndarray, " n"]) -> "Dataset":
+        """Some of the samples.
+
+        Args:
+            places: Their numbers.
+        """
+        return jax.tree.map(lambda leaf: leaf[places], self)
 
     def digest(self) -> str:
         """A short fingerprint of all numbers, by which a resumed run knows its data again."""

@@ -84,10 +84,10 @@ def training_epoch(
 
     def step(carry: tuple[State, Totals], batch: tuple[Array, Array, Array]) -> tuple[tuple[State, Totals], None]:
         chosen = jax.tree.map(lambda leaf: leaf[batch[0]], data)
-        state, totals = _step(recipe, *carry, chosen, batch[1], jax.random.fold_in(key, batch[2]))
-        return (_rewired(recipe, state, batch[2], jax.random.fold_in(key, len(index) + batch[2])), totals), None
+        state, totals = training_step(recipe, *carry, chosen, batch[1], jax.random.fold_in(key, batch[2]))
+        return (rewired(recipe, state, batch[2], jax.random.fold_in(key, len(index) + batch[2])), totals), None
 
-    start = (state, _no_totals(recipe, state.network, data, recipe.batch))
+    start = (state, no_totals(recipe, state.network, data, recipe.batch))
     (state, totals), _ = jax.lax.scan(step, start, (index, weight, jnp.arange(len(index))))
     return state, totals
 
@@ -112,12 +112,9 @@ def evaluation_epoch(
 
     def step(totals: Totals, batch: tuple[Array, Array, Array]) -> tuple[Totals, Array | None]:
         chosen = jax.tree.map(lambda leaf: leaf[batch[0]], data)
-        solution = _simulate(recipe, network, chosen.spikes, jax.random.fold_in(key, batch[2]))
-        judged = _judge(recipe, solution, chosen.target)
-        answer = None if data.classes is None else jax.vmap(decide(recipe))(judged[0])
-        return _add(recipe, totals, solution, chosen, judged, batch[1]), answer
+        return evaluation_step(recipe, network, totals, chosen, batch[1], jax.random.fold_in(key, batch[2]))
 
-    start = _no_totals(recipe, network, data, size)
+    start = no_totals(recipe, network, data, size)
     totals, answer = jax.lax.scan(step, start, (index, weight, jnp.arange(len(index))))
     return totals, None if answer is None else answer.reshape(-1, *answer.shape[2:])[: data.size]
 
@@ -164,14 +161,42 @@ def _programs(chosen: tuple[tuple[str, bool | int], ...]) -> tuple[Callable[...,
     )
 
 
-def _step(
+def evaluation_step(
+    recipe: Recipe, network: Network, totals: Totals, batch: Dataset, weight: Float[Array, " batch"], key: PRNGKeyArray
+) -> tuple[Totals, Array | None]:
+    """Judge one batch, without learning.
+
+    Args:
+        recipe: Simulator, readout and loss.
+        network: The network.
+        totals: Sums so far.
+        batch: Samples.
+        weight: 1 for each of them, 0 for what only fills the batch up.
+        key: Decides the noise, if the simulator has any.
+    """
+    solution = _simulate(recipe, network, batch.spikes, key)
+    judged = _judge(recipe, solution, batch.target)
+    answer = None if batch.classes is None else jax.vmap(decide(recipe))(judged[0])
+    return _add(recipe, totals, solution, batch, judged, weight), answer
+
+
+def training_step(
     recipe: Recipe, state: State, totals: Totals, batch: Dataset, weight: Float[Array, " batch"], key: PRNGKeyArray
 ) -> Any:
-    """One step of the optimiser, then the bounds of the delays, then the recovery of silent neurons."""
+    """One step of the optimiser, then the bounds of the delays, then the recovery of silent neurons.
+
+    Args:
+        recipe: How to train.
+        state: State so far.
+        totals: Sums so far.
+        batch: Samples to learn from.
+        weight: 1 for each of them, 0 for what only fills the batch up.
+        key: Decides augmentation, and noise if there is any.
+    """
     learn: Any
     learn, fixed = partition(state.network, *recipe.learn)
     share = weight / jnp.sum(weight)
-    spikes = _augmented(recipe, batch.spikes, jax.random.fold_in(key, 1))
+    spikes = _augmented(recipe, batch, jax.random.fold_in(key, 1))
 
     def objective(learn: Network) -> tuple[Float[Array, ""], tuple[Solution, _Judged]]:
         network = eqx.combine(learn, fixed)
@@ -197,8 +222,15 @@ def _step(
     return State(network, optimiser, recovery), totals
 
 
-def _rewired(recipe: Recipe, state: State, number: Int[Array, ""], key: PRNGKeyArray) -> State:
-    """The state with its weakest synapses moved, if it is time to; what the optimiser knows of them starts anew."""
+def rewired(recipe: Recipe, state: State, number: Int[Array, ""], key: PRNGKeyArray) -> State:
+    """The state with its weakest synapses moved, if it is time to; what the optimiser knows of them starts anew.
+
+    Args:
+        recipe: How to train.
+        state: State after a step.
+        number: Number of that step, from 0.
+        key: Decides where they go.
+    """
     if recipe.rewiring is None:
         return state
 
@@ -219,11 +251,14 @@ def _rewired(recipe: Recipe, state: State, number: Int[Array, ""], key: PRNGKeyA
     return jax.lax.cond((number + 1) % recipe.rewiring.every == 0, move, lambda state: state, state)
 
 
-def _augmented(recipe: Recipe, spikes: Spikes | dict[str, Spikes], key: PRNGKeyArray) -> Spikes | dict[str, Spikes]:
+def _augmented(recipe: Recipe, batch: Dataset, key: PRNGKeyArray) -> Spikes | dict[str, Spikes]:
+    """Other input spikes; what mixes samples of a class is told the classes."""
+    spikes = batch.spikes
     if recipe.augment is None:
         return spikes
     if isinstance(spikes, Spikes):
-        return recipe.augment(spikes, key=key)
+        knows = {"label": batch.target} if getattr(recipe.augment, "labelled", False) else {}
+        return recipe.augment(spikes, key=key, **knows)
     keys = jax.random.split(key, len(spikes))
     return {name: recipe.augment(train, key=one) for (name, train), one in zip(spikes.items(), keys, strict=True)}
 
@@ -295,7 +330,15 @@ def _batches(order: Int[Array, " samples"], batch: int, dtype: Any) -> tuple[Arr
     return index.reshape(steps, batch), weight.reshape(steps, batch)
 
 
-def _no_totals(recipe: Recipe, network: Network, data: Dataset, batch: int) -> Totals:
+def no_totals(recipe: Recipe, network: Network, data: Dataset, batch: int) -> Totals:
+    """Sums before the first batch.
+
+    Args:
+        recipe: What is followed.
+        network: The network.
+        data: Samples of the kind.
+        batch: Samples of a batch.
+    """
     arrays = len(jax.tree.leaves(partition(network, *recipe.learn)[0]))
     zeros, none = jnp.zeros(batch, network.dtype), jnp.zeros((), jnp.int32)
     each = dict.fromkeys(network.neurons, zeros)

@@ -23,7 +23,7 @@ from ranvier.selection import partition
 from ranvier.simulation import STATUS
 from ranvier.train.checkpoint import read_arrays, save_arrays
 from ranvier.train.dataset import Dataset
-from ranvier.train.epoch import Totals, initial_state, plain_epoch, train_epoch
+from ranvier.train.epoch import Totals, initial_state
 from ranvier.train.fingerprint import fingerprint
 from ranvier.train.interrupt import deferred_interrupt
 from ranvier.train.optimisers import learning_paths, learning_rates
@@ -31,6 +31,8 @@ from ranvier.train.progress import AbstractProgress, NoProgress
 from ranvier.train.recipe import Recipe
 from ranvier.train.run_folder import RunFolder
 from ranvier.train.samples import keep_samples
+from ranvier.train.stream import Stream
+from ranvier.train.streaming import go_through, train_through
 
 Metrics = dict[str, Any]
 
@@ -73,8 +75,8 @@ class Fitted(NamedTuple):
 
 def fit(
     network: Network,
-    train: Dataset,
-    validation: Dataset,
+    train: Dataset | Stream,
+    validation: Dataset | Stream,
     recipe: Recipe,
     *,
     out: Path | str | None = None,
@@ -89,7 +91,7 @@ def fit(
 
     Args:
         network: The network to start from.
-        train: Samples to learn from. All are used in every epoch, in a new order.
+        train: Samples to learn from, in memory or read as a `Stream`. All are used in every epoch, in a new order.
         validation: Samples that choose the best epoch and end training early.
         recipe: How to train.
         out: Run folder for checkpoints and metrics; default none.
@@ -123,7 +125,7 @@ def fit(
         return run.end()
 
 
-def evaluate(network: Network, data: Dataset, recipe: Recipe, *, key: PRNGKeyArray | None = None) -> Metrics:
+def evaluate(network: Network, data: Dataset | Stream, recipe: Recipe, *, key: PRNGKeyArray | None = None) -> Metrics:
     """Loss, accuracy and other metrics of a network on a data set, and how much it fires.
 
     Args:
@@ -145,7 +147,7 @@ def evaluate(network: Network, data: Dataset, recipe: Recipe, *, key: PRNGKeyArr
 
 
 def answers(
-    network: Network, data: Dataset, recipe: Recipe, *, key: PRNGKeyArray | None = None
+    network: Network, data: Dataset | Stream, recipe: Recipe, *, key: PRNGKeyArray | None = None
 ) -> Int[np.ndarray, "samples ..."]:
     """The class that a network answers with to each sample of a data set, -1 for none.
 
@@ -168,10 +170,10 @@ def answers(
     return _look(network, data, recipe, key)[1]
 
 
-def _look(network: Network, data: Dataset, recipe: Recipe, key: PRNGKeyArray | None) -> tuple[Totals, Any]:
+def _look(network: Network, data: Dataset | Stream, recipe: Recipe, key: PRNGKeyArray | None) -> tuple[Totals, Any]:
     """Go through data once, without learning."""
     data.check(network, recipe.t_end)
-    totals, answer = _copy(plain_epoch(recipe, network, data, jax.random.key(0) if key is None else key))
+    totals, answer = _copy(go_through(recipe, network, data, jax.random.key(0) if key is None else key))
     _refuse(totals, network, recipe, "evaluation")
     return totals, answer
 
@@ -194,8 +196,8 @@ class _Run:
     def __init__(
         self,
         network: Network,
-        train: Dataset,
-        validation: Dataset,
+        train: Dataset | Stream,
+        validation: Dataset | Stream,
         recipe: Recipe,
         key: PRNGKeyArray,
         folder: RunFolder | None,
@@ -252,13 +254,15 @@ class _Run:
         """Train for one epoch, validate, and write down how it went."""
         number, start, self.advanced = len(self.epochs) + 1, time.perf_counter(), True
         shown.phase("training")
-        self.state, totals = train_epoch(self.recipe, self.state, self.train, self.key, jnp.asarray(number, jnp.int32))
+        self.state, totals = train_through(
+            self.recipe, self.state, self.train, self.key, jnp.asarray(number, jnp.int32)
+        )
         totals = _copy(totals)
         trained = time.perf_counter()
         _refuse(totals, self.network, self.recipe, f"epoch {number}")
         shown.phase("validation")
         noise = jax.random.fold_in(jax.random.fold_in(self.key, 0), number)  # no training epoch has the key of 0
-        checked, answer = _copy(plain_epoch(self.recipe, self.state.network, self.validation, noise))
+        checked, answer = _copy(go_through(self.recipe, self.state.network, self.validation, noise))
         _refuse(checked, self.network, self.recipe, f"validation after epoch {number}")
         judged = _metrics(checked, self.network, self.validation.size)
         metrics = {

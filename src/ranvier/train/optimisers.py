@@ -6,10 +6,12 @@ Anything that optax offers will do; `adam` here is Adam whose learning rate can 
 `fit` reports it.
 """
 
+import math
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, PyTree
 
@@ -119,6 +121,38 @@ def cosine(rate: float | Float[Array, ""], epochs: int, steps_per_epoch: int, fl
         0.5
     """
     return optax.cosine_decay_schedule(rate, epochs * steps_per_epoch, floor)
+
+
+def ease_in(
+    rate: float | Float[Array, ""],
+    epochs: int,
+    steps_per_epoch: int,
+    start: float = 0.01,
+    factor: float = 1.05,
+    *,
+    faster: bool = False,
+    floor: float = 0.0,
+) -> optax.Schedule:
+    """From `start * rate` up by `factor` at every step until it is `rate`, times half a cosine down to `floor`.
+
+    `min(1, start factor^n)` at step n; if `faster`, `min(1, start factor^(n (n + 1)/2))`.
+
+    Example:
+        >>> from ranvier.train import ease_in
+        >>> [round(float(ease_in(1.0, 1000, 100, faster=faster)(30)), 3) for faster in (False, True)]
+        [0.043, 1.0]
+
+    Source: both are in use for learning with exact adjoints: Nowotny, Turner, Knight, arXiv:2212.01232, and Mészáros,
+    Knight, Akarca, Nowotny, arXiv:2511.01632.
+    """
+    fall = cosine(1.0, epochs, steps_per_epoch, floor)
+    low, rise = math.log(max(start, 1e-12)), math.log(factor)
+
+    def course(step: Any) -> Any:
+        climbed = 0.5 * step * (step + 1.0) if faster else 1.0 * step
+        return rate * jnp.exp(jnp.minimum(low + rise * climbed, 0.0)) * fall(step)
+
+    return course
 
 
 def learning_rates(state: PyTree) -> dict[str, float]:

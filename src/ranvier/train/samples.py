@@ -19,6 +19,7 @@ from ranvier.train.dataset import Dataset
 from ranvier.train.portable import from_json, to_json
 from ranvier.train.recipe import Recipe
 from ranvier.train.run_folder import RunFolder
+from ranvier.train.stream import Stream
 
 KEPT = 10
 """Samples that are kept: the first of each class, or the first ones."""
@@ -51,7 +52,7 @@ class Kept(NamedTuple):
 
 
 def keep_samples(
-    folder: RunFolder, network: Network, data: Dataset, recipe: Recipe, answer: Int[np.ndarray, "..."] | None
+    folder: RunFolder, network: Network, data: Dataset | Stream, recipe: Recipe, answer: Int[np.ndarray, "..."] | None
 ) -> None:
     """Write `samples.npz`.
 
@@ -64,8 +65,9 @@ def keep_samples(
     """
     label = np.asarray(data.target) if data.classes is not None and np.ndim(data.target) == 1 else None
     chosen = np.arange(data.size) if label is None else np.unique(label, return_index=True)[1]
-    trains = {network.inputs[0]: data.spikes} if isinstance(data.spikes, Spikes) else data.spikes
-    some = jax.tree.map(lambda leaf: np.asarray(leaf)[chosen[:KEPT]], (dict(trains), data.target))
+    few = data.take(chosen[:KEPT])
+    trains = {network.inputs[0]: few.spikes} if isinstance(few.spikes, Spikes) else few.spikes
+    some = jax.tree.map(np.asarray, (dict(trains), few.target))
     arrays = {f"spikes.{name}.{part}": getattr(some[0][name], part) for name in trains for part in ("time", "unit")}
     if isinstance(some[1], np.ndarray):
         arrays["target"] = some[1]

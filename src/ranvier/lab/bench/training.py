@@ -15,7 +15,7 @@ from ranvier.event_driven.rows import rows
 from ranvier.events import Spikes
 from ranvier.lab.catalogue import experiment
 from ranvier.network import Network
-from ranvier.train import fit
+from ranvier.train import Dataset, fit
 
 
 def measure(delay: str = "synaptic", hidden: int = 30, epochs: int = 6) -> dict[str, float | int | str]:
@@ -35,7 +35,7 @@ def measure(delay: str = "synaptic", hidden: int = 30, epochs: int = 6) -> dict[
         batch,
         network,
         cast(EventDriven, recipe.simulator),
-        cast(Spikes, data.train.spikes),
+        cast(Spikes, cast(Dataset, data.train).spikes),
         made.task.t_end,
     )
     return {

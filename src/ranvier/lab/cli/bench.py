@@ -108,6 +108,13 @@ def clock(numbers: Numbers) -> Rows:
     return [row for size in numbers.hidden or (128,) for row in bench.measure(bench.Workload(size), numbers.repeats)]
 
 
+def scaling(numbers: Numbers) -> Rows:
+    """Time and memory against delay, duration, size and rate, next to DCLS where it is installed."""
+    from ranvier.lab.bench import scaling as bench
+
+    return bench.measure(numbers.repeats)
+
+
 def import_time(numbers: Numbers) -> Rows:
     """What `import ranvier` costs over jax, equinox and optax."""
     from ranvier.lab.bench import import_time as bench
@@ -115,7 +122,7 @@ def import_time(numbers: Numbers) -> Rows:
     return bench.measure(numbers.repeats)
 
 
-ALL = (cochlea, training, memory, queues, drops, queue_table, first_spike, clock, import_time)
+ALL = (cochlea, training, memory, queues, drops, queue_table, first_spike, clock, scaling, import_time)
 BENCHMARKS = {benchmark.__name__.replace("_", "-"): benchmark for benchmark in ALL}
 """What makes the rows of each benchmark, by name."""
 
@@ -142,6 +149,10 @@ def _bench(ctx: click.Context, name: str | None, json: Path | None, **others: An
         rows_of_all += [{"benchmark": chosen, **row} for row in rows]
         if chosen == "queues":
             _show_queues(rows, json)
+        if chosen == "scaling" and json is not None:
+            from ranvier.lab.bench.scaling import draw
+
+            draw(rows, json.with_suffix(".png"))
     if json is not None:
         write_rows(json, rows_of_all)
 

@@ -55,10 +55,11 @@ def _check(target: str, samples: int, seed: int) -> None:
         )
         raise click.UsageError(msg)
     data = experiment.data()
+    few = data.validation.take(np.arange(min(samples, data.validation.size)))
     recipe = experiment.recipe(data.train.size)
     report = check(
         network,
-        data.validation.spikes,
+        few.spikes,
         recipe.simulator,
         t_end=recipe.t_end,
         names=recipe.learn,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 HELP = """Train a network, choose the best epoch on validation data, test it once, and draw a report.
 
-TASK is one of these, or the path of a Python file that defines one:
+TASK is one of these, a file of spikes (.h5, see ranvier encode), or a Python file that defines a task:
 
 \b
 {tasks}
@@ -34,6 +34,7 @@ Examples:
   ranvier train yin-yang --seeds 0..4 --out runs/five
   ranvier train yin-yang --seeds 0..4 --out runs/five --resume
   ranvier train mnist --delay axonal --folder data/mnist
+  ranvier train words.h5 --hidden 256 --epochs 50
   ranvier train --config runs/small/config.toml --seed 1 --out runs/again
 
 The seeds of --seeds are trained side by side, each in its own process and in its own run folder, OUT/seed-N; the
@@ -70,8 +71,12 @@ class Job:
     def run(self) -> dict[str, Any]:
         """Run the experiment in this process."""
         from ranvier.lab import run
+        from ranvier.lab.parts import AbstractSpikeTask
         from ranvier.train import NoProgress, progress_for
 
+        task = self.experiment.task
+        for line in task.notes() if isinstance(task, AbstractSpikeTask) and not self.quiet else ():
+            say(errors(), line)
         name = f"seed {self.experiment.seed}"
         progress = NoProgress() if self.quiet else progress_for(output(), name)
         return run(self.experiment, self.folder, resume=self.resume, threads=self.threads, progress=progress)

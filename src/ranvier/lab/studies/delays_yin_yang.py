@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from ranvier.lab.studies.together.side_by_side import side_by_side
 from ranvier.lab.studies.together.spread import spread
 from ranvier.lab.studies.together.training import Told, Trained, accuracy_of
 from ranvier.lab.study import Entry
-from ranvier.train import RunFolder
+from ranvier.train import Dataset, RunFolder
 from ranvier.train.checkpoint import write_atomically
 from ranvier.train.provenance import provenance
 
@@ -199,7 +199,7 @@ def _row(
 
 def _judge(study: Study, case: Case, numbers: Numbers, trained: Trained) -> dict[str, Any]:
     """What the networks of a case are worth."""
-    accuracy = accuracy_of(trained, case.recipe(study.epochs), data().test)
+    accuracy = accuracy_of(trained, case.recipe(study.epochs), cast(Dataset, data().test))
     return {
         "kind": case.kind,
         "hidden": case.hidden,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -16,7 +16,7 @@ from ranvier.lab.catalogue import experiment
 from ranvier.lab.composition import Data, Experiment
 from ranvier.lab.settings import settings
 from ranvier.lab.studies.together.training import Told, Trained, train_together
-from ranvier.train import Recipe
+from ranvier.train import Dataset, Recipe
 
 KINDS: dict[str, dict[str, Any]] = {
     "weights": {"delay": "none"},
@@ -152,8 +152,8 @@ def train_case(
         {"weight": column("weight_lr"), "delay": column("delay_lr")},
         [one.network() for one in each],
         jnp.stack([one.keys[1] for one in each]),
-        data().train,
-        data().validation,
+        cast(Dataset, data().train),
+        cast(Dataset, data().validation),
         path=path,
         tell=tell,
     )

@@ -1,0 +1,105 @@
+"""One pass through data that are read batch by batch; through others as `ranvier.train.epoch` does it."""
+
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+
+from ranvier.network import Network
+from ranvier.train.dataset import Dataset
+from ranvier.train.epoch import (
+    State,
+    Totals,
+    evaluation_step,
+    no_totals,
+    plain_epoch,
+    rewired,
+    train_epoch,
+    training_step,
+)
+from ranvier.train.recipe import Recipe
+from ranvier.train.stream import Stream
+
+EVALUATION_BATCH = 256
+"""Samples that are simulated at once where nothing is learned."""
+
+
+def train_through(
+    recipe: Recipe, state: State, data: Dataset | Stream, key: PRNGKeyArray, epoch: Int[ArrayLike, ""]
+) -> tuple[State, Totals]:
+    """Learn from every sample once.
+
+    Args:
+        recipe: How to train.
+        state: State so far; its memory is reused.
+        data: Samples.
+        key: The run's random key.
+        epoch: Number of this epoch, from 1.
+    """
+    if isinstance(data, Dataset):
+        return train_epoch(recipe, state, data, key, epoch)
+    key, totals, steps = jax.random.fold_in(key, epoch), None, -(-data.size // recipe.batch)
+    for number, batch in enumerate(data.batches(recipe.batch, key)):
+        totals = no_totals(recipe, state.network, batch.data, recipe.batch) if totals is None else totals
+        weight = jnp.asarray(batch.weight, state.network.dtype)
+        at = jnp.asarray(number, jnp.int32)
+        state, totals = _train_step(recipe, state, totals, batch.data, weight, key, at, steps)
+    assert totals is not None
+    return state, totals
+
+
+def go_through(
+    recipe: Recipe, network: Network, data: Dataset | Stream, key: PRNGKeyArray
+) -> tuple[Totals, Int[Any, "samples ..."] | None]:
+    """Judge every sample once, without learning.
+
+    Args:
+        recipe: Simulator, readout and loss.
+        network: The network.
+        data: Samples.
+        key: Decides the noise, if the simulator has any.
+
+    Returns:
+        The sums, and what the network answers to each sample, where targets are classes.
+    """
+    if isinstance(data, Dataset):
+        return plain_epoch(recipe, network, data, key)
+    totals, answer = None, np.full(data.size, -1, np.int32)
+    for number, batch in enumerate(data.batches(min(EVALUATION_BATCH, data.size))):
+        totals = no_totals(recipe, network, batch.data, len(batch.weight)) if totals is None else totals
+        weight = jnp.asarray(batch.weight, network.dtype)
+        totals, found = _judge_step(recipe, network, totals, batch.data, weight, key, jnp.asarray(number, jnp.int32))
+        answer[batch.rows] = np.asarray(found)[: len(batch.rows)]
+    assert totals is not None
+    return totals, answer
+
+
+@partial(jax.jit, static_argnums=(0, 7), donate_argnums=1)
+def _train_step(
+    recipe: Recipe,
+    state: State,
+    totals: Totals,
+    batch: Dataset,
+    weight: Float[Array, " batch"],
+    key: PRNGKeyArray,
+    number: Int[Array, ""],
+    steps: int,
+) -> tuple[State, Totals]:
+    state, totals = training_step(recipe, state, totals, batch, weight, jax.random.fold_in(key, number))
+    return rewired(recipe, state, number, jax.random.fold_in(key, steps + number)), totals
+
+
+@partial(jax.jit, static_argnums=0)
+def _judge_step(
+    recipe: Recipe,
+    network: Network,
+    totals: Totals,
+    batch: Dataset,
+    weight: Float[Array, " batch"],
+    key: PRNGKeyArray,
+    number: Int[Array, ""],
+) -> tuple[Totals, Any]:
+    return evaluation_step(recipe, network, totals, batch, weight, jax.random.fold_in(key, number))
