@@ -83,6 +83,15 @@ def test_where_the_data_should_be_is_told(task: str, monkeypatch: pytest.MonkeyP
         experiment(task).data()
 
 
+def test_a_test_file_of_training_samples_is_refused(tmp_path: Path):
+    write_published(tmp_path / "shd_train.h5", 60, speakers=10)
+    write_published(tmp_path / "shd_test.h5", 60, speakers=10)
+    task = experiment("shd", folder=str(tmp_path)).task
+    assert "48 of 60 test samples are among those to train on" in " ".join(task.notes())
+    with pytest.raises(ValueError, match=r"48 of 60 test samples.*shd_train.h5 and .*shd_test.h5 hold the same"):
+        task.data("float32")
+
+
 def test_digits_of_a_new_speaker(tmp_path: Path):
     words = str(write_words(tmp_path / "digits.h5"))
     made = experiment("spoken-digits", file=words, split="leave-out", split_speaker="speaker4")

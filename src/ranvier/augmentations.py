@@ -331,7 +331,7 @@ def _kept(
     return Spikes(times.reshape(time.shape), units.reshape(unit.shape), size)
 
 
-def _check(owner: str, **numbers: float) -> None:
+def _check(owner: str, **numbers: float | int) -> None:
     """Refuse numbers out of range: shares in [0, 1), ends above 0, anything else at least 0."""
     for name, value in numbers.items():
         fine = {"share": 0 <= value < 1, "end": value > 0}.get(name, 0 <= value < math.inf)

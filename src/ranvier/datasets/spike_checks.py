@@ -72,7 +72,7 @@ class Tally:
 
     def __init__(self, path: Path, file: h5py.File, channels: int | None):
         self.path, self.checksum, self.spikes, self.end, self.highest = path, 0, 0, 0.0, -1
-        self.unsorted, self.counts = 0, []
+        self.unsorted, self.counts, self.prints = 0, [], []
         times, units, labels = (_part(path, file, name) for name in ("spikes/times", "spikes/units", "labels"))
         self.size = len(labels)
         if not len(times) == len(units) == self.size or self.size == 0:
@@ -117,6 +117,7 @@ class Tally:
         self.spikes += len(time)
         self.unsorted += not sorted_already
         self.checksum = zlib.crc32(raw[1].tobytes(), zlib.crc32(raw[0].tobytes(), self.checksum))
+        self.prints.append(hash((zlib.crc32(raw[0].tobytes()), zlib.crc32(raw[1].tobytes()), len(time))))
         if len(time):
             self.end, self.highest = max(self.end, float(time[-1])), max(self.highest, int(unit.max()))
         if self.said is not None and self.highest >= self.said:
@@ -132,7 +133,7 @@ class Tally:
         Raises:
             SpikeFileError: there is no spike, the unit of time is another one, or the checksum is wrong.
         """
-        self.count = np.asarray(self.counts, np.int64)
+        self.count, self.fingerprint = np.asarray(self.counts, np.int64), np.asarray(self.prints, np.int64)
         self.channels = self.said or self.highest + 1
         self.checksum = about_samples(self.checksum, self.label, self.speaker, self.split)
         if self.wanted is not None and int(np.asarray(self.wanted).item()) != self.checksum:

@@ -63,6 +63,7 @@ class SpikeFile:
         self.count, self.label, self.classes = tally.count, tally.label, tally.classes
         self.channels, self.end, self.notes, self.checksum = tally.channels, tally.end, tally.notes, tally.checksum
         self.speaker, self.speakers, self.split = tally.speaker, tally.speakers, tally.split
+        self.fingerprint = tally.fingerprint
 
     @property
     def size(self) -> int:

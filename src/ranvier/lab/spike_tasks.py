@@ -187,6 +187,13 @@ class AbstractSpikeFiles(AbstractSpikeTask, abc.ABC):
             dtype: Precision of times.
         """
         files, rows = self.files()
+        again = repeated(files, rows)
+        if again > len(rows[2]) // 2:
+            msg = (
+                f"{again} of {len(rows[2])} test samples are among those to train on, spike by spike: "
+                f"{files[0].path} and {files[2].path} hold the same; give the right files."
+            )
+            raise ValueError(msg)
         made = [
             Stream(Pooled(file, self.channels, self.cut), own, file.label[own], classes=len(self.classes), dtype=dtype)
             for file, own in zip(files, rows, strict=True)
@@ -200,7 +207,20 @@ class AbstractSpikeFiles(AbstractSpikeTask, abc.ABC):
         late = [path.name for path, file in each.items() if file.end >= self.cut]
         sizes = ", ".join(f"{len(own)} {name}" for own, name in zip(rows, ("train", "validation", "test"), strict=True))
         told = [f"{path.name}: {'; '.join(file.notes)}" for path, file in each.items() if file.notes]
+        again = repeated(files, rows)
+        told += [f"{again} of {len(rows[2])} test samples are among those to train on, spike by spike"] if again else []
         return (sizes, *told, *([f"{', '.join(late)}: spikes from {self.cut:g} ms on are left out"] if late else []))
+
+
+def repeated(files: tuple[SpikeFile, ...], rows: tuple[Int[np.ndarray, " _"], ...]) -> int:
+    """Test samples that are the same, spike by spike, as one to train on; silent ones do not count.
+
+    Args:
+        files: Files to train on, to choose with, and to report.
+        rows: Which of their samples.
+    """
+    own = files[2].fingerprint[rows[2]][files[2].count[rows[2]] > 0]
+    return int(np.isin(own, files[0].fingerprint[rows[0]]).sum())
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

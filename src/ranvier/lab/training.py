@@ -220,8 +220,8 @@ class SpeechTraining(Training):
 
     Args:
         blend: Probability that a sample is mixed with another one of its class.
-        shift: All spikes of a sample move by up to so many channels,
-        move: and by up to so long (ms).
+        shift: Channels by which all spikes of a sample move, at most.
+        move: Time (ms) by which all spikes of a sample move, at most.
         stretch: A sample becomes longer or shorter by up to this share.
         drop: Probability that a spike is left out.
         noise: Spikes of random channels and times that are added to each sample.

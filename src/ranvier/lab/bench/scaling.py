@@ -200,7 +200,7 @@ def draw(rows: Sequence[Row], path: Any) -> None:
         for axes, words_of in zip(grid[:, column], ("ms per sample", "MB"), strict=True):
             tidy(axes, x=words, y=words_of)
             axes.set_xscale("log", base=2)
-            axes.set_yscale("log")
+            axes.set_ylim(bottom=0.0)
     grid[0, 0].legend(frameon=False)
     page.savefig(path, dpi=150)
 
