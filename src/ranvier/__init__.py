@@ -65,6 +65,7 @@ if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_H
     from ranvier import hardware as hardware
     from ranvier import initializers as initializers
     from ranvier import integrators as integrators
+    from ranvier import interop as interop
     from ranvier import layouts as layouts
     from ranvier import losses as losses
     from ranvier import neurons as neurons
@@ -148,6 +149,7 @@ __all__ = [
     "hardware",
     "initializers",
     "integrators",
+    "interop",
     "layouts",
     "load",
     "losses",
