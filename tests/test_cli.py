@@ -209,7 +209,18 @@ def test_info_says_what_a_bug_report_should(ranvier: Any):
 STUDIES = tuple(listing("studies"))
 
 
-PAGES = [[], ["train"], ["encode"], ["report"], ["check-gradients"], ["info"], ["bench"], ["completion"], ["study"]]
+PAGES = [
+    [],
+    ["train"],
+    ["encode"],
+    ["report"],
+    ["check-gradients"],
+    ["info"],
+    ["bench"],
+    ["completion"],
+    ["study"],
+    ["export"],
+]
 PAGES += [["study", name] for name in STUDIES] + [["train", name] for name in listing("tasks")]
 
 

@@ -1,0 +1,330 @@
+"""Networks to NIR and back: the same simulation or a named refusal, and clear errors for files that are wrong."""
+
+import importlib.util
+import itertools
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import nir
+import numpy as np
+import pytest
+
+import ranvier as rv
+from ranvier.interop.nir import from_nir, losses, read, to_nir, write
+from ranvier.interop.nir.lowering import synapses
+
+KINDS = {
+    "none": rv.fixed(0.0), "one": rv.fixed(1.5), "sender": rv.axonal(0.5, 5.0), "receiver": rv.dendritic(0.5, 5.0),
+    "synapse": rv.synaptic(0.5, 5.0), "clipped": rv.synaptic(0.5, 5.0, bound=rv.delays.Clip()),
+}  # fmt: skip
+
+
+def random_network(seed: int) -> rv.Network:
+    """Layers, recurrence, every kind of delay, patterns, time constants per neuron or for all, thresholds, leaks."""
+    rng = np.random.default_rng(seed)
+    sizes = [int(n) for n in rng.integers(1, 6, rng.integers(2, 5))]
+    each = lambda low, high, size: rng.uniform(low, high, size if rng.random() < 0.5 else ())
+    neurons = [
+        rv.LIF(
+            each(5, 20, size), each(1, 10, size), v_threshold=each(0.5, 1.5, size), v_leak=each(-0.3, 0.2, size),
+            v_reset=each(-0.5, 0.3, size), refractory=3.0 if rng.random() < 0.05 else 0.0,
+        )
+        for size in sizes[1:]
+    ]  # fmt: skip
+    if rng.random() < 0.3:
+        neurons[-1] = rv.LI(each(5, 20, sizes[-1]), each(1, 10, sizes[-1]))
+    count = len(sizes) - 1 + (len(sizes) - 2 if rng.random() < 0.5 else 0)
+    build = rv.feedforward if count == len(sizes) - 1 else rv.recurrent
+    delays = [
+        KINDS[name] for name in rng.choice([name for name in KINDS if name != "none" or build is rv.feedforward], count)
+    ]
+    patterns = [
+        rv.patterns.density(0.6) if rng.random() < 0.3 and sizes[0] * sizes[1] > 1 else rv.patterns.all_to_all
+        for _ in range(count)
+    ]
+    weights = rv.initializers.normal(0.0, 3.0) if hasattr(rv.initializers, "normal") else None
+    options = {} if weights is None else {"weight": weights}
+    key = jax.random.key(seed)
+    try:
+        return build(sizes, neuron=neurons, delay=delays, pattern=patterns, key=key, **options)
+    except ValueError:  # a pattern with no synapse
+        return build(sizes, neuron=neurons, delay=delays, key=key, **options)
+
+
+def same_synapses(one: rv.Network, other: rv.Network) -> bool:
+    """Whether two networks have the same events: where a weight is not 0 it is the same, and so is its delay."""
+    for link in one.connections:
+        (weight, delay, _), (again, later, _) = synapses(one, link), synapses(other, other[link.name])
+        if not (np.array_equal(weight, again) and np.array_equal(delay[weight != 0], later[weight != 0])):
+            return False
+    return [link.name for link in one.connections] == [link.name for link in other.connections]
+
+
+def same_neurons(one: rv.Network, other: rv.Network) -> bool:
+    """Whether all parameters of all neurons are the same, and populations stand in the same order."""
+    assert one.names == other.names
+    for name, neuron in one.neurons.items():
+        assert type(neuron) is type(other[name].neuron)
+        for field in ("tau_mem", "tau_syn", "v_leak", "v_threshold", "v_reset", "refractory"):
+            if not np.all(np.asarray(getattr(neuron, field)) == np.asarray(getattr(other[name].neuron, field))):
+                return False
+    return True
+
+
+def test_round_trips_of_200_networks_are_identities_or_refusals(tmp_path: Path):
+    refused = 0
+    for seed in range(200):
+        net = random_network(seed)
+        if any(loss.changes for loss in losses(net)):
+            refused += 1
+            with pytest.raises(ValueError, match="NIR cannot say 1 thing|NIR cannot say . thing.*refractory"):
+                to_nir(net)
+            continue
+        assert same_synapses(net, from_nir(to_nir(net))), seed
+        assert same_neurons(net, from_nir(to_nir(net))), seed
+        if seed % 5 == 0:
+            write(tmp_path / "net.nir", net)
+            again = read(tmp_path / "net.nir")
+            assert same_synapses(net, again), seed
+            assert same_neurons(net, again), seed
+    assert 2 <= refused <= 40
+
+
+def test_seconds_and_steps_change_numbers_by_rounding_only():
+    net = random_network(3)
+    for options in ({"unit": 1000.0}, {"dt": 0.1}, {"unit": 1000.0, "dt": 0.1}):
+        again = from_nir(to_nir(net, **options))
+        for link in net.connections:
+            np.testing.assert_allclose(synapses(net, link)[0], synapses(again, again[link.name])[0], rtol=1e-14)
+    second = to_nir(net, unit=1000.0)
+    second.metadata.clear()
+    with pytest.raises(ValueError, match=r"NIR does not say its unit of time; say it: unit=1.0"):
+        from_nir(second)
+    from_nir(second, unit=1000.0)
+
+
+def test_the_graph_simulates_as_the_network_does():
+    """By the equations of NIR, integrated in fine steps from the numbers of the graph alone."""
+    net = rv.feedforward(
+        [3, 4], neuron=rv.LIF(12.0, 4.0, v_leak=0.1, v_reset=-0.2), delay=rv.axonal(0.5, 5.0), key=jax.random.key(1)
+    )
+    spikes = rv.Spikes(jnp.array([1.0, 2.0, 4.0, 9.0]), jnp.array([0, 1, 2, 0]), size=3)
+    graph, dt = to_nir(net), 1e-3
+    delay, weight, node = (
+        graph.nodes["input->output:delay"].delay,
+        graph.nodes["input->output"].weight,
+        graph.nodes["output"],
+    )
+    arrivals = sorted((float(t) + delay[u], int(u)) for t, u in zip(spikes.time, spikes.unit, strict=True))
+    v, i, found = node.v_leak.copy(), np.zeros(4), []
+    for step in range(30_000):
+        while arrivals and arrivals[0][0] <= step * dt:
+            i = i + node.w_in * weight[:, arrivals.pop(0)[1]] / node.tau_syn
+        v, i = v + dt * (node.v_leak - v + node.r * i) / node.tau_mem, i - dt * i / node.tau_syn
+        for unit in np.flatnonzero(v > node.v_threshold):
+            found.append((step * dt, unit))
+            v[unit] = node.v_reset[unit]
+    solution = rv.simulate(net, spikes, rv.ClockDriven(dt=0.5), t_end=30.0)
+    train = solution.spikes["output"]
+    wanted = [(float(t), int(u)) for t, u in zip(train.time, train.unit, strict=True) if np.isfinite(t)]
+    assert len(wanted) == len(found) >= 1
+    assert sorted(u for _, u in wanted) == sorted(u for _, u in found)
+    np.testing.assert_allclose(sorted(t for t, _ in wanted), sorted(t for t, _ in found), atol=0.02)
+
+
+def test_per_synapse_delays_are_exact_on_lines_or_refused_or_approximated():
+    net = rv.feedforward([6, 5], neuron=rv.LIF(), delay=rv.synaptic(0.5, 5.0), key=jax.random.key(0))
+    assert to_nir(net).nodes["input->output:delay"].delay.shape == (30,)
+    with pytest.raises(ValueError, match=r"30 synapses, more than `max_lines` = 20 lines; .* by up to .* ms. `approx"):
+        to_nir(net, max_lines=20)
+    again = from_nir(to_nir(net, max_lines=20, approximate=True))
+    error = np.abs(np.asarray(net.delay("input->output")) - np.asarray(again.delay("input->output"))).max()
+    (loss,) = [one for one in losses(net, max_lines=20) if one.changes]
+    assert f"{error:.4g} ms" in loss.what
+
+
+def test_what_nir_cannot_say_is_named():
+    adaptive = rv.Network(
+        {"in": rv.Population(1), "out": rv.Population(1, rv.AdaptiveLIF())},
+        [rv.Connection("in", "out", jnp.ones((1, 1)))],
+    )
+    with pytest.raises(ValueError, match=r"out: its neurons are AdaptiveLIF; NIR knows LIF and LI\.$"):
+        to_nir(adaptive, approximate=True)
+    waiting = rv.feedforward([1, 1], neuron=rv.LIF(refractory=jnp.inf), key=jax.random.key(0))
+    with pytest.raises(ValueError, match=r"refractory time, up to inf ms.* `approximate=True` leaves it out"):
+        to_nir(waiting)
+    assert from_nir(to_nir(waiting, approximate=True))["output"].neuron.refractory == 0
+    named = rv.Network(
+        {"a/b": rv.Population(1), "out": rv.Population(1, rv.LIF())}, [rv.Connection("a/b", "out", jnp.ones((1, 1)))]
+    )
+    with pytest.raises(ValueError, match="without '/' and ':'"):
+        to_nir(named)
+    with pytest.raises(ValueError, match="`dt` must be a time above 0"):
+        to_nir(waiting, dt=-1.0)
+    with pytest.raises(ValueError, match="it is traced"):
+        jax.jit(lambda net: to_nir(net))(waiting)
+
+
+def chain(*nodes: Any, size: int = 2, **more: Any) -> nir.NIRGraph:
+    """Input, some nodes, a CubaLIF, Output."""
+    each = np.full(size, 1.0)
+    last = nir.CubaLIF(
+        **{
+            "tau_mem": each * 20,
+            "tau_syn": each * 5,
+            "r": each,
+            "v_leak": each * 0,
+            "v_threshold": each,
+            "w_in": each * 5,
+        }
+        | more
+    )
+    named = {"input": nir.Input({"input": np.array([size])})} | {f"n{at}": node for at, node in enumerate(nodes)}
+    named |= {"cell": last, "out": nir.Output({"output": np.array([size])})}
+    names = list(named)
+    return nir.NIRGraph(named, list(itertools.pairwise(names)), type_check=False)
+
+
+def test_chains_scales_resistances_and_graphs_of_others_are_read():
+    first, second = np.array([[1.0, 2.0], [0.0, 3.0]]), np.array([[1.0, 0.0], [4.0, 1.0]])
+    graph = chain(
+        nir.Scale(np.array([2.0, 1.0])), nir.Linear(first), nir.Delay(np.array([1.0, 2.0])),
+        nir.Affine(second, np.zeros(2)), nir.Delay(np.array([0.5, 0.5])), r=np.array([3.0, 1.0]),
+    )  # fmt: skip
+    net = from_nir(graph, unit=1000.0)
+    weights, delays = np.zeros((2, 2, 2)), [1500.0, 2500.0]
+    for link in net.connections:
+        weight, delay, _ = synapses(net, link)
+        for at, value in enumerate(delays):
+            weights[at] += np.where(delay == value, weight, 0.0)
+    # Output line k gets second[k, m] first[m, i] scale[i] from input i, delayed by line m; r and w_in / tau_syn scale it.
+    wanted = [np.outer(second[:, m], first[m] * [2.0, 1.0]).T * [3.0, 1.0] for m in (0, 1)]
+    np.testing.assert_allclose(weights, wanted, rtol=1e-14)
+    plain = nir.LIF(tau=np.full(2, 20.0), r=np.ones(2), v_leak=np.zeros(2), v_threshold=np.ones(2))
+    graph = nir.NIRGraph.from_list(nir.Linear(np.eye(2)), plain)
+    with pytest.raises(ValueError, match=r"'lif' is a LIF without a synaptic current.* tau_syn=... .* as a CubaLIF"):
+        from_nir(graph, unit=1.0)
+    net = from_nir(graph, unit=1.0, tau_syn=0.01)
+    solution = rv.simulate(
+        net, rv.Spikes([1.0], [0], size=2), rv.ClockDriven(dt=0.05), t_end=3.0, record={net.names[-1]: [2.0]}
+    )
+    assert solution.voltages[net.names[-1]][0, 0] == pytest.approx(np.exp(-1 / 20) / 20, rel=2e-3)
+
+
+WRONG = {
+    "a bias": (lambda: chain(nir.Affine(np.eye(2), np.ones(2))), "node 'n0' has a bias"),
+    "a shape": (lambda: chain(nir.Linear(np.ones((2, 3)))), r"`weight` of node 'n0' must be numbers of shape \('any', 2\)"),
+    "NaN": (lambda: chain(nir.Linear(np.full((2, 2), np.nan))), "`weight` of node 'n0' must be finite; got nan"),
+    "a negative delay": (lambda: chain(nir.Delay(np.array([1.0, -2.0]))), r"`delay` of node 'n0' must be >= 0; got -2.0 on line 1"),
+    "an endless delay": (lambda: chain(nir.Delay(np.array([1.0, np.inf]))), "`delay` of node 'n0' must be finite"),
+    "a time constant": (lambda: chain(tau_mem=np.array([0.0, 1.0])), "node 'cell' is not valid: LIF: `tau_mem`"),
+    "a threshold": (lambda: chain(v_threshold=np.array([-1.0, 1.0])), "node 'cell' is not valid"),
+    "two axes": (lambda: chain(**{k: np.ones((2, 2)) for k in ("tau_mem", "tau_syn", "r", "v_leak", "v_threshold", "w_in")}), r"`tau_mem` of node 'cell' must be numbers of shape \(size,\)"),
+    "a convolution": (lambda: chain(nir.Flatten({"input": np.array([2])}, 0, 0)), "node 'n0' is of the type Flatten; ranvier knows"),
+    "a subgraph": (lambda: chain(chain()), "is of the type NIRGraph.*Write its nodes into the outer graph"),
+    "lines": (lambda: chain(nir.Linear(np.ones((3, 2)))), "more lines than the 2 neurons"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_graph_that_is_wrong_gets_a_clear_error(name: str):
+    make, message = WRONG[name]
+    with pytest.raises(ValueError, match=message):
+        from_nir(make(), unit=1.0)
+
+
+def test_edges_that_are_wrong_get_a_clear_error():
+    graph = chain(nir.Linear(np.eye(2)))
+    for edges, message in [
+        ([("input", "ghost")], "needs a node 'ghost', which is not there"),
+        ([*graph.edges, graph.edges[0]], "stands there twice"),
+        ([*graph.edges, ("n0", "n0")], "n0 -> n0 are a loop without a neuron"),
+        ([*graph.edges, ("cell", "input")], "ends at an Input"),
+        ([], "makes no network: Network: needs at least one connection"),
+    ]:
+        wrong = nir.NIRGraph(graph.nodes, edges, type_check=False)
+        with pytest.raises(ValueError, match=message):
+            from_nir(wrong, unit=1.0)
+    with pytest.raises(ValueError, match=r"expected a nir.NIRGraph; got str"):
+        from_nir("net.nir")
+
+
+def attempt(path: Path) -> tuple[rv.Network | None, str]:
+    """A network, or why it cannot be read."""
+    try:
+        return read(path), ""
+    except ValueError as error:
+        return None, str(error)
+
+
+def test_files_that_are_damaged_get_a_clear_error(tmp_path: Path):
+    net = rv.feedforward([2, 3], neuron=rv.LIF(), delay=rv.synaptic(0.5, 5.0), key=jax.random.key(0))
+    path = tmp_path / "net.nir"
+    write(path, net)
+    good, rng = path.read_bytes(), np.random.default_rng(0)
+    unharmed = 0
+    for _ in range(1000):
+        at, bit = int(rng.integers(len(good))), int(rng.integers(8))
+        path.write_bytes(good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :])
+        again, said = attempt(path)
+        unharmed += again is not None
+        assert (same_synapses(net, again) and same_neurons(net, again)) if again else str(path) in said
+        assert len(said) < 1000
+    assert 0 < unharmed < 1000  # a file has bytes that mean nothing
+    for content in (b"", good[: len(good) // 2], b"junk"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="is no NIR file"):
+            read(path)
+    with pytest.raises(FileNotFoundError, match="there is no file"):
+        read(tmp_path / "none.nir")
+    nir.write(str(path), nir.Linear(np.eye(2)))
+    with pytest.raises(ValueError, match=r"holds one node, a Linear|is no NIR file"):
+        read(path)
+
+
+def test_export_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    from ranvier.lab.cli import execute
+
+    net = rv.feedforward([2, 3], neuron=rv.LIF(refractory=1.0), delay=rv.axonal(0.5, 5.0), key=jax.random.key(0))
+    rv.save(tmp_path / "net.npz", net)
+    file = tmp_path / "net.nir"
+    assert execute(["export", str(tmp_path / "net.npz"), str(file)]) == 1
+    assert "refractory time, up to 1 ms" in capsys.readouterr().err
+    assert execute(["export", str(tmp_path / "net.npz"), str(file), "--approximate", "--unit", "1000"]) == 0
+    said = capsys.readouterr().out
+    assert "2 populations, 1 connections" in said
+    assert "changed: output: its refractory time" in said
+    np.testing.assert_allclose(read(file).delay("input->output"), net.delay("input->output"), rtol=1e-14)
+    assert execute(["export", str(tmp_path / "net.npz"), str(tmp_path / "net.txt")]) == 1
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("spyx"), reason="spyx is in the extra `peers`")
+@pytest.mark.filterwarnings("ignore")
+def test_spyx_finds_the_same_first_spikes_within_two_steps():
+    """Spyx takes Euler steps and resets by subtraction: first spikes are comparable. It reads no Delay."""
+    import spyx.nir
+
+    dt, t_end = 0.02, 30.0
+    weight = jax.random.uniform(jax.random.key(0), (5, 4), minval=0.5, maxval=2.0)
+    net = rv.Network(
+        {"input": rv.Population(5), "output": rv.Population(4, rv.LIF(12.0, 4.0))},
+        [rv.Connection("input", "output", weight)],
+    )
+    time = jnp.array([1.0, 2.0, 3.0, 4.0, 5.0])
+    spikes = rv.Spikes(time, jnp.arange(5), size=5)
+    wanted = rv.first_spike(rv.simulate(net, spikes, rv.ClockDriven(dt=0.5), t_end=t_end).spikes["output"])
+    assert int(jnp.isfinite(wanted).sum()) >= 3
+    steps = round(t_end / dt)
+    raster = np.zeros((1, steps, 5), np.float32)
+    raster[0, np.round(np.asarray(time) / dt).astype(int), np.arange(5)] = 1.0
+    with jax.numpy_rank_promotion("allow"), jax.numpy_dtype_promotion("standard"):
+        model = spyx.nir.from_nir(to_nir(net, dt=dt), raster, dt=dt)
+        model = model[0] if isinstance(model, tuple) else model
+        state, found = model.initial_state(1) if hasattr(model, "initial_state") else None, np.full(4, np.inf)
+        for step in range(steps):
+            out, state = model(jnp.asarray(raster[:, step]), state)
+            new = (np.asarray(out)[0] > 0.5) & np.isinf(found)
+            found[new] = step * dt
+    np.testing.assert_allclose(found, wanted, atol=2 * dt)
