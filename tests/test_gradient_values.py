@@ -11,11 +11,12 @@ import build
 import clocked
 import networks
 import ranvier as rv
-from ranvier.dense import dense
-from ranvier.event_driven.primitive import DIFFERENTIABLE, event_driven
+from ranvier.event_driven.primitive import event_driven
+from ranvier.event_driven.rows import rows as rows_of
 from ranvier.event_driven.simulator import _call
 from value_reference import Parts, Reference
 
+FIELDS = ("weights", "delays", "theta", "rho", "refractory", "times")  # time constants: test_gradients
 GRADIENTS = {
     "exact": (rv.ExactDerivative(), Parts()),
     "value": (rv.SpikeValue(0.7), Parts(0.0, 0.7)),
@@ -58,7 +59,7 @@ def prepared(case: networks.Case, simulator: rv.EventDriven) -> tuple:
     batch = lambda leaf: jnp.asarray(leaf)[None]
     spikes = jax.tree.map(batch, case.spikes)
     record = {name: batch(at) for name, at in case.record.items()}
-    links = dense(case.network)
+    links = rows_of(case.network)
     plan = simulator.plan(case.network, links, spikes, case.t_end, record)
     return plan, _call(plan, case.network, links, spikes, record, jnp.zeros((), jnp.int32))
 
@@ -81,7 +82,7 @@ def by_library(case: networks.Case, gradient: object, window: float | None = Non
             total += jnp.sum(row[0] * potentials[name])
         return total
 
-    return jax.grad(loss)({field: getattr(whole, field) for field in DIFFERENTIABLE})
+    return jax.grad(loss)({field: getattr(whole, field) for field in FIELDS})
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
@@ -93,7 +94,7 @@ def test_the_gradient_is_that_of_sums_by_hand(seed: int, name: str):
     assert any(np.any(part) for part in wanted["delays"])
     order = list(case.network.neurons)
     plan, _ = prepared(case, rv.EventDriven(window=case.window))
-    for field in DIFFERENTIABLE:
+    for field in FIELDS:
         rows = wanted[field]
         if field in ("theta", "rho", "refractory"):
             rows = [rows[order.index(one)] for one in plan.populations[plan.inputs :]]
