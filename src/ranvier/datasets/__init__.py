@@ -4,6 +4,14 @@ A data set gives features and labels, which `ranvier.encoders` turns into spikes
 the Spiking Heidelberg Digits, which `ranvier encode` makes of recordings.
 """
 
+from ranvier.datasets.channels import channel_spikes as channel_spikes
+from ranvier.datasets.controls import equal_counts as equal_counts
+from ranvier.datasets.controls import time_reversed as time_reversed
+from ranvier.datasets.manifolds import Manifolds as Manifolds
+from ranvier.datasets.manifolds import draw_manifolds as draw_manifolds
+from ranvier.datasets.manifolds import numpy_spectrum as numpy_spectrum
+from ranvier.datasets.manifolds import random_manifolds as random_manifolds
+from ranvier.datasets.manifolds import torch_spectrum as torch_spectrum
 from ranvier.datasets.mnist import mnist_splits as mnist_splits
 from ranvier.datasets.parts import Parts as Parts
 from ranvier.datasets.parts import leave_one_speaker_out as leave_one_speaker_out
@@ -23,6 +31,12 @@ from ranvier.datasets.spike_checks import SpikeFileError as SpikeFileError
 from ranvier.datasets.spike_files import SpikeFile as SpikeFile
 from ranvier.datasets.spike_files import SpikeWriter as SpikeWriter
 from ranvier.datasets.spike_files import read_spike_file as read_spike_file
+from ranvier.datasets.temporal import Noise as Noise
+from ranvier.datasets.temporal import coincidence_samples as coincidence_samples
+from ranvier.datasets.temporal import delayed_xor_samples as delayed_xor_samples
+from ranvier.datasets.temporal import interval_samples as interval_samples
+from ranvier.datasets.temporal import polychrony_samples as polychrony_samples
+from ranvier.datasets.temporal import random_orders as random_orders
 from ranvier.datasets.temporal_order import temporal_order_samples as temporal_order_samples
 from ranvier.datasets.yin_yang import yin_yang_class as yin_yang_class
 from ranvier.datasets.yin_yang import yin_yang_samples as yin_yang_samples

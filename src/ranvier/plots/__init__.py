@@ -17,6 +17,7 @@ from ranvier.plots.report import write_report as write_report
 from ranvier.plots.robustness import robustness_curves as robustness_curves
 from ranvier.plots.sound import cochleagram as cochleagram
 from ranvier.plots.spike_raster import raster as raster
+from ranvier.plots.surfaces import manifolds as manifolds
 from ranvier.plots.traces import potentials as potentials
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "delay_elements",
     "error_by_parameters",
     "learning_curves",
+    "manifolds",
     "parameter_histograms",
     "potentials",
     "raster",
