@@ -101,3 +101,117 @@ def test_values_that_are_no_channels(value: np.ndarray):
     """Without the shape checks of the tests, which refuse these values first."""
     with pytest.raises(ValueError, match="`value` must be floating-point of shape"):
         inspect.unwrap(encoders.latency)(value, t_early=0.0, t_late=1.0)
+
+
+# Latency of a leaky integrator ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("current", "time"), [(1.0, 4.46), (0.5, 10.22), (0.25, 32.19), (0.21, 60.89)])
+def test_latency_of_a_leaky_integrator_is_as_published(current: float, time: float):
+    found = encoders.lif_latency(jnp.array([current]), tau=20.0, threshold=0.2)
+    assert float(found.time[0]) == pytest.approx(time, abs=6e-3)
+
+
+def test_latency_of_a_leaky_integrator_solves_its_equation():
+    """tau u' = -u + x from 0: u(T) is the threshold."""
+    current = jnp.array([[0.21, 0.9, 0.2, 0.0, 3.0]])
+    spikes = encoders.lif_latency(current, tau=7.0, threshold=0.2)
+    assert spikes.unit.tolist() == [[4, 1, 0, -1, -1]]
+    time, own = np.asarray(spikes.time)[0, :3], np.asarray(current)[0, [4, 1, 0]]
+    np.testing.assert_allclose(own * -np.expm1(-time / 7.0), 0.2, rtol=1e-12)
+
+
+def test_currents_come_back():
+    current = jnp.array([3.0, 1.0, 0.5, 0.200001])
+    time = encoders.lif_latency(current, tau=20.0).time
+    np.testing.assert_allclose(encoders.lif_current(time, tau=20.0), current, rtol=1e-9)
+    assert float(encoders.lif_current(jnp.array([jnp.inf]), tau=20.0)[0]) == pytest.approx(0.2)
+
+
+def test_gradient_of_the_latency_is_finite_also_where_a_channel_is_silent():
+    total = lambda x: jnp.sum(jnp.where(jnp.isfinite(t := encoders.lif_latency(x, tau=20.0).time), t, 0.0))
+    found = jax.grad(total)(jnp.array([0.5, 0.2, 0.0]))
+    step = 1e-6
+    wanted = (total(jnp.array([0.5 + step, 0.2, 0.0])) - total(jnp.array([0.5 - step, 0.2, 0.0]))) / (2 * step)
+    np.testing.assert_allclose(found, [wanted, 0.0, 0.0], rtol=1e-6)
+
+
+# Rates ---------------------------------------------------------------------------------------------------------------
+
+
+def test_poisson_spikes_have_their_mean_and_their_variance():
+    rate = np.tile([0.0, 20.0, 200.0], (2000, 1))
+    spikes = encoders.poisson(rate, t_end=500.0, key=jax.random.key(0))
+    counts = np.asarray(rv.spike_count(spikes))
+    np.testing.assert_allclose(counts.mean(axis=0), [0, 10, 100], rtol=0.03)
+    np.testing.assert_allclose(counts.var(axis=0), [0, 10, 100], rtol=0.1)
+    time = np.asarray(spikes.time)[np.isfinite(spikes.time)]
+    assert time.min() >= 0
+    assert time.max() < 500
+    np.testing.assert_allclose(np.histogram(time, 5, (0, 500))[0] / len(time), 0.2, atol=0.01)
+    again = encoders.poisson(rate, t_end=500.0, key=jax.random.key(0))
+    np.testing.assert_array_equal(spikes.time, again.time)
+
+
+def test_regular_spikes_are_evenly_spaced():
+    spikes = encoders.regular(np.array([[50.0, 0.0], [125.0, 10.0]]), t_end=60.0)
+    assert spikes.time.shape == (2, 8)
+    assert np.asarray(spikes.time)[0, :3].tolist() == [10.0, 30.0, 50.0]
+    assert np.asarray(rv.spike_count(spikes)).tolist() == [[3, 0], [7, 1]]
+    assert encoders.regular(np.array([50.0]), t_end=60.0).time.shape == (3,)
+
+
+# Populations and changes ----------------------------------------------------------------------------------------------
+
+
+def test_the_unit_that_is_met_fires_first_and_the_others_by_distance():
+    spikes = encoders.population(jnp.array([[0.25, 1.0]]), 5, t_early=1.0, t_late=9.0, width=0.25, least=0.1)
+    first = np.asarray(rv.first_spike(spikes))[0].reshape(2, 5)
+    distance = (np.array([[0.25], [1.0]]) - np.linspace(0, 1, 5)) / 0.25
+    response = np.exp(-(distance**2) / 2)
+    np.testing.assert_allclose(first, np.where(response > 0.1, 1 + 8 * (1 - response), np.inf), rtol=1e-12)
+
+
+def test_populations_have_gradients():
+    total = lambda x: jnp.sum(encoders.population(x, 3, t_early=0.0, t_late=1.0, least=0.0, width=1.0).time)
+    value, step = jnp.array([0.3, 0.9]), 1e-6
+    for at in range(2):
+        wanted = (total(value.at[at].add(step)) - total(value.at[at].add(-step))) / (2 * step)
+        assert float(jax.grad(total)(value)[at]) == pytest.approx(float(wanted), rel=1e-7)
+
+
+def test_levels_follow_the_signal_to_within_a_threshold():
+    """Built again from its spikes, a random walk is never further than a threshold from what it was."""
+    walk = np.cumsum(np.random.default_rng(0).normal(0, 1, (300, 3)), axis=0)
+    spikes = encoders.delta(walk, threshold=0.7, dt=2.0)
+    at = np.linspace(0, 2.0 * 299, 4001)
+    for channel in range(3):
+        own = [np.asarray(spikes.time)[np.asarray(spikes.unit) == 2 * channel + down] for down in (0, 1)]
+        level = walk[0, channel] + 0.7 * (np.searchsorted(own[0], at, "right") - np.searchsorted(own[1], at, "right"))
+        signal = np.interp(at, 2.0 * np.arange(300), walk[:, channel])
+        assert np.abs(level - signal).max() < 0.7 + 1e-6
+    assert encoders.delta(walk[None], threshold=0.7, dt=2.0).time.shape == (1, *spikes.time.shape)
+
+
+def test_a_signal_that_does_not_move_has_no_spikes():
+    assert not np.isfinite(encoders.delta(np.ones((5, 2)), threshold=0.5, dt=1.0).time).any()
+
+
+WRONG = {
+    "lif_latency: `tau` must be a finite number above 0": lambda: encoders.lif_latency(jnp.ones(2), tau=0.0),
+    "`current` must be finite and >= 0; got -1.0": lambda: encoders.lif_latency(-jnp.ones(2), tau=1.0),
+    "`time` must be above 0 ms; got 0.0": lambda: encoders.lif_current(jnp.zeros(2), tau=1.0),
+    "`rate` must be finite and >= 0 Hz; got nan": lambda: encoders.regular(np.array([np.nan]), t_end=1.0),
+    "poisson: `t_end` must be": lambda: encoders.poisson(np.ones(2), t_end=-1.0, key=jax.random.key(0)),
+    "cannot be traced; call it outside": lambda: jax.jit(lambda x: encoders.regular(x, t_end=1.0))(jnp.ones(2)),
+    "needs `units` >= 2": lambda: encoders.population(jnp.ones(1), 1, t_early=0.0, t_late=1.0),
+    "`least` must be in": lambda: encoders.population(jnp.ones(1), 2, t_early=0.0, t_late=1.0, least=1.0),
+    "`signal` must have shape": lambda: encoders.delta(np.ones((1, 1, 2, 3)), threshold=1.0, dt=1.0),
+    "`signal` must be finite; got inf": lambda: encoders.delta(np.array([[np.inf]]), threshold=1.0, dt=1.0),
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_what_cannot_be_encoded_is_told(message: str):
+    with pytest.raises(ValueError, match=message):
+        WRONG[message]()
