@@ -91,6 +91,10 @@ def test_a_missing_file_is_named(folder: Path, tmp_path: Path):
         (lambda content: gzip.compress(gzip.decompress(content)[:9]), "is not a complete IDX file of unsigned bytes"),
         (lambda content: gzip.compress(b"\0\0\x0d" + gzip.decompress(content)[3:]), "header 00 00 0d 03"),
         (lambda content: gzip.compress(b""), "does not go with 0 bytes"),
+        (lambda content: b"", "is empty; fetch it again"),
+        (lambda content: b"PK\3\4" + content, "is a zip archive; unpack it first"),
+        (lambda content: b"version https://git-lfs.github.com/spec/v1", "is a pointer of Git LFS"),
+        (lambda content: b"<!DOCTYPE html>", "is a web page, not the file itself"),
     ],
 )
 def test_a_broken_file_is_named(folder: Path, tmp_path: Path, spoil: object, message: str):

@@ -12,6 +12,7 @@ from ranvier.datasets.manifolds import draw_manifolds as draw_manifolds
 from ranvier.datasets.manifolds import numpy_spectrum as numpy_spectrum
 from ranvier.datasets.manifolds import random_manifolds as random_manifolds
 from ranvier.datasets.manifolds import torch_spectrum as torch_spectrum
+from ranvier.datasets.mnist import fashion_mnist_splits as fashion_mnist_splits
 from ranvier.datasets.mnist import mnist_splits as mnist_splits
 from ranvier.datasets.parts import Parts as Parts
 from ranvier.datasets.parts import leave_one_speaker_out as leave_one_speaker_out
@@ -38,6 +39,8 @@ from ranvier.datasets.temporal import interval_samples as interval_samples
 from ranvier.datasets.temporal import polychrony_samples as polychrony_samples
 from ranvier.datasets.temporal import random_orders as random_orders
 from ranvier.datasets.temporal_order import temporal_order_samples as temporal_order_samples
+from ranvier.datasets.tidigits import SpikeSamples as SpikeSamples
+from ranvier.datasets.tidigits import ntidigits as ntidigits
 from ranvier.datasets.yin_yang import yin_yang_class as yin_yang_class
 from ranvier.datasets.yin_yang import yin_yang_samples as yin_yang_samples
 from ranvier.datasets.yin_yang import yin_yang_splits as yin_yang_splits
