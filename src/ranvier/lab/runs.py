@@ -9,6 +9,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from ranvier.checks import Diagnosis
 from ranvier.events import Spikes
 from ranvier.lab.catalogue import experiment as make
 from ranvier.lab.composition import Experiment, trimmed
@@ -19,6 +20,7 @@ from ranvier.saving import load
 from ranvier.selection import partition
 from ranvier.train import AbstractProgress, Dataset, Fitted, RunError, RunFolder, Stream, evaluate, fit
 from ranvier.train.provenance import provenance
+from ranvier.train.stuck import Stuck, examine, tell
 
 SHOWN = 1000
 """Test samples of a report, where they are read from a file; the accuracy in its head is that of all."""
@@ -33,6 +35,7 @@ def run(
     resume: bool = False,
     threads: int | None = None,
     progress: AbstractProgress | None = None,
+    stuck: Stuck | None = tell,
 ) -> dict[str, Any]:
     """Run an experiment: train, choose on validation, test once, draw the report.
 
@@ -43,6 +46,7 @@ def run(
         resume: Go on with the run in `out`, if there is one. A finished run is only read.
         threads: Threads of methods that have their own; results do not depend on it.
         progress: How to show progress.
+        stuck: What is told where training makes no progress, as for `ranvier.fit`; None for nothing.
 
     Returns:
         The content of `metrics.json`.
@@ -72,7 +76,7 @@ def run(
     recipe = experiment.recipe(data.train.size, threads)
     fitted = fit(
         experiment.network(), data.train, data.validation, recipe, out=out, resume=resume, options=options,
-        facts=provenance(), on_epoch_end=keep, progress=progress, key=experiment.keys[1],
+        facts=provenance(), on_epoch_end=keep, progress=progress, stuck=stuck, key=experiment.keys[1],
     )  # fmt: skip
     result = _result(experiment, fitted, evaluate(fitted.network, data.test, recipe), recipe.learn)
     with folder.locked():
@@ -165,6 +169,26 @@ def load_run(folder: Path | str) -> tuple[Experiment, Network]:
     except (KeyError, OSError, ValueError) as error:
         msg = f"{files.path} holds a run that this version of ranvier cannot read: {error}"
         raise RunError(msg) from error
+
+
+def diagnose_run(folder: Path | str) -> Diagnosis:
+    """Examine the network of a run, or the one before training where the run is not finished, on its training data.
+
+    Args:
+        folder: The run folder of an experiment.
+
+    Raises:
+        RunError: it is no run folder, or one of an unknown experiment.
+    """
+    files = RunFolder(folder)
+    if files.network.exists():
+        experiment, network = load_run(folder)
+    else:
+        given = read_config(files.path / CONFIG)
+        experiment = make(given.pop(TASK), **given)
+        network = experiment.network()
+    data = experiment.data().train
+    return examine(network, data, experiment.recipe(data.size), history=files.epochs())
 
 
 def is_experiment(folder: Path | str) -> bool:

@@ -57,3 +57,5 @@ from ranvier.train.recipe import Recipe as Recipe
 from ranvier.train.run_folder import RunError as RunError
 from ranvier.train.run_folder import RunFolder as RunFolder
 from ranvier.train.stream import Stream as Stream
+from ranvier.train.stuck import diagnose_fit as diagnose_fit
+from ranvier.train.stuck import examine as examine

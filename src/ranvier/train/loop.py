@@ -33,6 +33,7 @@ from ranvier.train.run_folder import RunFolder
 from ranvier.train.samples import keep_samples
 from ranvier.train.stream import Stream
 from ranvier.train.streaming import go_through, train_through
+from ranvier.train.stuck import Stuck, examine, no_progress, tell
 
 Metrics = dict[str, Any]
 
@@ -85,6 +86,7 @@ def fit(
     facts: Mapping[str, Any] | None = None,
     on_epoch_end: Callable[[Metrics, Network], None] | None = None,
     progress: AbstractProgress | None = None,
+    stuck: Stuck | None = tell,
     key: PRNGKeyArray,
 ) -> Fitted:
     """Train a network.
@@ -101,6 +103,8 @@ def fit(
         facts: What else to keep in `config.json`.
         on_epoch_end: Called as `on_epoch_end(metrics, network)` after each epoch.
         progress: How to show progress; default not at all. See `progress_for`.
+        stuck: Called once as `stuck(story, diagnosis)` where the loss has not fallen in three epochs; default writes
+            the diagnosis to the log (see `ranvier.checks.diagnose`), None switches it off.
         key: Random key; it decides the order of the samples, and the noise of simulators that have any.
 
     Raises:
@@ -120,6 +124,7 @@ def fit(
                 interrupted = stack.enter_context(deferred_interrupt(shown.interrupted))
                 while not run.finished:
                     shown.epoch(run.epoch(interrupted, shown))
+                    stuck = run.examined(stuck)
             except KeyboardInterrupt as error:
                 raise run.interrupted() from error
         return run.end()
@@ -279,6 +284,15 @@ class _Run:
             self._save(now=True)
             raise KeyboardInterrupt
         return metrics
+
+    def examined(self, stuck: Stuck | None) -> Stuck | None:
+        """Have the network examined once, if training makes no progress; what is to be called from then on."""
+        story = None if stuck is None else no_progress(self.epochs)
+        if stuck is None or story is None:
+            return stuck
+        network, state = self.state.network, self.state.optimiser
+        stuck(story, examine(network, self.train, self.recipe, optimiser=state, history=self.epochs))
+        return None
 
     def _keep(self, metrics: Metrics, answer: Int[np.ndarray, "samples ..."] | None) -> None:
         """Take an epoch down, and tell whoever wants to know; if that fails no epoch is lost."""

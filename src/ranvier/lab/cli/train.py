@@ -73,13 +73,17 @@ class Job:
         from ranvier.lab import run
         from ranvier.lab.parts import AbstractSpikeTask
         from ranvier.train import NoProgress, progress_for
+        from ranvier.train.stuck import tell
 
         task = self.experiment.task
         for line in task.notes() if isinstance(task, AbstractSpikeTask) and not self.quiet else ():
             say(errors(), line)
         name = f"seed {self.experiment.seed}"
         progress = NoProgress() if self.quiet else progress_for(output(), name)
-        return run(self.experiment, self.folder, resume=self.resume, threads=self.threads, progress=progress)
+        return run(
+            self.experiment, self.folder, resume=self.resume, threads=self.threads, progress=progress,
+            stuck=None if self.quiet else tell,
+        )  # fmt: skip
 
     def finished(self) -> dict[str, Any]:
         """The result, which another process has left in the folder."""
