@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from ranvier.connections import Connection
+from ranvier.delays import SpatialDelay
 from ranvier.network import Network
 from ranvier.patterns import AllToAll, Pairs
 
@@ -137,12 +138,13 @@ def lengths(network: Network, link: Connection) -> Float[Array, "..."]:
     Raises:
         ValueError: the delays of the connection do not follow from positions.
     """
-    if "position" not in link.delay.learns:
-        kind = type(link.delay).__name__
+    delay = link.delay
+    if not isinstance(delay, SpatialDelay):
+        kind = type(delay).__name__
         msg = f"lengths: {link.name} has a {kind}; only the synapses of a SpatialDelay have lengths."
         raise ValueError(msg)
-    direct = link.delay.length(network[link.pre], network[link.post], link.pattern)
-    return direct if link.delay.tortuosity is None else direct * link.delay.tortuosity().astype(direct.dtype)
+    direct = delay.length(network[link.pre], network[link.post], link.pattern)
+    return direct if delay.tortuosity is None else direct * delay.tortuosity().astype(direct.dtype)
 
 
 def by_weight(network: Network, link: Connection, key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
@@ -260,17 +262,18 @@ class Rewiring:
         return eqx.tree_at(lambda tree: tree.connections, network, tuple(links)), moved
 
     def _move(self, network: Network, link: Connection, key: PRNGKeyArray) -> tuple[Connection, Array]:
-        pre, post = network.size(link.pre), network.size(link.post)
+        pre, post, pairs = network.size(link.pre), network.size(link.post), link.pattern
+        assert isinstance(pairs, Pairs)
         free = pre * post - link.weight.size
         count = min(round(self.share * link.weight.size), free)
         weakest = jnp.argsort(jnp.abs(link.weight))[:count]
-        taken = jnp.ravel(link.pattern.exists(pre, post))
+        taken = jnp.ravel(pairs.dense(jnp.ones_like(link.weight), pre, post, 0.0) > 0)
         score = jnp.where(taken, -1.0, jax.random.uniform(key, (pre * post,)))
         places = jax.lax.top_k(score, count)[1].astype(jnp.int32)
         pattern = eqx.tree_at(
             lambda one: (one.pre, one.post),
-            link.pattern,
-            (link.pattern.pre.at[weakest].set(places // post), link.pattern.post.at[weakest].set(places % post)),
+            pairs,
+            (pairs.pre.at[weakest].set(places // post), pairs.post.at[weakest].set(places % post)),
         )
         changed = jnp.zeros(link.weight.shape, bool).at[weakest].set(True)
         weight = jnp.where(changed, 0.0, link.weight)

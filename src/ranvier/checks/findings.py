@@ -3,7 +3,7 @@
 import dataclasses
 import enum
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Diagnosis:
         return draw_health(self.vitals, [str(finding) for finding in self.findings])
 
 
-def table(rows: list[Mapping[str, str]]) -> str:
+def table(rows: Sequence[Mapping[str, str]]) -> str:
     """Rows as aligned text.
 
     Args:

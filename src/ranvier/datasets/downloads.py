@@ -6,6 +6,7 @@ import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 SECONDS = 30.0
 """How long a silent connection is waited for."""
@@ -51,7 +52,7 @@ def fetch(url: str, path: Path, md5: str) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def _open(url: str) -> urllib.request.addinfourl:
+def _open(url: str) -> Any:
     try:
         return urllib.request.urlopen(url, timeout=SECONDS)
     except urllib.error.URLError as error:

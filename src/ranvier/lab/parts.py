@@ -31,6 +31,15 @@ class Data(NamedTuple):
     test: Dataset | Stream
 
 
+def in_memory(samples: Dataset | Stream) -> Dataset:
+    """All samples of one part, read if need be.
+
+    Args:
+        samples: The part.
+    """
+    return samples if isinstance(samples, Dataset) else samples.take(np.arange(samples.size))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AbstractPart:
     """A part of an experiment, or of one of its parts: numbers, checked when it is made. Always a base of others.

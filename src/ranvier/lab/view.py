@@ -1,6 +1,7 @@
 """Looking at a run: the network that it found, in space, with one of the samples that it kept."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -78,5 +79,6 @@ def _write(out: Path, network: Network, kept: Kept, sample: int, place: str, uni
 
 
 def _picture(out: Path, seen: Scene) -> Path:
-    draw_network(seen).figure.savefig(out, dpi=140)
+    page: Any = draw_network(seen).figure
+    page.savefig(out, dpi=140)
     return out

@@ -1,6 +1,7 @@
 """Random manifolds: what the values of three units have to do with each other in each class, and samples as rasters."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -53,7 +54,7 @@ def manifolds(
     shown = classes[:SHOWN]
     page = figure(11.0, 4.6, layout="constrained")
     grid = page.add_gridspec(len(shown), 2, width_ratios=[1.1, 1.0])
-    space = page.add_subplot(grid[:, 0], projection="3d")
+    space: Any = page.add_subplot(grid[:, 0], projection="3d")
     for one in classes:
         rows = values[label == one]
         space.scatter(

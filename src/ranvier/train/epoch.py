@@ -231,11 +231,12 @@ def rewired(recipe: Recipe, state: State, number: Int[Array, ""], key: PRNGKeyAr
         number: Number of that step, from 0.
         key: Decides where they go.
     """
-    if recipe.rewiring is None:
+    rewiring = recipe.rewiring
+    if rewiring is None:
         return state
 
     def move(state: State) -> State:
-        network, moved = recipe.rewiring(state.network, key=key)
+        network, moved = rewiring(state.network, key=key)
         learn: Any = partition(state.network, *recipe.learn)[0]
         stays = eqx.tree_at(
             lambda tree: [link.weight for link in tree.connections],
@@ -248,7 +249,7 @@ def rewired(recipe: Recipe, state: State, number: Int[Array, ""], key: PRNGKeyAr
         optimiser = optax.tree_utils.tree_map_params(recipe.optimiser, forget, state.optimiser, stays)
         return State(network, optimiser, state.recovery)
 
-    return jax.lax.cond((number + 1) % recipe.rewiring.every == 0, move, lambda state: state, state)
+    return jax.lax.cond((number + 1) % rewiring.every == 0, move, lambda state: state, state)
 
 
 def _augmented(recipe: Recipe, batch: Dataset, key: PRNGKeyArray) -> Spikes | dict[str, Spikes]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from ranvier.checks import Diagnosis, diagnose
+from ranvier.checks.diagnosis import SAMPLES
 from ranvier.network import Network
 from ranvier.saving import load
 from ranvier.train.dataset import Dataset
@@ -17,6 +18,7 @@ from ranvier.train.optimisers import learning_rates
 from ranvier.train.recipe import Recipe
 from ranvier.train.run_folder import RunError, RunFolder
 from ranvier.train.samples import read_samples
+from ranvier.train.stream import Stream
 
 AFTER = 3
 """Epochs after which training should have got somewhere."""
@@ -62,7 +64,12 @@ def no_progress(epochs: Sequence[Mapping[str, Any]]) -> str | None:
 
 
 def examine(
-    network: Network, data: Dataset, recipe: Recipe, *, optimiser: PyTree = None, history: Sequence[Mapping] = ()
+    network: Network,
+    data: Dataset | Stream,
+    recipe: Recipe,
+    *,
+    optimiser: PyTree = None,
+    history: Sequence[Mapping] = (),
 ) -> Diagnosis:
     """`ranvier.checks.diagnose` for what `fit` takes.
 
@@ -84,15 +91,16 @@ def examine(
     """
     from ranvier.train.epoch import initial_state
 
+    few = data.take(np.arange(min(data.size, SAMPLES)))
     state = initial_state(network, recipe).optimiser if optimiser is None else optimiser
     return diagnose(
         network,
-        data.spikes,
+        few.spikes,
         recipe.simulator,
         t_end=recipe.t_end,
         readout=recipe.readout,
         loss=recipe.loss,
-        target=data.target,
+        target=few.target,
         learn=recipe.learn,
         rates=learning_rates(state),
         history=history,

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Float, Int
 
 from ranvier.dense import dense
 from ranvier.events import Spikes
@@ -117,8 +117,9 @@ def scene(
     axons, synapses = _axons(network, first, drawn)
     names = tuple(units) if len(units) == count else tuple(map(str, range(count)))
     flat = bool(np.ptp(every[:, 2]) < 1e-9)
-    return Scene(title, network.names, tuple(starts), every, flat, *axons, synapses, time, neuron, float(t_end), names,
-                 answer, label)  # fmt: skip
+    pre, post, weight, delay = axons
+    return Scene(title, network.names, tuple(starts), every, flat, pre, post, weight, delay, synapses, time, neuron,
+                 float(t_end), names, answer, label)  # fmt: skip
 
 
 def _check(network: Network, spikes: Mapping[str, Spikes]) -> None:
@@ -133,7 +134,7 @@ def _check(network: Network, spikes: Mapping[str, Spikes]) -> None:
             raise ValueError(msg)
 
 
-def _axons(network: Network, first: dict[str, int], most: int) -> tuple[tuple[Array, ...], int]:
+def _axons(network: Network, first: dict[str, int], most: int) -> tuple[tuple[np.ndarray, ...], int]:
     """Ends, weights and delays of the axons that are drawn, and the number of all synapses."""
     parts = []
     for link in dense(network):

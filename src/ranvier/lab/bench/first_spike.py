@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from ranvier.lab.catalogue import experiment
 from ranvier.lab.composition import Experiment
+from ranvier.lab.parts import in_memory
 from ranvier.selection import partition
 from ranvier.train.epoch import State, initial_state, train_epoch
 
@@ -51,7 +52,7 @@ def measure(delay: str = "synaptic", hidden: int = 30, seeds: int = 10, repeats:
 
 def _program(made: Experiment, seeds: int) -> Callable[[int], int]:
     """What trains so many seeds for one epoch, given its number, and says how many samples that took."""
-    data = made.data().train
+    data = in_memory(made.data().train)
     recipe = made.recipe(data.size)
     one = lambda state, key, number: train_epoch(recipe, state, data, key, number)
     each = [dataclasses.replace(made, seed=seed) for seed in range(seeds)]

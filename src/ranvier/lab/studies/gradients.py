@@ -121,14 +121,16 @@ def run_study(
         RunError: the folder is in use, or holds another study, or one is there and `resume` is not set.
         FileNotFoundError: there is no file of words.
     """
-    place, rows, cosines = RunFolder(folder), [], []
+    place = RunFolder(folder)
+    rows: list[Any] = []
+    cosines: list[Any] = []
     with place.locked():
         place.start(dataclasses.asdict(study), {}, {"study": "gradients", **provenance()}, resume=resume)
         for case in study.cases:
             for seed in study.seeds:
                 run = lambda case=case, seed=seed: run_trial(case, seed, place.path / f"{case.name}-{seed}", say)
                 rows.append(_kept(place.path / f"{case.name}-{seed}.json", run))
-            first = case.method == study.methods[0] and case.factor == study.factors[0]
+            first = (case.method, case.factor) == (study.methods[0], study.factors[0])
             if first and len(study.methods) > 1 and "stopped" not in rows[-1]:
                 run = lambda case=case: _compared(study, case, place.path)
                 cosines += _kept(place.path / f"{case.name}-cosines.json", run)

@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 from ranvier.lab.bench.table import format_table
+from ranvier.lab.parts import in_memory
 from ranvier.lab.ranges import Count, Positive, SettingError, check
 from ranvier.lab.studies.delays.cases import Numbers, data
 from ranvier.lab.studies.space.afterwards import afterwards
@@ -181,7 +182,8 @@ def _row(
     trained = train_case(case, runs, epochs=study.epochs, path=folder / f"{case.name}.npz", tell=tell)
     if trained.doubts:
         say(trained.doubts)
-    row = _judge(study, case, best["numbers"], trained) | {"seconds": round(time.perf_counter() - start, 1)}
+    row: dict[str, Any] = _judge(study, case, best["numbers"], trained)
+    row["seconds"] = round(time.perf_counter() - start, 1)
     write_atomically(kept, (json.dumps(row, indent=1) + "\n").encode())
     say(f"test {100 * row['test']['median']:.1f} % ({100 * row['test']['low']:.1f} to {100 * row['test']['high']:.1f})")
     return row
@@ -190,7 +192,7 @@ def _row(
 def _judge(study: Study, case: Case, numbers: dict[str, float], trained: Trained) -> dict[str, Any]:
     """What the networks of a case are worth."""
     recipe = case.recipe(study.epochs)
-    accuracy = accuracy_of(trained, recipe, data().test)
+    accuracy = accuracy_of(trained, recipe, in_memory(data().test))
     return {
         "kind": case.kind,
         "hidden": case.hidden,

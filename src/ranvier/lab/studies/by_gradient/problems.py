@@ -9,7 +9,7 @@ words, from a file. The outputs of the last three integrate, and their mean pote
 import math
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -140,13 +140,13 @@ def _reversals_data(words: str) -> Data:
     return _drawn(reversals_sample, CLASSES, CHANNELS)
 
 
-def _mean(t_end: float, every: float, scale: float, tau: float = math.inf) -> Mapping[str, object]:
+def _mean(t_end: float, every: float, scale: float, tau: float = math.inf) -> Mapping[str, Any]:
     """Mean potential of the outputs, and its cross-entropy."""
     times = np.arange(every, t_end + every / 2, every)
     return {"readout": MeanPotential("output", times, tau), "loss": partial(cross_entropy, scale=scale)}
 
 
-LONG = {"neuron": LIF(20.0, 5.0), "output": LI(20.0, 5.0)}
+LONG: Mapping[str, Any] = {"neuron": LIF(20.0, 5.0), "output": LI(20.0, 5.0)}
 PROBLEMS: dict[str, Problem] = {
     "yin-yang": Problem(
         _yin_yang_data, t_end=8.0, neuron=LIF(2.0, 1.0, refractory=math.inf), output=LIF(2.0, 1.0, refractory=math.inf),

@@ -8,6 +8,7 @@ four delays.) Times are in units of tau, weights in those of the published model
 
 import dataclasses
 import math
+from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import Any, ClassVar
 

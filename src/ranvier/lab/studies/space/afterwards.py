@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from ranvier.connections import Connection
 from ranvier.delays import FixedDelay
 from ranvier.events import Spikes
+from ranvier.lab.parts import in_memory
 from ranvier.lab.studies.delays.cases import data
 from ranvier.lab.studies.together.spread import spread
 from ranvier.lab.studies.together.training import Trained, in_groups, shares
@@ -89,7 +90,7 @@ def afterwards(trained: Trained, recipe: Recipe) -> dict[str, dict[str, float]]:
         trained: The networks.
         recipe: Simulator and prediction.
     """
-    test, same = data().test, lambda network: network
+    test, same = in_memory(data().test), lambda network: network
     cases: dict[str, tuple[Change, Dataset]] = {
         **{f"{bits} bits, delays in {step:g} ms": (rounded(bits, step), test) for bits, step in
            ((6, 0.05), (4, 0.1), (3, 0.2))},

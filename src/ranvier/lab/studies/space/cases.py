@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from ranvier.lab.catalogue import experiment
 from ranvier.lab.composition import Experiment
+from ranvier.lab.parts import in_memory
 from ranvier.lab.ranges import SettingError
 from ranvier.lab.settings import settings
 from ranvier.lab.studies.delays.cases import MAX_INVERSE_SLOPE, Numbers, data
@@ -116,7 +117,8 @@ def train_case(
         return dataclasses.replace(plan.recipe(size), optimiser=plan.optimiser(size, rates))
 
     networks, keys = [one.network() for one in each], jnp.stack([one.keys[1] for one in each])
-    return train_together(recipe, rates, networks, keys, data().train, data().validation, path=path, tell=tell)
+    train, validation = in_memory(data().train), in_memory(data().validation)
+    return train_together(recipe, rates, networks, keys, train, validation, path=path, tell=tell)
 
 
 def draw_numbers(count: int) -> list[Numbers]:
