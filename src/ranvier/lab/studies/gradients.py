@@ -130,7 +130,7 @@ def run_study(
             for seed in study.seeds:
                 run = lambda case=case, seed=seed: run_trial(case, seed, place.path / f"{case.name}-{seed}", say)
                 rows.append(_kept(place.path / f"{case.name}-{seed}.json", run))
-            first = (case.method, case.factor) == (study.methods[0], study.factors[0])
+            first = study.methods[:1] == (case.method,) and study.factors[:1] == (case.factor,)
             if first and len(study.methods) > 1 and "stopped" not in rows[-1]:
                 run = lambda case=case: _compared(study, case, place.path)
                 cosines += _kept(place.path / f"{case.name}-cosines.json", run)
