@@ -6,7 +6,6 @@ program on another device calls the same library from the host.
 
 import ctypes
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -25,11 +24,8 @@ class _View(ctypes.Structure):
 
 
 def _load() -> ctypes.CDLL:
-    here = Path(__file__).parent
-    installed = (Path(folder, *here.parts[-2:]) for folder in sys.path)  # an editable installation has two folders
-    for folder in (here, *installed):
-        for found in sorted(folder.glob("libengine.*")):
-            return ctypes.CDLL(str(found))
+    for found in sorted(Path(__file__).parent.glob("libengine.*")):
+        return ctypes.CDLL(str(found))
     msg = (
         "ranvier: the compiled engine is missing. Most likely the sources alone were put on Python's path: install the "
         "package, with a C++20 compiler: pip install -e . in its folder."
