@@ -10,6 +10,10 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 PIP_INSTALL := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 
+# The engine is built by the installation.
+CPP := $(shell find src/ranvier/event_driven/engine -name "*.h" -o -name "*.cc")
+ENGINE := CMakeLists.txt $(CPP)
+
 .DELETE_ON_ERROR:
 .PHONY: help demo test test-fast lint format bench
 
@@ -39,19 +43,19 @@ lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/clang-format --dry-run -Werror $(CPP) tests/*.cc
+	$(BIN)/clang-tidy --quiet $(filter %.cc,$(CPP)) -- -std=c++20 -isystem $$($(BIN)/python -c "import jax; print(jax.ffi.include_dir())")
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(INSTALLED_DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(BIN)/clang-format -i $(CPP) tests/*.cc
 
 bench: $(INSTALLED)
 	$(BIN)/ranvier bench $(ARGS)
 
 # Stamp files: pip runs again only when one of these files is newer than the last install.
-# The engine is built by the installation.
-ENGINE := CMakeLists.txt $(shell find src/ranvier/event_driven/engine -name "*.h" -o -name "*.cc")
-
 $(INSTALLED): pyproject.toml constraints.txt $(ENGINE) | $(BIN)/python
 	$(PIP_INSTALL) -e .
 	@touch $@

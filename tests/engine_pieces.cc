@@ -47,7 +47,9 @@ void bound_of(int64_t count, int64_t k, int recorded, const double* rates, doubl
     bound<false, double>(state, 0, count, k, recorded != 0, 0.0, &over, theta, lift, excess);
 }
 
-int64_t list_marked_of(const uint8_t* marks, int64_t count, uint32_t* places) { return list_marked(marks, count, places); }
+int64_t list_marked_of(const uint8_t* marks, int64_t count, uint32_t* places) {
+    return list_marked(marks, count, places);
+}
 
 int64_t list_bits_of(const uint64_t* words, int64_t count, uint32_t* places) { return list_bits(words, count, places); }
 

@@ -1,13 +1,16 @@
 """Pieces of the engine, each against plain NumPy or SciPy, at the lowest and the highest vector level of this machine."""
 
 import ctypes
+import shutil
+import subprocess
+from pathlib import Path
 
 import mpmath
 import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from engine_pieces import LEVELS, Pieces
+from engine_pieces import ENGINE, LEVELS, Pieces
 
 LEAST = -1e300
 USUAL, BITS = 4, 64
@@ -263,3 +266,33 @@ def test_ranks_are_those_of_a_stable_sort(pieces: Pieces, count: int):
     order, places = np.argsort(values[:count], kind="stable"), np.zeros(len(values), np.int64)
     pieces("ranks_of", values, count, places)
     assert places[order].tolist() == list(range(count))
+
+
+DEVICE = """
+#include "physics/adjoint.h"
+#include "physics/bound.h"
+#include "physics/crossing.h"
+#include "physics/tangent.h"
+using namespace ranvier::RANVIER_LEVEL;
+__global__ void touch(const double* x, double* y) {
+    const Rates rates = rates_of(x[0], x[1]);
+    const Passed passed = flow(x[2], rates);
+    const Adjoint there = back(Adjoint{x[3], x[4]}, passed);
+    const Tangent tangent = back(Tangent{x[5], x[6], x[7]}, there, x[2], rates, passed);
+    const Leap end = leap(x[3], x[4], x[5], rates, x[2]);
+    const Course over = course(x[2], rates);
+    const Crossed spike{rates, x[3], x[4], x[5], x[6], x[7]};
+    const double before = before_spike(spike, Parts{x[0], x[1], x[2], x[3], x[4], true}, x[5], x[6], x[7]);
+    y[0] = end.u + tangent.u_mem + excess_of(x[3], x[4], x[5], x[6], x[7], over) + before + owed_by(x[0], there, rates) +
+           wraps(x[0], x[1], x[2]) + flow_in_sums(x[2], rates).kernel;
+}
+"""
+
+
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="no nvcc")
+def test_the_physics_is_device_code(tmp_path: Path):
+    """Every function of `physics/` compiles for a GPU, too."""
+    (tmp_path / "physics.cu").write_text(DEVICE)
+    command = ["nvcc", "-std=c++20", "-c", f"-I{ENGINE}", "physics.cu", "-o", "physics.o"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,28 +1,64 @@
 // The arrays that cross the border, in one order, for whoever calls: XLA (ffi.cc) or a host callback (host.cc).
 //
-// Arrays of a call lie end to end: weights of all connections, row after row; constants of all neurons, population after
-// population; input spikes and record times of all populations side by side, (batch, places). `vmap` puts axes in front
-// of all arrays, of length 1 where an array is the same for all. Every array is contiguous; `Real` is float or double.
+// Arrays of a call lie end to end: weights of all connections, row after row; constants of all neurons, population
+// after population; input spikes and record times of all populations side by side, (batch, places). `vmap` puts axes in
+// front of all arrays, of length 1 where an array is the same for all. Every array is contiguous; `Real` is float or
+// double.
 #pragma once
 
 #include <cstdint>
 
 namespace ranvier {
 
-// Both passes take the first thirteen. PRE and POST are the neurons of every pair of the connections that have a list of
-// them; STATUS is what the rules say of the arguments, a key of `ranvier.status.STATUS`.
-// The backward pass goes on with what the forward pass kept (WINDOW ... TOTAL) and the cotangents of times, potentials
-// and presence (without places if the derivative is exact).
+// Both passes take the first thirteen. PRE and POST are the neurons of every pair of the connections that have a list
+// of them; STATUS is what the rules say of the arguments, a key of `ranvier.status.STATUS`. The backward pass goes on
+// with what the forward pass kept (WINDOW ... TOTAL) and the cotangents of times, potentials and presence (without
+// places if the derivative is exact).
 enum Input {
-    WEIGHT, DELAY, THETA, RHO, REFRACTORY, TAU_MEM, TAU_SYN, PRE, POST, TIME, UNIT, RECORD, STATUS,
-    WINDOW, OFFSET, SENDER, SLOPE, RESTART, TOTAL, DIRECT, SEED, PRESENCE, INPUTS
+    WEIGHT,
+    DELAY,
+    THETA,
+    RHO,
+    REFRACTORY,
+    TAU_MEM,
+    TAU_SYN,
+    PRE,
+    POST,
+    TIME,
+    UNIT,
+    RECORD,
+    STATUS,
+    WINDOW,
+    OFFSET,
+    SENDER,
+    SLOPE,
+    RESTART,
+    TOTAL,
+    DIRECT,
+    SEED,
+    PRESENCE,
+    INPUTS
 };
 
 // Spikes (batch, places): time, inf if none, and neuron, -1 if none; potentials (batch, values); what is kept for the
 // backward pass; counters (batch, populations), events and neurons flagged in all (batch,), and one status.
 enum Output {
-    AT, BY, VOLTAGE, KEPT_WINDOW, KEPT_OFFSET, KEPT_SLOPE, KEPT_RESTART,
-    SILENT, GUARDED, DROPPED, IN_FLIGHT, SPIKES, EVENTS, EXACT, ENDED, OUTPUTS
+    AT,
+    BY,
+    VOLTAGE,
+    KEPT_WINDOW,
+    KEPT_OFFSET,
+    KEPT_SLOPE,
+    KEPT_RESTART,
+    SILENT,
+    GUARDED,
+    DROPPED,
+    IN_FLIGHT,
+    SPIKES,
+    EVENTS,
+    EXACT,
+    ENDED,
+    OUTPUTS
 };
 
 // Gradients; those of time constants and of input times have no places if they are not wanted.

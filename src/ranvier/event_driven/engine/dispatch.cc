@@ -8,17 +8,17 @@ namespace ranvier {
 namespace plain {
 void run(const Call& call);
 void run_grid(const Grid& grid, bool backward);
-}
+}  // namespace plain
 
 #ifdef RANVIER_X86_LEVELS
 namespace avx2 {
 void run(const Call& call);
 void run_grid(const Grid& grid, bool backward);
-}
+}  // namespace avx2
 namespace avx512 {
 void run(const Call& call);
 void run_grid(const Grid& grid, bool backward);
-}
+}  // namespace avx512
 #endif
 
 namespace {

@@ -1,4 +1,5 @@
-// The named alternative of `ranvier bench cochlea`: delayed scatter and gather on a grid of steps, which rounds every time.
+// The named alternative of `ranvier bench cochlea`: delayed scatter and gather on a grid of steps, which rounds every
+// time.
 //
 // Forward, `ring[k + d_ij, j] += w_ij` for every spike of i in step k; backward, with p the adjoint read at `k + d_ij`,
 // `dw_ij += p`, `dd_ij += w_ij p'` and a sum over j for the sender. No neurons, no thresholds, no exact times.

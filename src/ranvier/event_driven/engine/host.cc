@@ -7,8 +7,9 @@
 extern "C" {
 
 // 0, or 1 if there was not enough memory.
-__attribute__((visibility("default"))) int ranvier_call(int backward, int wide, const int64_t* plan, const double* numbers, const ranvier::View* in,
-                 const ranvier::View* out) {
+__attribute__((visibility("default"))) int ranvier_call(int backward, int wide, const int64_t* plan,
+                                                        const double* numbers, const ranvier::View* in,
+                                                        const ranvier::View* out) {
     ranvier::Call call{};
     call.backward = backward != 0;
     call.wide = wide != 0;

@@ -80,9 +80,10 @@ Watch::Watch() {
     const std::lock_guard guard(lock);
     if (watching++ > 0) return;
     again = false;
-    struct sigaction ours {};
+    struct sigaction ours{};
     if (sigaction(SIGINT, nullptr, &before) != 0) return;
-    const bool handled = (before.sa_flags & SA_SIGINFO) || (before.sa_handler != SIG_IGN && before.sa_handler != SIG_DFL);
+    const bool handled =
+        (before.sa_flags & SA_SIGINFO) || (before.sa_handler != SIG_IGN && before.sa_handler != SIG_DFL);
     if (!handled) return;
     ours.sa_sigaction = note;
     ours.sa_flags = (before.sa_flags & ~SA_RESETHAND) | SA_SIGINFO;
@@ -93,7 +94,7 @@ Watch::Watch() {
 Watch::~Watch() {
     const std::lock_guard guard(lock);
     if (--watching > 0) return;
-    struct sigaction now {};
+    struct sigaction now{};
     if (sigaction(SIGINT, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == note)
         sigaction(SIGINT, &before, nullptr);
     if (!again) return;

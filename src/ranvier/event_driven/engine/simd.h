@@ -1,5 +1,5 @@
-// The few vector helpers of the inner loops, as vectors of GCC and Clang; each has a plain twin, which also takes what is
-// left over. Widths follow the registers of the level that this is compiled for.
+// The few vector helpers of the inner loops, as vectors of GCC and Clang; each has a plain twin, which also takes what
+// is left over. Widths follow the registers of the level that this is compiled for.
 #pragma once
 
 #include <cstdint>
@@ -101,13 +101,17 @@ struct Rows4 {
 template <class Real>
 RANVIER_INLINE Rows4<Real> transposed(Vec<Real, 4> a, Vec<Real, 4> b, Vec<Real, 4> c, Vec<Real, 4> d) {
     if constexpr (sizeof(Real) == 4) {
-        const Vec<Real, 4> low = __builtin_shufflevector(a, b, 0, 4, 1, 5), high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-        const Vec<Real, 4> left = __builtin_shufflevector(c, d, 0, 4, 1, 5), right = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+        const Vec<Real, 4> low = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+                           high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+        const Vec<Real, 4> left = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+                           right = __builtin_shufflevector(c, d, 2, 6, 3, 7);
         return {{__builtin_shufflevector(low, left, 0, 1, 4, 5), __builtin_shufflevector(low, left, 2, 3, 6, 7),
                  __builtin_shufflevector(high, right, 0, 1, 4, 5), __builtin_shufflevector(high, right, 2, 3, 6, 7)}};
     } else {
-        const Vec<Real, 4> low = __builtin_shufflevector(a, b, 0, 4, 2, 6), high = __builtin_shufflevector(a, b, 1, 5, 3, 7);
-        const Vec<Real, 4> left = __builtin_shufflevector(c, d, 0, 4, 2, 6), right = __builtin_shufflevector(c, d, 1, 5, 3, 7);
+        const Vec<Real, 4> low = __builtin_shufflevector(a, b, 0, 4, 2, 6),
+                           high = __builtin_shufflevector(a, b, 1, 5, 3, 7);
+        const Vec<Real, 4> left = __builtin_shufflevector(c, d, 0, 4, 2, 6),
+                           right = __builtin_shufflevector(c, d, 1, 5, 3, 7);
         return {{__builtin_shufflevector(low, left, 0, 1, 4, 5), __builtin_shufflevector(high, right, 0, 1, 4, 5),
                  __builtin_shufflevector(low, left, 2, 3, 6, 7), __builtin_shufflevector(high, right, 2, 3, 6, 7)}};
     }
@@ -246,11 +250,12 @@ RANVIER_INLINE int64_t take_apart(uint64_t word, int64_t first, int64_t found, u
     return last;
 }
 
-// Write down, in order, which of the first `count` bytes are set; their number. The bytes up to the next multiple of BITS
-// must be zero. `places` needs room for USUAL more than there are.
+// Write down, in order, which of the first `count` bytes are set; their number. The bytes up to the next multiple of
+// BITS must be zero. `places` needs room for USUAL more than there are.
 inline int64_t list_marked(const uint8_t* marks, int64_t count, uint32_t* places) {
     int64_t found = 0;
-    for (int64_t first = 0; first < count; first += BITS) found = take_apart(marked(marks + first), first, found, places);
+    for (int64_t first = 0; first < count; first += BITS)
+        found = take_apart(marked(marks + first), first, found, places);
     return found;
 }
 

@@ -52,9 +52,7 @@ void begin(void* given) {
     (*shared)->join_in();
 }
 
-void schedule_own(void*, void (*task)(void*), void* argument) {
-    std::thread(task, argument).detach();
-}
+void schedule_own(void*, void (*task)(void*), void* argument) { std::thread(task, argument).detach(); }
 
 }  // namespace
 
@@ -70,8 +68,6 @@ void together(const Workers& workers, int64_t threads, void (*work)(void*), void
     if (shared->thrown) std::rethrow_exception(shared->thrown);
 }
 
-Workers own_workers() {
-    return {static_cast<int64_t>(std::thread::hardware_concurrency()), nullptr, schedule_own};
-}
+Workers own_workers() { return {static_cast<int64_t>(std::thread::hardware_concurrency()), nullptr, schedule_own}; }
 
 }  // namespace ranvier

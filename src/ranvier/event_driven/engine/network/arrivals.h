@@ -45,8 +45,13 @@ struct LookUp {
     }
 
     explicit LookUp(const Plan& plan)
-        : rows(most(plan)), loose(most(plan)), sorted(most(plan)), marks(plan.widest / BITS + 1),
-          senders(mark_room(plan.widest) + USUAL), recent(plan.pairs > 0 ? plan.widest : 0), ranks(FEW + 8) {}
+        : rows(most(plan)),
+          loose(most(plan)),
+          sorted(most(plan)),
+          marks(plan.widest / BITS + 1),
+          senders(mark_room(plan.widest) + USUAL),
+          recent(plan.pairs > 0 ? plan.widest : 0),
+          ranks(FEW + 8) {}
 };
 
 // Steps of Shell's sort (Ciura's).
@@ -111,8 +116,8 @@ RANVIER_INLINE uint64_t turned(uint64_t word, int64_t place) {
     return (word >> (place & (BITS - 1))) | (word << (-place & (BITS - 1)));
 }
 
-// Of the two groups of windows from which a spike through `shift` could arrive in window k, in which a sender fired: 1 for
-// the earlier, 2 for the later one, 3 for both.
+// Of the two groups of windows from which a spike through `shift` could arrive in window k, in which a sender fired: 1
+// for the earlier, 2 for the later one, 3 for both.
 RANVIER_INLINE int fired_in(uint64_t recent, int32_t shift, int64_t k, int group) {
     return static_cast<int>(turned(recent, (k - shift - 1) >> group) & 3);
 }
@@ -180,11 +185,11 @@ int64_t look_up(const Network<Real>& net, const Calendar<Real>& calendar, const 
     return found;
 }
 
-// All arrivals at neuron j of population p in window k, in time order in `room.sorted`, the first `count` of `room.rows`
-// included; their number.
+// All arrivals at neuron j of population p in window k, in time order in `room.sorted`, the first `count` of
+// `room.rows` included; their number.
 template <class Real>
-int64_t collect(const Network<Real>& net, const Calendar<Real>& calendar, const Train<Real>& train, int64_t k, int64_t p,
-                int64_t j, int64_t count, LookUp<Real>& room) {
+int64_t collect(const Network<Real>& net, const Calendar<Real>& calendar, const Train<Real>& train, int64_t k,
+                int64_t p, int64_t j, int64_t count, LookUp<Real>& room) {
     const Plan& plan = net.plan;
     int64_t found = count;
     for (int64_t at = plan.population[p].in_first; at < plan.population[p].in_last; ++at) {

@@ -1,8 +1,8 @@
 // Where to look for spikes by window.
 //
-// Spikes of a population are stored in time order and `first[p, k]` is the first one of window k, so the spikes that can
-// arrive in a window are a contiguous range. For one delay per sender (ROW) arrivals do not depend on the receiver and
-// are kept in lists, one for each connection and window (`head`, `link`).
+// Spikes of a population are stored in time order and `first[p, k]` is the first one of window k, so the spikes that
+// can arrive in a window are a contiguous range. For one delay per sender (ROW) arrivals do not depend on the receiver
+// and are kept in lists, one for each connection and window (`head`, `link`).
 #pragma once
 
 #include "trains.h"
@@ -13,11 +13,11 @@ namespace ranvier::RANVIER_LEVEL {
 constexpr int KEPT = 8;
 
 // `first` (populations, windows + 2): first spike of a window. `head` (connections, windows) and `link`: lists of the
-// spikes of a ROW connection that arrive in a window, -1 at the end. For the others, per sender: `recent`, a bit for each
-// of the latest 64 groups of windows in which it fired, at the group's number modulo 64; `fired`, how often it has;
-// `kept`, the offsets of its last spikes, number n at `n % KEPT`; `twice`, the last window in which it fired more than
-// once; `latest`, its last spike, and `before`, for each spike, the sender's spike before it, -1 at the end. `group`:
-// log2 of the windows in a group.
+// spikes of a ROW connection that arrive in a window, -1 at the end. For the others, per sender: `recent`, a bit for
+// each of the latest 64 groups of windows in which it fired, at the group's number modulo 64; `fired`, how often it
+// has; `kept`, the offsets of its last spikes, number n at `n % KEPT`; `twice`, the last window in which it fired more
+// than once; `latest`, its last spike, and `before`, for each spike, the sender's spike before it, -1 at the end.
+// `group`: log2 of the windows in a group.
 template <class Real>
 struct Calendar {
     int64_t columns;
@@ -29,10 +29,16 @@ struct Calendar {
     int group = 0;
 
     explicit Calendar(const Network<Real>& net)
-        : columns(net.clock.windows + 2), first(net.plan.populations * columns),
-          head(net.plan.lists > 0 ? net.plan.links * net.clock.windows : 0), link(net.plan.lists),
-          recent(net.plan.senders), fired(net.plan.senders), kept(net.plan.senders * KEPT), twice(net.plan.senders),
-          latest(net.plan.senders), before(net.plan.places) {
+        : columns(net.clock.windows + 2),
+          first(net.plan.populations * columns),
+          head(net.plan.lists > 0 ? net.plan.links * net.clock.windows : 0),
+          link(net.plan.lists),
+          recent(net.plan.senders),
+          fired(net.plan.senders),
+          kept(net.plan.senders * KEPT),
+          twice(net.plan.senders),
+          latest(net.plan.senders),
+          before(net.plan.places) {
         while (((net.clock.span - 1) >> group) + (group > 0 ? 1 : 0) > BITS - 1) ++group;
     }
 

@@ -1,8 +1,8 @@
 // The events of one spike through one connection: where each arrives, and what belongs to the spike alone.
 //
 // An event arrives at offset o = offset + frac (- h if late) of a window of length h. What it then was, taken back by
-// frac, belongs to the synapse, and so it flows on to the window's end for r = h - offset (+ h if late), which belongs to
-// the spike:
+// frac, belongs to the synapse, and so it flows on to the window's end for r = h - offset (+ h if late), which belongs
+// to the spike:
 //
 //     e^{-(h-o)/tau_syn} = e^{frac/tau_syn} e^{-r/tau_syn}
 //     kappa(h-o) = e^{frac/tau_syn} kappa(r) + kappa(-frac) e^{-r/tau_mem}

@@ -1,9 +1,9 @@
 // Who is joined to whom: what is known of a network before any number is, decoded from the plan's integers.
 //
 // Populations are numbered, inputs first, then neurons in the order in which they run inside a window. Their neurons,
-// senders, spikes, weights and delays are laid end to end. A connection has all synapses, and the entry of synapse (i, j)
-// among the delays is `delay_start + i row_stride + j column_stride`; or it is sparse, a list of pairs that each have a
-// delay, and its synapses are put in order of their senders (network/rows.h).
+// senders, spikes, weights and delays are laid end to end. A connection has all synapses, and the entry of synapse (i,
+// j) among the delays is `delay_start + i row_stride + j column_stride`; or it is sparse, a list of pairs that each
+// have a delay, and its synapses are put in order of their senders (network/rows.h).
 #pragma once
 
 #include "../array.h"
@@ -111,8 +111,8 @@ inline void list_links(Plan& plan) {
 }
 
 // `given`: inputs, populations, links, threads; of each population size, capacity, mixed, records; of each link pre,
-// post, rows and columns of its delays, and its number of pairs or -1. `numbers`: t_end, longest window, the five numbers of `ranvier.gradients.Parts`,
-// and the lower bound of each link's delays.
+// post, rows and columns of its delays, and its number of pairs or -1. `numbers`: t_end, longest window, the five
+// numbers of `ranvier.gradients.Parts`, and the lower bound of each link's delays.
 inline Plan read_plan(const int64_t* given, const double* numbers) {
     Plan plan{};
     plan.inputs = given[0];

@@ -12,7 +12,11 @@ struct Rows {
     Array<int32_t> given, target, turned, sender, row, column;
 
     explicit Rows(const Plan& plan)
-        : given(plan.pairs), target(plan.pairs), turned(plan.pairs), sender(plan.pairs), row(plan.rows),
+        : given(plan.pairs),
+          target(plan.pairs),
+          turned(plan.pairs),
+          sender(plan.pairs),
+          row(plan.rows),
           column(plan.columns) {}
 
     // Sort a connection's pairs by counting.

@@ -39,9 +39,10 @@ struct Membranes {
 // Weights and delays, flat. A delay is `shift` windows plus `frac` ms.
 //
 // `cell` says where in a ring the target's cell is, counted from the emission window's first and on around the ring;
-// `decay_syn = e^{frac/tau_syn}`, `kernel = kappa(-frac)`, and (`into_current`, `into_u`) are weight decay_syn and weight
-// kernel: the (I, u) of an event, taken back by frac. `shift_t` and `arriving` (pairs of `frac` and weight) are copies in
-// order of the receivers, so that what arrives at one neuron is contiguous. `longest`: largest shift of each connection.
+// `decay_syn = e^{frac/tau_syn}`, `kernel = kappa(-frac)`, and (`into_current`, `into_u`) are weight decay_syn and
+// weight kernel: the (I, u) of an event, taken back by frac. `shift_t` and `arriving` (pairs of `frac` and weight) are
+// copies in order of the receivers, so that what arrives at one neuron is contiguous. `longest`: largest shift of each
+// connection.
 template <class Real>
 struct Synapses {
     const Real* weight;
@@ -172,9 +173,10 @@ template <class Real>
 Network<Real> empty_network(const Plan& plan, const Real* weight) {
     const int64_t scattered = plan.scattered ? plan.weights : 0, turned = plan.turned ? plan.weights : 0;
     const int64_t n = plan.neurons, d = plan.delays;
-    return {plan, {},
-            {Array<Rates>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<Course>(n),
-             Array<double>(n), Array<double>(n), Array<double>(n)},
+    return {plan,
+            {},
+            {Array<Rates>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<Course>(n), Array<double>(n),
+             Array<double>(n), Array<double>(n)},
             {weight, Array<int32_t>(d), Array<int32_t>(d), Array<Real>(d), Array<Real>(d), Array<Real>(d),
              Array<Real>(scattered), Array<Real>(scattered), Array<int32_t>(turned), Array<Real>(2 * turned),
              Array<int64_t>(plan.links), Rows(plan), Array<Real>(plan.pairs > 0 ? plan.weights : 0)}};

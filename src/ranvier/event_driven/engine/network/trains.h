@@ -16,7 +16,11 @@ struct Train {
     Array<int32_t> total;
 
     explicit Train(const Plan& plan)
-        : window(plan.places), offset(plan.places), unit(plan.places), slope(plan.places), restart(plan.places),
+        : window(plan.places),
+          offset(plan.places),
+          unit(plan.places),
+          slope(plan.places),
+          restart(plan.places),
           total(plan.populations) {}
 };
 

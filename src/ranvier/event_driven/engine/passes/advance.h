@@ -11,7 +11,8 @@ namespace ranvier::RANVIER_LEVEL {
 
 // Sum what arrives in window k at every neuron of a population: in I, in u, and of the positive ones of the latter.
 //
-// An event of weight w, at offset o of a window of length h, leaves `w e^{-(h-o)/tau_syn}` in I and `w kappa(h-o)` in u.
+// An event of weight w, at offset o of a window of length h, leaves `w e^{-(h-o)/tau_syn}` in I and `w kappa(h-o)` in
+// u.
 template <class Real>
 void sum_arrivals(const Network<Real>& net, Forward<Real>& room, int64_t k, int64_t p) {
     const Plan& plan = net.plan;
@@ -47,8 +48,8 @@ void bound(const State& state, int64_t start, int64_t size, int64_t k, bool reco
     const int64_t* held = state.held_window + start;
     const Course common = over[0];
     for (int64_t j = 0; j < size; ++j) {
-        const double above = excess_of(current[j], u[j], static_cast<double>(lift[j]), theta[j], margin,
-                                       mixed ? over[j] : common);
+        const double above =
+            excess_of(current[j], u[j], static_cast<double>(lift[j]), theta[j], margin, mixed ? over[j] : common);
         const double still = held[j] == k ? INFINITY : -INFINITY;
         excess[j] = larger(must, held[j] < k ? above : still);
     }
@@ -100,7 +101,7 @@ Walker walker(const Step<Real>& step, int64_t j) {
     const Leap ahead{-1.0, i * over.syn + step.room.sum(0)[j], u * over.mem + i * over.kernel + step.room.sum(1)[j]};
     const double end = step.k == net.clock.windows - 1 ? net.clock.last : net.clock.window;
     const bool once = step.room.excess[j] < (theta - rho) * over.mem;
-    return {i, u, until, net.neurons.rates[n], theta, rho, net.neurons.refractory[n], net.clock.window, end, ahead,
+    return {i,    u,   until, net.neurons.rates[n], theta, rho, net.neurons.refractory[n], net.clock.window, end, ahead,
             once, NAN, 0};
 }
 

@@ -7,8 +7,8 @@
 //     p_u- = (p_u(r) V'_r - G)/V'        G = dL/dt* + sum over its events of dL/dt_arrival
 //     dL/dtheta -= p_u-        dL/drho += p_u(r)        dL/drefractory -= p_u(r) V'_r
 //
-// and p_I is continuous. (The (I, M) form of this is in Mészáros, Knight and Nowotny, Nat. Commun. 2025.) Where the value
-// of a spike is wanted (`ranvier.gradients`), p_u- is another, and the rest is the same.
+// and p_I is continuous. (The (I, M) form of this is in Mészáros, Knight and Nowotny, Nat. Commun. 2025.) Where the
+// value of a spike is wanted (`ranvier.gradients`), p_u- is another, and the rest is the same.
 #pragma once
 
 #include "boundaries.h"
@@ -51,8 +51,8 @@ template <class Real>
 void cross(const Network<Real>& net, Backward<Real>& room, int64_t q, int64_t n) {
     const Membranes& neurons = net.neurons;
     const double hold = neurons.refractory[n], resumed = hold > 0.0 ? room.resumed[n] : room.adjoint[n].u;
-    const Crossed crossed{neurons.rates[n], neurons.theta[n], neurons.rho[n], hold, room.train.slope[q],
-                          room.train.restart[q]};
+    const Crossed crossed{neurons.rates[n],    neurons.theta[n],     neurons.rho[n], hold,
+                          room.train.slope[q], room.train.restart[q]};
     const double before = before_spike(crossed, net.plan.parts, resumed, room.owed[q], room.worth[q]);
     room.adjoint[n].u = before;
     if (room.taus() && !(hold > 0.0)) resume(net, room, n);
@@ -65,7 +65,8 @@ void cross(const Network<Real>& net, Backward<Real>& room, int64_t q, int64_t n)
 
 // Take neuron j of population p back through one window, whose latest piece ends at t, from boundary to boundary.
 template <class Real>
-void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64_t p, int64_t j, int32_t piece, double t) {
+void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64_t p, int64_t j, int32_t piece,
+             double t) {
     const int64_t n = net.plan.population[p].neuron_start + j;
     const Rates rates = net.neurons.rates[n];
     const Parts& parts = net.plan.parts;
@@ -188,8 +189,8 @@ void settle_rows(const Network<Real>& net, const Sums<Real>& sums, const Link& l
         const Rates* rates = net.neurons.rates + net.plan.population[link.post].neuron_start;
         for (int64_t j = 0; j < row.count; ++j) {
             const Adjoint at{sums.current[row.slot + j], sums.u[row.slot + j]};
-            delay[row.entry + j] = static_cast<Real>(
-                delay[row.entry + j] + owed_by(net.synapses.weight[row.slot + j], at, rates[j]));
+            delay[row.entry + j] =
+                static_cast<Real>(delay[row.entry + j] + owed_by(net.synapses.weight[row.slot + j], at, rates[j]));
         }
     }
 }

@@ -1,8 +1,8 @@
 // A call: its arrays, element by element of the axes that `vmap` put in front, and the threads that share the samples.
 //
 // Elements of one network are shared out together, over tables made once. Backward, the samples of an element are cut
-// into fixed chunks, each with gradient sums of its own, which are added in their order: so results do not depend on the
-// number of threads.
+// into fixed chunks, each with gradient sums of its own, which are added in their order: so results do not depend on
+// the number of threads.
 #pragma once
 
 #include <memory>
@@ -86,9 +86,9 @@ private:
 
     Element<Real> element(int64_t e) const {
         Element<Real> it{};
-        it.given = {in<Real>(WEIGHT, 1, e), in<Real>(DELAY, 1, e), in<Real>(THETA, 1, e), in<Real>(RHO, 1, e),
-                    in<Real>(REFRACTORY, 1, e), in<Real>(TAU_MEM, 1, e), in<Real>(TAU_SYN, 1, e),
-                    in<int32_t>(PRE, 1, e), in<int32_t>(POST, 1, e)};
+        it.given = {in<Real>(WEIGHT, 1, e),  in<Real>(DELAY, 1, e),      in<Real>(THETA, 1, e),
+                    in<Real>(RHO, 1, e),     in<Real>(REFRACTORY, 1, e), in<Real>(TAU_MEM, 1, e),
+                    in<Real>(TAU_SYN, 1, e), in<int32_t>(PRE, 1, e),     in<int32_t>(POST, 1, e)};
         it.time = in<Real>(TIME, 2, e);
         it.unit = in<int32_t>(UNIT, 2, e);
         it.record = in<Real>(RECORD, 2, e);
@@ -101,8 +101,8 @@ private:
         it.at = out<Real>(AT, 2, e);
         it.by = out<int32_t>(BY, 2, e);
         it.voltage = out<Real>(VOLTAGE, 2, e);
-        it.kept = {out<int32_t>(KEPT_WINDOW, 2, e), out<Real>(KEPT_OFFSET, 2, e), nullptr, out<Real>(KEPT_SLOPE, 2, e),
-                   out<Real>(KEPT_RESTART, 2, e), out<int32_t>(SPIKES, 2, e)};
+        it.kept = {out<int32_t>(KEPT_WINDOW, 2, e), out<Real>(KEPT_OFFSET, 2, e),  nullptr,
+                   out<Real>(KEPT_SLOPE, 2, e),     out<Real>(KEPT_RESTART, 2, e), out<int32_t>(SPIKES, 2, e)};
         it.silent = out<int32_t>(SILENT, 2, e);
         it.guarded = out<int32_t>(GUARDED, 2, e);
         it.dropped = out<int32_t>(DROPPED, 2, e);
@@ -113,8 +113,8 @@ private:
     }
 
     void read_backward(Element<Real>& it, int64_t e) const {
-        it.kept = {in<int32_t>(WINDOW, 2, e), in<Real>(OFFSET, 2, e), in<int32_t>(SENDER, 2, e), in<Real>(SLOPE, 2, e),
-                   in<Real>(RESTART, 2, e), in<int32_t>(TOTAL, 2, e)};
+        it.kept = {in<int32_t>(WINDOW, 2, e), in<Real>(OFFSET, 2, e),  in<int32_t>(SENDER, 2, e),
+                   in<Real>(SLOPE, 2, e),     in<Real>(RESTART, 2, e), in<int32_t>(TOTAL, 2, e)};
         it.direct = in<Real>(DIRECT, 2, e);
         it.seed = in<Real>(SEED, 2, e);
         it.presence = plan_.parts.valued ? in<Real>(PRESENCE, 2, e) : nullptr;
@@ -168,7 +168,8 @@ private:
         for (int64_t at = 0; at < spikes; ++at) it.at[at] = INFINITY;
         for (int64_t at = 0; at < spikes; ++at) it.by[at] = -1;
         zero(it.voltage, samples_ * plan_.values);
-        for (int32_t* counter : {it.silent, it.guarded, it.dropped, it.in_flight, it.kept.total}) zero(counter, counters);
+        for (int32_t* counter : {it.silent, it.guarded, it.dropped, it.in_flight, it.kept.total})
+            zero(counter, counters);
         zero(it.events, samples_);
         zero(it.exact, samples_);
         if (it.status == 0) return;
@@ -220,9 +221,10 @@ private:
         Element<Real>& it = job.elements[task / samples_];
         if (it.status != 0) return;
         const int64_t b = task % samples_, at = b * places(), counter = b * plan_.populations;
-        Outcome<Real> outcome{it.at + at, it.by + at, it.voltage + b * plan_.values, kept(it, b),
-                              it.silent + counter, it.guarded + counter, it.dropped + counter, it.in_flight + counter,
-                              it.events + b, it.exact + b};
+        Outcome<Real> outcome{
+            it.at + at,          it.by + at,           it.voltage + b * plan_.values, kept(it, b),
+            it.silent + counter, it.guarded + counter, it.dropped + counter,          it.in_flight + counter,
+            it.events + b,       it.exact + b};
         const bool fine = simulate(job.net, room, it.time + b * plan_.input_places, it.unit + b * plan_.input_places,
                                    it.record + b * plan_.record_times, outcome, [this] { return stopped(); });
         if (!fine) __atomic_store_n(&it.broken, true, __ATOMIC_RELAXED);
@@ -230,8 +232,8 @@ private:
 
     Kept<Real> kept(const Element<Real>& it, int64_t b) const {
         const int64_t at = b * places();
-        return {it.kept.window + at, it.kept.offset + at, call_.backward ? it.kept.unit + at : nullptr,
-                it.kept.slope + at, it.kept.restart + at, it.kept.total + b * plan_.populations};
+        return {it.kept.window + at, it.kept.offset + at,  call_.backward ? it.kept.unit + at : nullptr,
+                it.kept.slope + at,  it.kept.restart + at, it.kept.total + b * plan_.populations};
     }
 
     void backward(const Network<Real>& net, Element<Real>* elements, int64_t count) const {
@@ -258,9 +260,14 @@ private:
         const int64_t chunk = task % chunks_;
         for (int64_t b = chunk * samples_ / chunks_; b < (chunk + 1) * samples_ / chunks_; ++b) {
             const int64_t at = b * places(), input = b * plan_.input_places;
-            const Returning<Real> sample{it.time + input, it.unit + input, it.record + b * plan_.record_times,
-                                         kept(it, b), it.direct + at, it.seed + b * plan_.values,
-                                         it.presence ? it.presence + at : nullptr, timed_ ? it.of_time + input : nullptr};
+            const Returning<Real> sample{it.time + input,
+                                         it.unit + input,
+                                         it.record + b * plan_.record_times,
+                                         kept(it, b),
+                                         it.direct + at,
+                                         it.seed + b * plan_.values,
+                                         it.presence ? it.presence + at : nullptr,
+                                         timed_ ? it.of_time + input : nullptr};
             differentiate(job.net, room, sample, [this] { return stopped(); });
         }
     }

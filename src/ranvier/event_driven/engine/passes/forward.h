@@ -35,7 +35,8 @@ void scatter_spike(const Network<Real>& net, Forward<Real>& room, const Link& li
                   row.count);
 }
 
-// Send spikes `first` to `last - 1` of population p, all of window k, through every connection; how many events that is.
+// Send spikes `first` to `last - 1` of population p, all of window k, through every connection; how many events that
+// is.
 template <class Real>
 int64_t deposit(const Network<Real>& net, Forward<Real>& room, int64_t first, int64_t last, int64_t k, int64_t p) {
     const Ring ring{net.plan.neurons, net.clock.span};

@@ -70,8 +70,8 @@ RANVIER_INLINE void pairs_of(const Real* ring, const uint32_t* events, Vec<Real,
 
 // One event, whose adjoint is (p_I, p_u); the plain twin of the loop below.
 template <class Real>
-RANVIER_INLINE Totals<Real> gather_one(Real p_i, Real p_u, int late, const Factors<Real>& spike, const RowTables<Real>& row,
-                                       int64_t j, Real* sum_current, Real* sum_u) {
+RANVIER_INLINE Totals<Real> gather_one(Real p_i, Real p_u, int late, const Factors<Real>& spike,
+                                       const RowTables<Real>& row, int64_t j, Real* sum_current, Real* sum_u) {
     const Real held = p_u * spike.mem[late];
     const Real x_i = row.decay_syn[j] * (p_i * spike.syn[late] + p_u * spike.kernel[late]) + row.kernel[j] * held;
     const Real x_u = (row.decay_syn[j] - row.skew * row.kernel[j]) * held;
@@ -87,7 +87,7 @@ Totals<Real> gather(const Real* ring, const uint32_t* events, const RowTables<Re
                     int64_t count, Real* sum_current, Real* sum_u, uint64_t* noted) {
     constexpr int N = WIDTH<Real>;
     using V = Vec<Real, N>;
-    const auto factor = [](const Real (&kinds)[2], Vec<Whole<Real>, N> late) {
+    const auto factor = [](const Real(&kinds)[2], Vec<Whole<Real>, N> late) {
         return late ? spread<N>(kinds[1]) : spread<N>(kinds[0]);
     };
     V timing{}, value{};
@@ -96,7 +96,8 @@ Totals<Real> gather(const Real* ring, const uint32_t* events, const RowTables<Re
     for (; j + N <= count; j += N) {
         V p_i, p_u;
         pairs_of<Real, N>(ring, events + j, p_i, p_u);
-        noted[j / BITS] |= uint64_t{bits_of<Whole<Real>, N>(punned<Vec<Whole<Real>, N>>(p_i) == MARK_BITS<Real>)} << (j % BITS);
+        noted[j / BITS] |= uint64_t{bits_of<Whole<Real>, N>(punned<Vec<Whole<Real>, N>>(p_i) == MARK_BITS<Real>)}
+                           << (j % BITS);
         const auto late = late_of<Real, N>(events + j);
         const V decay_syn = load<N>(row.decay_syn + j), kernel = load<N>(row.kernel + j);
         const V held = p_u * factor(spike.mem, late);

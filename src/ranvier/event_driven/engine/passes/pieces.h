@@ -1,9 +1,9 @@
 // Backward: windows in which a neuron was interrupted by boundaries: a spike, a restart, a record.
 //
-// Its adjoint jumps there, so what it is at the window's end does not say what an arrival is owed. Such a window is kept
-// in pieces, from boundary to boundary, each with the adjoint that there would be at the window's end if nothing came
-// after the piece: an arrival then reads it as any other does. The ring holds MARK (gather.h), and a sender that meets it
-// looks up the piece in which its event arrived.
+// Its adjoint jumps there, so what it is at the window's end does not say what an arrival is owed. Such a window is
+// kept in pieces, from boundary to boundary, each with the adjoint that there would be at the window's end if nothing
+// came after the piece: an arrival then reads it as any other does. The ring holds MARK (gather.h), and a sender that
+// meets it looks up the piece in which its event arrived.
 #pragma once
 
 #include "../network/tables.h"
@@ -11,8 +11,9 @@
 
 namespace ranvier::RANVIER_LEVEL {
 
-// From offset `start` on, with the adjoint carried on to the window's end, and its tangent if that is wanted. `before`: the piece before it, -1 if it is the
-// window's first. `other`: that of another neuron of the population, -1 at the end; `unit`: its neuron.
+// From offset `start` on, with the adjoint carried on to the window's end, and its tangent if that is wanted. `before`:
+// the piece before it, -1 if it is the window's first. `other`: that of another neuron of the population, -1 at the
+// end; `unit`: its neuron.
 struct Piece {
     double start;
     Adjoint end;
@@ -30,7 +31,8 @@ struct Pieces {
     // At most two pieces for each spike, restart and record.
     Pieces(const Plan& plan, const Clock& clock)
         : piece(2 * (2 * (plan.places - plan.input_places) + plan.record_times * plan.widest) + 1),
-          latest(clock.span * plan.neurons), head(clock.span * plan.populations) {}
+          latest(clock.span * plan.neurons),
+          head(clock.span * plan.populations) {}
 
     // Of the last sample, everything.
     void forget() {

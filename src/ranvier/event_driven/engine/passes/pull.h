@@ -16,16 +16,22 @@
 
 namespace ranvier::RANVIER_LEVEL {
 
-// Sums over one chunk of samples: of x_I and x_u per weight, and of dL/ddelay for one delay per sender. For other delays
-// dL/ddelay follows from the first two; `delay` is then not touched. The rest is per neuron.
+// Sums over one chunk of samples: of x_I and x_u per weight, and of dL/ddelay for one delay per sender. For other
+// delays dL/ddelay follows from the first two; `delay` is then not touched. The rest is per neuron.
 template <class Real>
 struct Sums {
     Array<Real> current, u;
     Array<double> delay, theta, rho, refractory, rate_mem, rate_syn;
 
     explicit Sums(const Plan& plan)
-        : current(plan.weights), u(plan.gathered ? plan.weights : 0), delay(plan.delays), theta(plan.neurons),
-          rho(plan.neurons), refractory(plan.neurons), rate_mem(plan.neurons), rate_syn(plan.neurons) {}
+        : current(plan.weights),
+          u(plan.gathered ? plan.weights : 0),
+          delay(plan.delays),
+          theta(plan.neurons),
+          rho(plan.neurons),
+          refractory(plan.neurons),
+          rate_mem(plan.neurons),
+          rate_syn(plan.neurons) {}
 };
 
 // Spikes of a sample by window, and the boundaries of one population in one window; see boundaries.h.
@@ -44,13 +50,17 @@ struct Boundaries {
     int32_t used = 0, interrupted = 0;
 
     Boundaries(const Plan& plan, const Clock& clock)
-        : columns(clock.windows + 1), first(plan.populations * columns), restart_head(clock.windows),
-          restart_next(plan.places), boundary(2 * plan.places + plan.record_times * plan.widest + 1),
-          head(plan.widest), units(plan.widest) {}
+        : columns(clock.windows + 1),
+          first(plan.populations * columns),
+          restart_head(clock.windows),
+          restart_next(plan.places),
+          boundary(2 * plan.places + plan.record_times * plan.widest + 1),
+          head(plan.widest),
+          units(plan.widest) {}
 };
 
-// Room for the backward pass of one thread. `tangent` and its ring of windows: only if the gradient of time constants is
-// wanted. `owed`: dL/dt of each spike, as far as it is known; `worth`: what it is worth.
+// Room for the backward pass of one thread. `tangent` and its ring of windows: only if the gradient of time constants
+// is wanted. `owed`: dL/dt of each spike, as far as it is known; `worth`: what it is worth.
 template <class Real>
 struct Backward {
     Array<Adjoint> adjoint;
@@ -70,10 +80,18 @@ struct Backward {
     bool taus() const { return tangent.size() > 0; }
 
     Backward(const Network<Real>& net, bool taus)
-        : adjoint(net.plan.neurons), tangent(taus ? net.plan.neurons : 0),
-          tangents(taus ? net.clock.span * net.plan.neurons : 0), held(net.plan.neurons), resumed(net.plan.neurons), train(net.plan),
-          records(net.plan), boundaries(net.plan, net.clock), pieces(net.plan, net.clock),
-          ring(net.clock.span * net.plan.neurons * 2), fan_out(net.plan.widest), owed(net.plan.places),
+        : adjoint(net.plan.neurons),
+          tangent(taus ? net.plan.neurons : 0),
+          tangents(taus ? net.clock.span * net.plan.neurons : 0),
+          held(net.plan.neurons),
+          resumed(net.plan.neurons),
+          train(net.plan),
+          records(net.plan),
+          boundaries(net.plan, net.clock),
+          pieces(net.plan, net.clock),
+          ring(net.clock.span * net.plan.neurons * 2),
+          fan_out(net.plan.widest),
+          owed(net.plan.places),
           worth(net.plan.places) {}
 };
 
@@ -106,9 +124,9 @@ Owed pull_row(const Network<Real>& net, Backward<Real>& room, const Link& link, 
     const int64_t turn = at.window % net.clock.span;
     const Rates rates = net.neurons.rates[post.neuron_start];
     const Real* cells = room.ring + 2 * (turn * plan.neurons + post.neuron_start);
-    const Totals<Real> totals = gather_row<Real>(cells, net.synapses.weight + row, post.size,
-                                                 flow(net.clock.window - at.offset, rates), rates,
-                                                 room.sums->current + row);
+    const Totals<Real> totals =
+        gather_row<Real>(cells, net.synapses.weight + row, post.size, flow(net.clock.window - at.offset, rates), rates,
+                         room.sums->current + row);
     Owed owed{totals.timing, totals.value};
     room.sums->delay[entry] += totals.timing;
     for (int32_t piece = room.pieces.head[turn * plan.populations + link.post]; piece >= 0;) {
@@ -159,9 +177,9 @@ Owed pull_events(const Network<Real>& net, Backward<Real>& room, const Link& lin
     uint32_t* events = room.fan_out.events;
     locate<Real>(synapses.cell + start, frac, size, offset, window, turn * plan.neurons,
                  Ring{plan.neurons, net.clock.span}, events);
-    const RowTables<Real> row{synapses.decay_syn + start, synapses.kernel + start, synapses.weight + first,
-                        static_cast<Real>(1.0 - rates.syn / rates.mem), static_cast<Real>(rates.syn),
-                        static_cast<Real>(rates.mem)};
+    const RowTables<Real> row{synapses.decay_syn + start,   synapses.kernel + start,
+                              synapses.weight + first,      static_cast<Real>(1.0 - rates.syn / rates.mem),
+                              static_cast<Real>(rates.syn), static_cast<Real>(rates.mem)};
     Real *sum_current = room.sums->current + first, *sum_u = room.sums->u + first;
     const Totals<Real> totals =
         gather<wanted, Real>(room.ring, events, row, spike, size, sum_current, sum_u, room.fan_out.noted);
@@ -204,8 +222,8 @@ void pull_rates(const Network<Real>& net, Backward<Real>& room, const Link& link
     }
 }
 
-// Add up what spikes `first` to `last - 1` of population p receive, in whose window the ring is at `turn`: their parts of
-// dL/dt, times `share`, in `owed`, unless nothing is wanted; those of dL/dpresence in `worth`, if the value is.
+// Add up what spikes `first` to `last - 1` of population p receive, in whose window the ring is at `turn`: their parts
+// of dL/dt, times `share`, in `owed`, unless nothing is wanted; those of dL/dpresence in `worth`, if the value is.
 template <class Real>
 void pull(const Network<Real>& net, Backward<Real>& room, int64_t first, int64_t last, int64_t p, int64_t turn,
           Wanted wanted, double share) {

@@ -1,7 +1,7 @@
 // Stretches in which nothing happens: passed in one stride, so that their number of windows costs next to nothing.
 //
-// Where nothing arrives, a neuron cannot cross its threshold unless its current is above it: `tau_mem u' = I - u` is not
-// above 0 at u = theta otherwise, and a current only decays.
+// Where nothing arrives, a neuron cannot cross its threshold unless its current is above it: `tau_mem u' = I - u` is
+// not above 0 at u = theta otherwise, and a current only decays.
 #pragma once
 
 #include "sample.h"

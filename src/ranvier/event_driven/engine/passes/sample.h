@@ -97,10 +97,19 @@ struct Forward {
     }
 
     explicit Forward(const Network<Real>& net)
-        : state(net.plan.neurons), calendar(net), look_up(net.plan), train(net.plan), records(net.plan),
-          fired(most_spikes(net.plan)), fan_out(net.plan.widest), ring(net.clock.span * net.plan.neurons * LANES),
-          sums(3 * net.plan.widest), excess(net.plan.widest), marks(mark_room(net.plan.widest)),
-          flagged(mark_room(net.plan.widest) + USUAL), widest(net.plan.widest) {}
+        : state(net.plan.neurons),
+          calendar(net),
+          look_up(net.plan),
+          train(net.plan),
+          records(net.plan),
+          fired(most_spikes(net.plan)),
+          fan_out(net.plan.widest),
+          ring(net.clock.span * net.plan.neurons * LANES),
+          sums(3 * net.plan.widest),
+          excess(net.plan.widest),
+          marks(mark_room(net.plan.widest)),
+          flagged(mark_room(net.plan.widest) + USUAL),
+          widest(net.plan.widest) {}
 
     Real* sum(int kind) { return sums + kind * widest; }
 };

@@ -34,7 +34,7 @@ template <class Real>
 void scatter(Real* ring, const uint32_t* events, const Real* into_current, const Real* into_u,
              const Factors<Real>& spike, int64_t count) {
     constexpr int N = WIDTH<Real>;
-    const auto factor = [](const Real (&kinds)[2], Vec<Whole<Real>, N> late) {
+    const auto factor = [](const Real(&kinds)[2], Vec<Whole<Real>, N> late) {
         return late ? spread<N>(kinds[1]) : spread<N>(kinds[0]);
     };
     int64_t j = 0;

@@ -16,7 +16,8 @@ struct Fired {
 };
 
 // A neuron's numbers for a walk. `until` is the offset at which its refractory period ends, -1 if it is in none.
-// `end` is where this window ends; `ahead`: current and potential there if there is no spike; `once`: at most one spike.
+// `end` is where this window ends; `ahead`: current and potential there if there is no spike; `once`: at most one
+// spike.
 struct Walker {
     double current, u, until;
     Rates rates;

@@ -39,8 +39,7 @@ RANVIER_DEVICE inline double interrupted(const Crossed& spike, const Parts& part
     const double current = spike.theta + spike.slope / spike.rates.mem;
     const Passed passed = flow(spike.hold, spike.rates);
     const double reset = (spike.rho - spike.theta) * passed.mem;
-    return parts.reset * reset +
-           parts.refractory * (spike.rho * (1.0 - passed.mem) - current * passed.kernel);
+    return parts.reset * reset + parts.refractory * (spike.rho * (1.0 - passed.mem) - current * passed.kernel);
 }
 
 // p_u just before a spike:

@@ -8,7 +8,8 @@
 //
 // and the two meet at the window's end. If u still rises there, that is its maximum. Else it has one before, at most
 //
-//     u0 + gap min(1 - e^{-h/tau_mem}, gap tau_syn/(2 tau_mem least))     gap = I - u0, least = max(I e^{-h/tau_syn}, u0)
+//     u0 + gap min(1 - e^{-h/tau_mem}, gap tau_syn/(2 tau_mem least))     gap = I - u0, least = max(I e^{-h/tau_syn},
+//     u0)
 //
 // since I >= least > 0 as long as u rises, where `u'' <= -I/(tau_syn tau_mem)`.
 #pragma once
@@ -27,7 +28,11 @@ struct Course {
 
 RANVIER_DEVICE inline Course course(double window, const Rates& rates) {
     const Passed passed = flow(window, rates);
-    return {passed.syn, passed.mem, passed.kernel, 1.0 / passed.kernel, -expm1(-window * rates.mem),
+    return {passed.syn,
+            passed.mem,
+            passed.kernel,
+            1.0 / passed.kernel,
+            -expm1(-window * rates.mem),
             0.5 * rates.mem / rates.syn};
 }
 

@@ -37,8 +37,8 @@ struct Passed {
     double syn, mem, kernel;
 };
 
-// e^r for |r| <= ln(2)/2: the Taylor polynomial, its terms in pairs, so that its parts run side by side. Of a number, or
-// of each of a vector.
+// e^r for |r| <= ln(2)/2: the Taylor polynomial, its terms in pairs, so that its parts run side by side. Of a number,
+// or of each of a vector.
 template <class Number>
 RANVIER_DEVICE RANVIER_INLINE Number power(Number r) {
     const Number square = r * r, fourth = square * square;

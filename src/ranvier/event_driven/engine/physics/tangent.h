@@ -1,13 +1,14 @@
 // How the adjoint depends on the time constants: their gradient.
 //
-// With the rates a = 1/tau_mem and b = 1/tau_syn, let q_a and q_b be the derivatives of the adjoint p with respect to a and
-// b, what enters p at boundaries held. Going back by s (ms),
+// With the rates a = 1/tau_mem and b = 1/tau_syn, let q_a and q_b be the derivatives of the adjoint p with respect to a
+// and b, what enters p at boundaries held. Going back by s (ms),
 //
 //     q_a,u(t) = q_a,u e^{-as} - s e^{-as} p_u
-//     q_a,I(t) = q_a,I e^{-bs} + q_a,u kappa + p_u dkappa/da        q_b,I(t) = q_b,I e^{-bs} - s e^{-bs} p_I + p_u dkappa/db
+//     q_a,I(t) = q_a,I e^{-bs} + q_a,u kappa + p_u dkappa/da        q_b,I(t) = q_b,I e^{-bs} - s e^{-bs} p_I + p_u
+//     dkappa/db
 //
-// (q_b,u = 0), all on the right at t + s. An arrival of weight w adds w q_I to dL/da and dL/db; a restart from rho adds rho
-// q_a,u to dL/da. The derivatives of `kappa = a s e^{-as} phi(x)`, x = s (a - b), phi(x) = (e^x - 1)/x, are
+// (q_b,u = 0), all on the right at t + s. An arrival of weight w adds w q_I to dL/da and dL/db; a restart from rho adds
+// rho q_a,u to dL/da. The derivatives of `kappa = a s e^{-as} phi(x)`, x = s (a - b), phi(x) = (e^x - 1)/x, are
 //
 //     dkappa/da = (1/a - s) kappa + a s^2 e^{-as} phi'(x)        dkappa/db = -a s^2 e^{-as} phi'(x)
 #pragma once
