@@ -31,7 +31,7 @@ struct Calendar {
     explicit Calendar(const Network<Real>& net)
         : columns(net.clock.windows + 2),
           first(net.plan.populations * columns),
-          head(net.plan.lists > 0 ? net.plan.links * net.clock.windows : 0),
+          head(net.plan.listed ? net.plan.links * net.clock.windows : 0),
           link(net.plan.lists),
           recent(net.plan.senders),
           fired(net.plan.senders),

@@ -34,7 +34,7 @@ struct Plan {
     int64_t inputs, populations, links, threads;
     int64_t neurons, senders, weights, delays, lists, pairs, rows, columns, widest;
     int64_t places, input_places, record_times, values;  // of spikes, of those of inputs, per sample
-    bool scattered, turned, gathered;                    // is there a connection that is SCATTER, not ROW, has x_u sums
+    bool scattered, turned, listed, gathered;  // is there a link that is SCATTER, not ROW, ROW, has sums of x_u
     double t_end, longest_window;
     Parts parts;
     Array<Population> population;
@@ -92,6 +92,7 @@ inline void read_link(Plan& plan, int64_t c, const int64_t* given, double low) {
     post.ringed = post.ringed || here.mode != ROW;
     plan.scattered = plan.scattered || here.mode == SCATTER;
     plan.turned = plan.turned || here.mode != ROW;
+    plan.listed = plan.listed || here.mode == ROW;
     plan.gathered = plan.gathered || here.column_stride > 0;
 }
 
