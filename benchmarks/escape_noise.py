@@ -1,24 +1,43 @@
-"""Where the value of a spike and the exact derivative point, beside the derivative of the expected loss under noise.
+"""Where gradients point, beside the derivative of the expected loss under noise; and what a spike should count.
 
     python benchmarks/escape_noise.py [--networks 10] [--runs 8000]
 
-Random recurrent networks of three inputs and four neurons that fire several times each; for every width of the noise
-the derivative of the expected loss from noisy runs (`ranvier.lab.studies.escape_noise`), and the cosines to it. Writes
+Random recurrent networks of three inputs and four neurons that fire several times each; for every width D of the noise
+the derivative of the expected loss from noisy runs (`ranvier.lab.studies.escape_noise`), and the cosines to it: of the
+exact derivative, of `SpikeValue(h)` for many h, and of other rules (`ranvier.lab.studies.by_gradient.rules`). Writes
 `benchmarks/escape_noise.json` and draws it as `docs/gradients_noise.png`.
 """
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 
 import jax
 import matplotlib.pyplot as plt
 import numpy as np
 
-from ranvier.lab.studies.escape_noise import compare_network
+import ranvier as rv
+from ranvier.lab.studies.by_gradient.rules import RULES, gradient_by
+from ranvier.lab.studies.escape_noise import Noise, Way, compare_network, gradient_of
 
 ROOT = Path(__file__).parents[1]
 WIDTHS = (0.05, 0.1, 0.2)
+SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+
+
+def ways(width: float) -> dict[str, Way]:
+    """All gradients by name: `exact` and `1/D` by events, the rest on a grid, `h` at 1 where the name has no number."""
+    noise = Noise(1.0, width)
+    found: dict[str, Way] = {
+        "exact": partial(gradient_of, way=rv.ExactDerivative()),
+        "1/D": partial(gradient_of, way=rv.SpikeValue(1.0 / width)),
+        "1": partial(gradient_of, way=rv.SpikeValue()),
+        "1, reset": partial(gradient_of, way=rv.SpikeValue(reset=True)),
+        "1, timing": partial(gradient_of, way=rv.SpikeValue(timing=1.0, max_inverse_slope=1.0)),
+    }
+    found |= {f"h = {h:g}": partial(gradient_by, rule=RULES["h"], noise=noise, h=h) for h in SCALES}
+    return found | {name: partial(gradient_by, rule=rule, noise=noise, h=1.0) for name, rule in RULES.items()}
 
 
 def measure(networks: int, runs: int) -> list[dict[str, float]]:
@@ -26,23 +45,30 @@ def measure(networks: int, runs: int) -> list[dict[str, float]]:
     rows = []
     for width in WIDTHS:
         for seed in range(networks):
-            found = compare_network(seed, width, runs, key=jax.random.key(seed))
-            rows.append({"width": width, "seed": seed, **found._asdict()})
-            print(rows[-1], flush=True)
+            found = compare_network(seed, width, ways(width), runs, key=jax.random.key(seed))
+            rows.append({"width": width, "seed": seed, **found})
+        mine = [row for row in rows if row["width"] == width]
+        middle = {name: round(float(np.median([row[name] for row in mine])), 3) for name in mine[0]}
+        better = sum(row["1"] > row["exact"] for row in mine)
+        print(f"D = {width}: medians {middle}; 1 above exact in {better} of {len(mine)}", flush=True)
     return rows
 
 
 def draw(rows: list[dict[str, float]], path: Path) -> None:
-    """The two cosines against each other, a picture for each width; and a line for each in print."""
-    figure, axes = plt.subplots(1, len(WIDTHS), figsize=(9, 3.2), sharey=True, layout="constrained")
-    for axis, width in zip(axes, WIDTHS, strict=True):
-        value, exact = (np.array([row[name] for row in rows if row["width"] == width]) for name in ("value", "exact"))
-        print(f"D = {width}: median cosine {np.median(value):.2f}, of the exact derivative {np.median(exact):.2f}; "
-              f"larger in {np.sum(value > exact)} of {len(value)}")  # fmt: skip
-        axis.axline((0, 0), slope=1, color="0.8")
-        axis.plot(exact, value, "o", color="#0072B2")
-        axis.set(title=f"noise of {width} thresholds", xlabel="cosine, exact derivative", xlim=(-1, 1), ylim=(-1, 1))
-    axes[0].set_ylabel("cosine, value of a spike")
+    """Left: each network by its two cosines. Right: the cosine over h, median and quartiles."""
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    left.axline((0, 0), slope=1, color="0.8")
+    for width, colour in zip(WIDTHS, ("#0072B2", "#E69F00", "#009E73"), strict=True):
+        mine = [row for row in rows if row["width"] == width]
+        column = lambda name, mine=mine: np.array([row[name] for row in mine])
+        left.plot(column("exact"), column("1"), "o", color=colour, label=f"D = {width}")
+        low, middle, high = np.quantile([column(f"h = {h:g}") for h in SCALES], (0.25, 0.5, 0.75), axis=1)
+        right.fill_between(SCALES, low, high, color=colour, alpha=0.15)
+        right.plot(SCALES, middle, color=colour, marker="o", markersize=4)
+        right.axvline(1.0 / width, color=colour, linestyle=":")
+    left.set(xlabel="cosine, exact derivative", ylabel="cosine, SpikeValue()", xlim=(-1, 1), ylim=(-1, 1))
+    left.legend(title="width of the noise")
+    right.set(xscale="log", xlabel="h (1/threshold); dotted: 1/D", ylabel="cosine", ylim=(-0.3, 1))
     figure.savefig(path, dpi=120)
 
 

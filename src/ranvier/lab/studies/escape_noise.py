@@ -13,6 +13,7 @@ A recurrent layer of LIF neurons with v_leak = v_reset = 0 and no refractory tim
 of what leaky integrators read from it: small, and simulated on a grid.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -27,7 +28,7 @@ from ranvier.connections import Connection
 from ranvier.delays import FixedDelay
 from ranvier.event_driven import EventDriven
 from ranvier.events import Spikes
-from ranvier.gradients import AbstractGradient, ExactDerivative, SpikeValue
+from ranvier.gradients import AbstractGradient
 from ranvier.network import Network
 from ranvier.neurons import LI, LIF
 from ranvier.populations import Population
@@ -152,31 +153,31 @@ def _runs(
 DT, STEPS = 0.1, 600
 
 
-class Cosines(NamedTuple):
-    """Cosine of the value of a spike and of the exact derivative to the derivative of the expected loss, of its two
-    halves to each other, and spikes of a noisy run."""
-
-    value: float
-    exact: float
-    halves: float
-    spikes: float
+Way = Callable[[Layer, Float[Array, "steps inputs"], Float[Array, "steps readout"]], Float[Array, "senders size"]]
+"""A gradient of the loss, from the network, the inputs and the factors of the loss; rows as those of `Expected`."""
 
 
-def compare_network(seed: int, width: float, runs: int, *, key: PRNGKeyArray) -> Cosines:
-    """Draw a network whose neurons fire several times, and compare.
+def compare_network(
+    seed: int, width: float, ways: Mapping[str, Way], runs: int, *, key: PRNGKeyArray
+) -> dict[str, float]:
+    """Draw a network whose neurons fire several times, and compare gradients to that of the expected loss.
 
     Args:
         seed: Of the network and its input.
         width: Of the noise, in units of the threshold.
+        ways: Gradients by name.
         runs: Noisy runs.
         key: Random key of the noise.
+
+    Returns:
+        By name the cosine of each gradient to the derivative of the expected loss; `halves`, the cosine of its two
+        halves to each other; and `spikes` of a noisy run.
     """
     layer, inputs, factor = draw(seed)
     expected = expected_gradient(layer, inputs, factor, Noise(1.0, width), DT, runs, key=key)
     wanted = 0.5 * (expected.one + expected.two)
-    found = [gradient_of(layer, inputs, factor, way) for way in (SpikeValue(1.0 / width), ExactDerivative())]
-    value, exact = (_cosine(gradient, wanted) for gradient in found)
-    return Cosines(value, exact, _cosine(expected.one, expected.two), float(expected.spikes))
+    found = {name: _cosine(way(layer, inputs, factor), wanted) for name, way in ways.items()}
+    return {**found, "halves": _cosine(expected.one, expected.two), "spikes": float(expected.spikes)}
 
 
 def draw(seed: int) -> tuple[Layer, Float[Array, "steps inputs"], Float[Array, "steps readout"]]:
