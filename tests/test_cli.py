@@ -195,7 +195,7 @@ def test_check_gradients_of_nothing(ranvier: Any):
     said = ranvier("check-gradients", "no-such-thing")
     assert said.status == 2
     assert (
-        "TARGET must be a run folder, a Python file with a task, or one of mnist, temporal-order, yin-yang; got"
+        f"TARGET must be a run folder, a Python file with a task, or one of {', '.join(listing('tasks'))}; got"
         in said.err
     )
 
@@ -290,8 +290,8 @@ def test_without_a_command_there_is_help(ranvier: Any):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["train"], "TASK is missing; name one of mnist, temporal-order, yin-yang, a Python file"),
-        (["train", "cifar"], "cifar: no such task. There are mnist, temporal-order, yin-yang"),
+        (["train"], f"TASK is missing; name one of {', '.join(listing('tasks'))}, a Python file"),
+        (["train", "cifar"], f"cifar: no such task. There are {', '.join(listing('tasks'))}"),
         (["train", "yin-yan"], "no such task; did you mean yin-yang"),
         (["train", "none.py"], "none.py: no such file"),
         (["train", "yin-yang", "mnist"], "unexpected extra argument"),

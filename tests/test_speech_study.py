@@ -5,13 +5,13 @@ from pathlib import Path
 
 import jax
 import pytest
-from tests.spike_sets import write_words
 
 from ranvier.lab import experiment
 from ranvier.lab.bench import scaling
 from ranvier.lab.ranges import SettingError
 from ranvier.lab.studies.speech_delays import Study, learned, run_study, table_rows
 from ranvier.selection import partition
+from spike_sets import write_words
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from tests.spike_sets import CHANNELS, write_words
 
 import ranvier as rv
 from ranvier.datasets import (
@@ -18,6 +17,7 @@ from ranvier.datasets import (
 from ranvier.readouts import MeanPotential
 from ranvier.train import Dataset, Recipe, Stream, adam, by_path, evaluate, fit
 from ranvier.train.stream import NARROWEST
+from spike_sets import CHANNELS, write_words
 
 
 @pytest.fixture(scope="module")

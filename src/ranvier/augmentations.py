@@ -257,11 +257,14 @@ class Blend:
         """
         who, whether, which = jax.random.split(key, 3)
         size, batch = known_size(spikes, "Blend"), len(label)
-        able = (label[:, None] == label) & ~jnp.eye(batch, dtype=bool)
+        able = (label[:, None] == label[None, :]) & ~jnp.eye(batch, dtype=bool)
         other = jnp.argmax(jnp.where(able, jax.random.uniform(who, (batch, batch)), -1.0), axis=1)
         mixed = (jax.random.uniform(whether, (batch,)) < self.share) & able.any(axis=1)
         there = jnp.isfinite(spikes.time)
-        middle = [jnp.mean(part, axis=1, where=there, keepdims=True) for part in (spikes.time, spikes.unit * 1.0)]
+        middle = [
+            jnp.mean(part, axis=1, where=there, keepdims=True)
+            for part in (spikes.time, spikes.unit.astype(spikes.time.dtype))
+        ]
         halves = []
         for own in (jnp.arange(batch), other):
             by = [jnp.where(jnp.isfinite(m + m[other]), 0.5 * (m + m[other]) - m[own], 0.0) for m in middle]
