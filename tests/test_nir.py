@@ -15,42 +15,45 @@ import ranvier as rv
 from ranvier.interop.nir import from_nir, losses, read, to_nir, write
 from ranvier.interop.nir.lowering import synapses
 
-KINDS = {
-    "none": rv.fixed(0.0), "one": rv.fixed(1.5), "sender": rv.axonal(0.5, 5.0), "receiver": rv.dendritic(0.5, 5.0),
-    "synapse": rv.synaptic(0.5, 5.0), "clipped": rv.synaptic(0.5, 5.0, bound=rv.delays.Clip()),
-}  # fmt: skip
+
+def random_delay(rng: np.random.Generator, shape: tuple[int, ...], pre: int, post: int) -> Any:
+    """A delay of any kind."""
+    draw = lambda shape: rng.uniform(0.5, 5.0, shape)
+    kinds = [
+        lambda: rv.FixedDelay(1.5), lambda: rv.FixedDelay(draw(shape)), lambda: rv.AxonalDelay(draw((pre, 1)), 0.0, 9.0),
+        lambda: rv.DendriticDelay(draw((1, post)), 0.0, 9.0), lambda: rv.SynapticDelay(draw(shape), 0.5, 5.0),
+        lambda: rv.SynapticDelay(draw(shape), 0.5, 5.0, rv.delays.Clip()),
+    ]  # fmt: skip
+    return kinds[rng.integers(len(kinds))]()
 
 
 def random_network(seed: int) -> rv.Network:
     """Layers, recurrence, every kind of delay, patterns, time constants per neuron or for all, thresholds, leaks."""
     rng = np.random.default_rng(seed)
-    sizes = [int(n) for n in rng.integers(1, 6, rng.integers(2, 5))]
+    sizes = {f"p{at}": int(n) for at, n in enumerate(rng.integers(1, 6, rng.integers(2, 5)))}
     each = lambda low, high, size: rng.uniform(low, high, size if rng.random() < 0.5 else ())
-    neurons = [
-        rv.LIF(
-            each(5, 20, size), each(1, 10, size), v_threshold=each(0.5, 1.5, size), v_leak=each(-0.3, 0.2, size),
-            v_reset=each(-0.5, 0.3, size), refractory=3.0 if rng.random() < 0.05 else 0.0,
+    populations, names = {"p0": rv.Population(sizes["p0"])}, list(sizes)
+    for name in names[1:]:
+        size = sizes[name]
+        if name == names[-1] and rng.random() < 0.3:
+            neuron: Any = rv.LI(each(5, 20, size), each(1, 10, size), v_leak=each(-0.3, 0.2, size))
+        else:
+            neuron = rv.LIF(
+                each(5, 20, size), each(1, 10, size), v_threshold=each(0.5, 1.5, size), v_leak=each(-0.3, 0.2, size),
+                v_reset=each(-0.5, 0.3, size), refractory=3.0 if rng.random() < 0.05 else 0.0,
+            )  # fmt: skip
+        populations[name] = rv.Population(size, neuron)
+    pairs = list(itertools.pairwise(names)) + [(name, name) for name in names[1:-1] if rng.random() < 0.5]
+    links = []
+    for pre, post in pairs:
+        shape: tuple[int, ...] = (sizes[pre], sizes[post])
+        mask = rng.random(shape) < 0.6
+        pattern = rv.Pairs.from_mask(mask) if mask.any() and rng.random() < 0.3 else None
+        shape = shape if pattern is None else (int(mask.sum()),)
+        links.append(
+            rv.Connection(pre, post, rng.normal(0.0, 3.0, shape), random_delay(rng, shape, *mask.shape), pattern)
         )
-        for size in sizes[1:]
-    ]  # fmt: skip
-    if rng.random() < 0.3:
-        neurons[-1] = rv.LI(each(5, 20, sizes[-1]), each(1, 10, sizes[-1]))
-    count = len(sizes) - 1 + (len(sizes) - 2 if rng.random() < 0.5 else 0)
-    build = rv.feedforward if count == len(sizes) - 1 else rv.recurrent
-    delays = [
-        KINDS[name] for name in rng.choice([name for name in KINDS if name != "none" or build is rv.feedforward], count)
-    ]
-    patterns = [
-        rv.patterns.density(0.6) if rng.random() < 0.3 and sizes[0] * sizes[1] > 1 else rv.patterns.all_to_all
-        for _ in range(count)
-    ]
-    weights = rv.initializers.normal(0.0, 3.0) if hasattr(rv.initializers, "normal") else None
-    options = {} if weights is None else {"weight": weights}
-    key = jax.random.key(seed)
-    try:
-        return build(sizes, neuron=neurons, delay=delays, pattern=patterns, key=key, **options)
-    except ValueError:  # a pattern with no synapse
-        return build(sizes, neuron=neurons, delay=delays, key=key, **options)
+    return rv.Network(populations, links)
 
 
 def same_synapses(one: rv.Network, other: rv.Network) -> bool:

@@ -184,19 +184,12 @@ def _write(
             else _cells(network, name, t_end)
         )
         arrays |= {f"p{at}_{field}": values for field, values in known.items()}
-    rounding, longest = 0.0, 0.0
-    for at, link in enumerate(network.connections):
+    rounding = longest = 0.0
+    for at in range(len(network.connections)):
         known = _synapses(network, at)
         arrays |= {f"c{at}_{field}": values for field, values in known.items()}
-        delay = known["delay"]
-        if delay.min(initial=np.inf) < shortest:
-            msg = (
-                f"{owner}: connection {link.name} has a delay of {delay.min():g} ms; PyNN needs at least one step, "
-                f"{dt:g} ms. Take a smaller `dt`, or longer delays."
-            )
-            raise ValueError(msg)
-        rounding = max(rounding, float(np.abs(np.round(delay / dt) * dt - delay).max(initial=0.0)))
-        longest = max(longest, float(delay.max(initial=0.0)))
+        change, late = _delays(owner, network.connections[at].name, known["delay"], dt, shortest)
+        rounding, longest = max(rounding, change), max(longest, late)
     facts = {"dt": dt, "t_end": t_end, "samples": samples.pop(), "longest": longest}
     facts["populations"] = [
         {"name": name, "size": network.size(name), "input": name in inputs} for name in network.names
@@ -206,6 +199,19 @@ def _write(
     np.savez(numbers, allow_pickle=False, facts=np.asarray(json.dumps(facts)), **arrays)
     script.write_text(text, encoding="utf-8")
     return Written(script, numbers, script.with_name(f"{script.stem}_spikes.npz"), rounding)
+
+
+def _delays(
+    owner: str, link: str, delay: Float[np.ndarray, " synapses"], dt: float, shortest: float
+) -> tuple[float, float]:
+    """Largest rounding of the delays (ms) of a connection, and the longest of them; too short ones are refused."""
+    if delay.min(initial=np.inf) < shortest:
+        msg = (
+            f"{owner}: connection {link} has a delay of {delay.min():g} ms; PyNN needs at least one step, {dt:g} ms. "
+            "Take a smaller `dt`, or longer delays."
+        )
+        raise ValueError(msg)
+    return float(np.abs(np.round(delay / dt) * dt - delay).max(initial=0.0)), float(delay.max(initial=0.0))
 
 
 def _check(owner: str, script: Path, network: Network, t_end: float, dt: float) -> None:
