@@ -235,7 +235,9 @@ def _check_positive(owner: str, name: str, value: ArrayLike) -> None:
         raise ValueError(msg)
 
 
-def _check_variance(variance: Float[ArrayLike, ""], mean: Float[ArrayLike, ""], wanted: Float[ArrayLike, ""]) -> None:
+def _check_variance(
+    variance: Float[ArrayLike, "*synapses"], mean: Float[ArrayLike, ""], wanted: Float[ArrayLike, ""]
+) -> None:
     known = concrete(variance)
     if known is not None and not np.all(known >= 0):
         msg = (
