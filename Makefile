@@ -20,7 +20,7 @@ ENGINE := CMakeLists.txt $(CPP)
 help:
 	@echo "make demo      train a small network with learnable delays and report its accuracy"
 	@echo "make test      all checks: format, lint, layers, types, tests (ARGS='-k name' goes to pytest)"
-	@echo "make test-fast the tests that compile little: two minutes"
+	@echo "make test-fast the tests that compile little"
 	@echo "make lint      all checks without the tests"
 	@echo "make format    format the code and apply the safe lint fixes"
 	@echo "make bench     run the benchmarks (ARGS=... goes to 'ranvier bench')"
