@@ -4,7 +4,7 @@
 
 Random recurrent networks of three inputs and four neurons that fire several times each; for every width D of the noise
 the derivative of the expected loss from noisy runs (`ranvier.lab.studies.escape_noise`), and the cosines to it: of the
-exact derivative, of `SpikeValue(h)` for many h, and of other rules (`ranvier.lab.studies.by_gradient.rules`). Writes
+exact derivative, of `SpikeValue(1/D)`, and of other rules and scales (`ranvier.lab.studies.by_gradient.rules`). Writes
 `benchmarks/escape_noise.json` and draws it as `docs/gradients_noise.png`.
 """
 
@@ -23,21 +23,19 @@ from ranvier.lab.studies.escape_noise import Noise, Way, compare_network, gradie
 
 ROOT = Path(__file__).parents[1]
 WIDTHS = (0.05, 0.1, 0.2)
-SCALES = (0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+SHARES = (0.25, 0.5, 1.0, 2.0)
+"""h, as a multiple of 1/D."""
 
 
 def ways(width: float) -> dict[str, Way]:
-    """All gradients by name: `exact` and `1/D` by events, the rest on a grid, `h` at 1 where the name has no number."""
-    noise = Noise(1.0, width)
-    found: dict[str, Way] = {
+    """All gradients by name: the first two by events, the others on a grid; rules at h = 1/D."""
+    grid = lambda rule, share: partial(gradient_by, rule=rule, noise=Noise(1.0, width), h=share / width)
+    return {
+        "value": partial(gradient_of, way=rv.SpikeValue(1.0 / width)),
         "exact": partial(gradient_of, way=rv.ExactDerivative()),
-        "1/D": partial(gradient_of, way=rv.SpikeValue(1.0 / width)),
-        "1": partial(gradient_of, way=rv.SpikeValue()),
-        "1, reset": partial(gradient_of, way=rv.SpikeValue(reset=True)),
-        "1, timing": partial(gradient_of, way=rv.SpikeValue(timing=1.0, max_inverse_slope=1.0)),
+        **{f"{share:g}/D": grid(RULES["h"], share) for share in SHARES},
+        **{name: grid(rule, 1.0) for name, rule in RULES.items()},
     }
-    found |= {f"h = {h:g}": partial(gradient_by, rule=RULES["h"], noise=noise, h=h) for h in SCALES}
-    return found | {name: partial(gradient_by, rule=rule, noise=noise, h=1.0) for name, rule in RULES.items()}
 
 
 def measure(networks: int, runs: int) -> list[dict[str, float]]:
@@ -48,27 +46,29 @@ def measure(networks: int, runs: int) -> list[dict[str, float]]:
             found = compare_network(seed, width, ways(width), runs, key=jax.random.key(seed))
             rows.append({"width": width, "seed": seed, **found})
         mine = [row for row in rows if row["width"] == width]
-        middle = {name: round(float(np.median([row[name] for row in mine])), 3) for name in mine[0]}
-        better = sum(row["1"] > row["exact"] for row in mine)
-        print(f"D = {width}: medians {middle}; 1 above exact in {better} of {len(mine)}", flush=True)
+        print(f"D = {width}: medians", {name: round(float(np.median([row[name] for row in mine])), 2)
+                                        for name in ways(width)}, flush=True)  # fmt: skip
     return rows
 
 
 def draw(rows: list[dict[str, float]], path: Path) -> None:
-    """Left: each network by its two cosines. Right: the cosine over h, median and quartiles."""
+    """Left: each network by its two cosines, with h = 1/(4D). Right: the cosine over h, median and quartiles."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     left.axline((0, 0), slope=1, color="0.8")
     for width, colour in zip(WIDTHS, ("#0072B2", "#E69F00", "#009E73"), strict=True):
         mine = [row for row in rows if row["width"] == width]
         column = lambda name, mine=mine: np.array([row[name] for row in mine])
-        left.plot(column("exact"), column("1"), "o", color=colour, label=f"D = {width}")
-        low, middle, high = np.quantile([column(f"h = {h:g}") for h in SCALES], (0.25, 0.5, 0.75), axis=1)
-        right.fill_between(SCALES, low, high, color=colour, alpha=0.15)
-        right.plot(SCALES, middle, color=colour, marker="o", markersize=4)
+        left.plot(column("exact"), column("0.25/D"), "o", color=colour, label=f"D = {width}")
+        scales = [share / width for share in SHARES]
+        low, middle, high = np.quantile([column(f"{share:g}/D") for share in SHARES], (0.25, 0.5, 0.75), axis=1)
+        right.fill_between(scales, low, high, color=colour, alpha=0.15)
+        right.plot(scales, middle, color=colour, marker="o", markersize=4)
         right.axvline(1.0 / width, color=colour, linestyle=":")
-    left.set(xlabel="cosine, exact derivative", ylabel="cosine, SpikeValue()", xlim=(-1, 1), ylim=(-1, 1))
+    left.set(xlabel="cosine, exact derivative", ylabel="cosine, h = 1/(4D)", xlim=(-1, 1), ylim=(-1, 1))
     left.legend(title="width of the noise")
-    right.set(xscale="log", xlabel="h (1/threshold); dotted: 1/D", ylabel="cosine", ylim=(-0.3, 1))
+    right.set(xscale="log", xlabel="h (1/threshold); dotted: 1/D", ylabel="cosine", ylim=(-0.5, 1))
+    right.set_xticks([1, 2, 5, 10, 20, 40], ["1", "2", "5", "10", "20", "40"])
+    right.minorticks_off()
     figure.savefig(path, dpi=120)
 
 
@@ -78,6 +78,7 @@ def main() -> None:
     parser.add_argument("--networks", type=int, default=10)
     parser.add_argument("--runs", type=int, default=8000)
     asked = parser.parse_args()
+    jax.config.update("jax_enable_x64", True)
     rows = measure(asked.networks, asked.runs)
     (ROOT / "benchmarks" / "escape_noise.json").write_text(json.dumps({"runs": asked.runs, "rows": rows}, indent=1))
     draw(rows, ROOT / "docs" / "gradients_noise.png")

@@ -23,7 +23,7 @@ SMALL = {"shapes": ("recurrent",), "hidden": 5, "epochs": 2, "count": 40, "seeds
 def words(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Twenty words; those of class 0 have spikes in the low channels only, those of class 1 in the high ones."""
     rng = np.random.default_rng(0)
-    label, count = np.arange(20) % 2, 1000
+    label, count = np.arange(20) % 2, 4000
     unit = rng.integers(0, 3, (20, count)) + 3 * label[:, None]
     time = np.sort(rng.uniform(100.0, 900.0, (20, count)), axis=1)
     part = np.array(["training"] * 12 + ["validation"] * 4 + ["testing"] * 4)
@@ -37,11 +37,11 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_words_are_read_and_padded(words: str):
     train, validation, test = read_words(words)
     assert [part.size for part in (train, validation, test)] == [12, 4, 4]
-    assert (train.classes, train.spikes.size, test.spikes.time.shape) == (2, 6, (4, 1000))
-    assert test.spikes.unit[3, 997:].tolist() == [-1] * 3
+    assert (train.classes, train.spikes.size, test.spikes.time.shape) == (2, 6, (4, 4000))
+    assert test.spikes.unit[3, 3997:].tolist() == [-1] * 3
     with np.load(words) as file:
-        np.testing.assert_array_equal(validation.spikes.time[1], file["T"][13000:14000].astype(np.float32))
-        np.testing.assert_array_equal(validation.spikes.unit[1], file["U"][13000:14000])
+        np.testing.assert_array_equal(validation.spikes.time[1], file["T"][52000:56000].astype(np.float32))
+        np.testing.assert_array_equal(validation.spikes.unit[1], file["U"][52000:56000])
 
 
 def test_a_sample_is_moved_as_a_whole():
