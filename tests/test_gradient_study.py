@@ -3,17 +3,14 @@
 import json
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
-import ranvier as rv
 from ranvier.lab.ranges import SettingError
 from ranvier.lab.studies.by_gradient.methods import METHODS
 from ranvier.lab.studies.by_gradient.problems import PROBLEMS, order_sample, patterns
 from ranvier.lab.studies.by_gradient.trial import Case, lie
-from ranvier.lab.studies.by_gradient.words import Shift, read_words
+from ranvier.lab.studies.by_gradient.words import read_words
 from ranvier.lab.studies.gradients import Study, chosen, conclusion, run_study, table_rows
 
 SMALL = {"shapes": ("recurrent",), "hidden": 5, "epochs": 2, "count": 40, "seeds": (3,)}
@@ -42,27 +39,6 @@ def test_words_are_read_and_padded(words: str):
     with np.load(words) as file:
         np.testing.assert_array_equal(validation.spikes.time[1], file["T"][52000:56000].astype(np.float32))
         np.testing.assert_array_equal(validation.spikes.unit[1], file["U"][52000:56000])
-
-
-def test_a_sample_is_moved_as_a_whole():
-    """By one number of channels and one time; spikes that leave are left out, the others stay in order, at the front."""
-    spikes = rv.Spikes(jnp.array([[10.0, 500.0, 990.0, jnp.inf]] * 200), jnp.array([[0, 3, 5, -1]] * 200), 6)
-    moved = Shift(2, 60.0)(spikes, key=jax.random.key(0))
-    time, unit = np.asarray(moved.time), np.asarray(moved.unit)
-    seen = set()
-    for row in range(200):
-        kept = np.isfinite(time[row])
-        assert kept.tolist() == sorted(kept, reverse=True)
-        assert np.all(unit[row][~kept] == -1)
-        assert np.all(np.diff(time[row][kept]) > 0)
-        middle = np.flatnonzero(np.abs(time[row] - 500.0) <= 60.0)
-        by, channels = time[row][middle[0]] - 500.0, unit[row][middle[0]] - 3
-        seen.add(int(channels))
-        wanted = [(t + by, u + channels) for t, u in ((10.0, 0), (500.0, 3), (990.0, 5))]
-        wanted = [(t, u) for t, u in wanted if 0.0 <= t <= 1000.0 and 0 <= u < 6]
-        np.testing.assert_allclose(time[row][kept], [t for t, _ in wanted], atol=1e-3)
-        assert unit[row][kept].tolist() == [u for _, u in wanted]
-    assert seen == {-2, -1, 0, 1, 2}
 
 
 def test_tasks_hide_their_classes_from_counts():

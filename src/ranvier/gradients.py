@@ -73,7 +73,7 @@ class SpikeValue(AbstractGradient):
     what it would be without the spike. Potentials recorded before r do not count in that.
 
     Args:
-        scale: What h is in units of the threshold, > 0; 1/scale is the width of the noise that the estimate is for.
+        scale: What h is in units of the threshold, > 0. Larger ones compound where spikes drive each other.
         timing: Share of the derivative of times, >= 0, in what a spike does to others. 0 leaves only the value.
         max_inverse_slope: Largest 1/V' (ms) used in derivatives of times, > 0. With the guard of the simulator, if it
             has one, the smaller of the two counts.

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from ranvier.augmentations import Shift
 from ranvier.encoders import latency
 from ranvier.events import Spikes
 from ranvier.initializers import Initializer, normal
-from ranvier.lab.studies.by_gradient.words import Shift, read_words
+from ranvier.lab.studies.by_gradient.words import read_words
 from ranvier.lab.tasks.yin_yang import splits as yin_yang
 from ranvier.losses import cross_entropy, relative_time_mse
 from ranvier.neurons import LI, LIF
@@ -167,10 +168,10 @@ PROBLEMS: dict[str, Problem] = {
     "words": Problem(
         read_words, t_end=1150.0, **LONG, **_mean(1150.0, 10.0, 36.0, tau=1000.0),
         weights=Weights(normal(0.05, 0.02), normal(0.0, 0.02), normal(0.0, 0.06)), hidden=64, epochs=8, batch=64,
-        rate=2e-3, delay_rate=5e-2, low=1.0, longest=60.0, step=4.0, room=120, augment=Shift(4, 60.0),
+        rate=8e-3, delay_rate=5e-2, low=1.0, longest=60.0, step=4.0, room=120, augment=Shift(4, 60.0, 1000.0),
     ),
 }  # fmt: skip
-"""The tasks by name. The numbers of `words` are those of an early experiment, the others were tried by hand."""
+"""The tasks by name. All were tried by hand: with a quarter of that rate `words` learned less on validation data."""
 
 
 @lru_cache(maxsize=2)

@@ -1,19 +1,14 @@
-"""Spoken words as spikes, read from a file, and how training moves them."""
+"""Spoken words as spikes, read from a file."""
 
-import dataclasses
 from pathlib import Path
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, Int, PRNGKeyArray
+from jaxtyping import Float, Int
 
 from ranvier.events import Spikes
 from ranvier.train import Dataset
 
 NAMES = ("training", "validation", "testing")
-LENGTH = 1000.0
-"""Words are this long (ms)."""
 
 
 def read_words(path: str | Path) -> tuple[Dataset, Dataset, Dataset]:
@@ -59,45 +54,3 @@ def _padded(
         one = slice(start[n], start[n + 1])
         times[row, : start[n + 1] - start[n]], units[row, : start[n + 1] - start[n]] = time[one], unit[one]
     return Spikes(times, units, size=channels)
-
-
-@dataclasses.dataclass(frozen=True)
-class Shift:
-    """Moves all spikes of a sample by one number of channels and one time; those that leave the sample are left out.
-
-    Args:
-        channels: Largest number of channels, either way.
-        time: Longest time (ms), either way.
-        length: Length of a sample (ms).
-
-    Example:
-        >>> import jax, jax.numpy as jnp, ranvier as rv
-        >>> from ranvier.lab.studies.by_gradient.words import Shift
-        >>> spikes = rv.Spikes(jnp.array([[1.0, 2.0, jnp.inf]]), jnp.array([[0, 1, -1]]), 4)
-        >>> Shift(0, 0.0)(spikes, key=jax.random.key(0)).unit.tolist()
-        [[0, 1, -1]]
-    """
-
-    channels: int
-    time: float
-    length: float = LENGTH
-
-    def __call__(self, spikes: Spikes, *, key: PRNGKeyArray) -> Spikes:
-        """The samples of a batch, each moved by its own numbers.
-
-        Args:
-            spikes: Spikes of shape (batch, n).
-            key: Random key.
-        """
-        one, two = jax.random.split(key)
-        shape = (*spikes.time.shape[:-1], 1)
-        moved = spikes.unit + jax.random.randint(one, shape, -self.channels, self.channels + 1, spikes.unit.dtype)
-        real = spikes.time < jnp.inf
-        late = jnp.where(real, spikes.time, 0.0)
-        late = late + jax.random.uniform(two, shape, spikes.time.dtype, -self.time, self.time)
-        size = spikes.size or 1
-        kept = real & (moved >= 0) & (moved < size) & (late >= 0.0) & (late <= self.length)
-        place = jnp.where(kept, jnp.cumsum(kept, axis=-1) - 1, kept.shape[-1])
-        row = jnp.arange(kept.shape[0], dtype=place.dtype)[:, None]
-        gather = lambda empty, part: jnp.full_like(part, empty).at[row, place].set(part, mode="drop")
-        return Spikes(gather(jnp.inf, late), gather(-1, moved), spikes.size)
