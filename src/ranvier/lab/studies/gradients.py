@@ -156,10 +156,7 @@ def _compared(study: Study, case: Case, folder: Path) -> list[dict[str, Any]]:
     seed = study.seeds[-1]
     networks = {"before": case.network(seed), "after": load(folder / f"{case.name}-{seed}" / "network.npz")}
     at = {"task": case.task, "shape": case.shape, "delay": case.delay}
-    return [
-        {**at, "when": when, **pair}
-        for when, network in networks.items() for pair in lie(case, network, study.methods)
-    ]  # fmt: skip
+    return [at | pair for pair in lie(case, networks, study.methods)]
 
 
 def chosen(rows: Sequence[dict[str, Any]]) -> dict[tuple[str, ...], list[dict[str, Any]]]:

@@ -1,7 +1,7 @@
 """One training of the study `gradients`, and how the gradients of all methods lie to each other on its network."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -180,33 +180,36 @@ def run_trial(case: Case, seed: int, folder: Path, say: Callable[[str], None]) -
             "test": tested["accuracy"]}  # fmt: skip
 
 
-def lie(case: Case, network: Network, methods: Sequence[str]) -> list[dict[str, Any]]:
-    """How the gradients of several methods lie to each other on one network, for the first training samples.
+def lie(case: Case, networks: Mapping[str, Network], methods: Sequence[str]) -> list[dict[str, Any]]:
+    """How the gradients of several methods lie to each other on networks, for the first training samples.
 
     Args:
         case: The task.
-        network: The network.
+        networks: Networks of it by name.
         methods: Names of the methods.
 
     Returns:
-        For each pair of methods `one`, `other`, the `cosine` between the gradients of all weights onto hidden neurons,
-        and the `ratio` of the norm of the second to that of the first.
+        For each network, `when`, and each pair of methods, `one` and `other`: the `cosine` between the gradients of all
+        weights onto hidden neurons, and the `ratio` of the norm of the second to that of the first.
     """
-    found = {name: _gradient(case, network, METHODS[name].simulator(case.problem)) for name in methods}
+    found = {name: _gradients(case, networks, METHODS[name].simulator(case.problem)) for name in methods}
     return [
-        {"one": one, "other": other, **compare(found[one], found[other])._asdict()}
-        for at, one in enumerate(methods) for other in methods[at + 1 :]
+        {"when": when, "one": one, "other": other, **compare(found[one][when], found[other][when])._asdict()}
+        for when in networks for at, one in enumerate(methods) for other in methods[at + 1 :]
     ]  # fmt: skip
 
 
-def _gradient(case: Case, network: Network, simulator: AbstractSimulator) -> Float[np.ndarray, " weights"]:
+def _gradients(
+    case: Case, networks: Mapping[str, Network], simulator: AbstractSimulator
+) -> dict[str, Float[np.ndarray, " weights"]]:
     problem, data = case.problem, _first(case.data[0], COMPARED)
     readout = as_readout(problem.readout)
-    record = {name: np.asarray(times, network.dtype) for name, times in readout.record.items()}
-    learn, rest = partition(network, "weight")
 
     @jax.jit
-    def gradient(learn: Network) -> Network:
+    def gradient(network: Network) -> Network:
+        record = {name: np.asarray(times, network.dtype) for name, times in readout.record.items()}
+        learn, rest = partition(network, "weight")
+
         def loss(learn: Network) -> Float[Array, ""]:
             solution = simulate(combine(learn, rest), data.spikes, simulator, t_end=problem.t_end, record=record,
                                 throw=False)  # fmt: skip
@@ -214,5 +217,8 @@ def _gradient(case: Case, network: Network, simulator: AbstractSimulator) -> Flo
 
         return jax.grad(loss)(learn)
 
-    links = [link.weight for link in gradient(learn).connections if link.post == "hidden"]
-    return np.asarray(ravel_pytree(links)[0], float)
+    def onto_hidden(network: Network) -> Float[np.ndarray, " weights"]:
+        links = [link.weight for link in gradient(network).connections if link.post == "hidden"]
+        return np.asarray(ravel_pytree(links)[0], float)
+
+    return {when: onto_hidden(network) for when, network in networks.items()}
