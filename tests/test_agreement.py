@@ -2,13 +2,14 @@
 
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import ranvier as rv
-from ranvier.checks import gradient_agreement
+from ranvier.checks import AgreementReport, gradient_agreement
 from ranvier.surrogates import superspike
 
 SPIKES = rv.Spikes(jnp.array([[0.5, 1.0, 2.0]]), jnp.array([[0, 1, 0]]))
@@ -31,7 +32,7 @@ def loss(solution: rv.Solution) -> jax.Array:
     return jnp.sum(jnp.sin(3 * solution.voltages["output"]))
 
 
-def compare(net: rv.Network, exact: rv.EventDriven, other: rv.EventDriven | rv.Surrogate) -> dict:
+def compare(net: rv.Network, exact: rv.EventDriven, other: rv.EventDriven | rv.Surrogate) -> AgreementReport:
     return gradient_agreement(net, SPIKES, exact, other, t_end=12.0, loss=loss, record=TIMES)
 
 
@@ -70,6 +71,30 @@ def test_no_gradient_has_no_direction():
         record=TIMES,
     )  # fmt: skip
     assert all(math.isnan(one.cosine) and math.isnan(one.ratio) for one in found.values())
+
+
+def test_the_numbers_are_explained():
+    """One hidden neuron never fires; the surrogate sees it, and the exact derivative does not."""
+    net = network()
+    quiet = net["input->hidden"].weight.at[:, 0].set(0.1)
+    net = eqx.tree_at(lambda tree: tree["input->hidden"].weight, net, quiet)
+    found = compare(net, rv.EventDriven(), rv.Surrogate(dt=0.1, surrogate=superspike(1.0)))
+    assert found.silent == {"hidden": 0.2}
+    words = str(found)
+    assert "20% of the neurons of hidden fire in no sample" in words
+    assert "grows as 1/dt" in words
+    assert ("the two point elsewhere" in words) == any(one.cosine < 0.5 for one in found.values())
+    same = compare(net, rv.EventDriven(), rv.EventDriven(window=0.25))
+    assert "1/dt" not in str(same)
+    assert "point elsewhere" not in str(same)
+
+
+def test_parts_without_a_gradient_are_named():
+    found = gradient_agreement(
+        network(), SPIKES, rv.EventDriven(), rv.EventDriven(), t_end=12.0, loss=lambda solution: 0.0 * loss(solution),
+        record=TIMES,
+    )  # fmt: skip
+    assert "weight of input->hidden: neither gradient reaches it" in str(found)
 
 
 def test_the_first_gradient_must_be_a_derivative():

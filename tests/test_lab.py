@@ -41,7 +41,22 @@ def every_choice(name: str) -> Iterator[Experiment]:
 
 
 def test_there_are_tasks_with_choices():
-    assert {"gsc", "mnist", "shd", "spoken-digits", "ssc", "temporal-order", "yin-yang"} <= set(TASKS)
+    assert {
+        "coincidence",
+        "delayed-xor",
+        "fashion-mnist",
+        "gsc",
+        "intervals",
+        "mnist",
+        "ntidigits",
+        "polychrony",
+        "random-manifolds",
+        "shd",
+        "spoken-digits",
+        "ssc",
+        "temporal-order",
+        "yin-yang",
+    } <= set(TASKS)
     assert all(len(list(every_choice(name))) > 12 for name in TASKS)
 
 

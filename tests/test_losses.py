@@ -227,3 +227,43 @@ def test_squared_error_is_the_mean_over_everything(shape: tuple[int, ...]):
     np.testing.assert_allclose(gradient, 2 * (value - target) / value.size, rtol=1e-12)
     with pytest.raises(ValueError, match=r"`target` must have the shape of `value`, .*; got \(2,\)"):
         inspect.unwrap(losses.squared_error)(jnp.array(value), np.zeros(2))
+
+
+# Focus and every step ------------------------------------------------------------------------------------------------
+
+
+def test_a_focused_cross_entropy_by_hand():
+    value, label = jnp.array([[2.0, 0.0], [0.0, 1.0]]), jnp.array([0, 0])
+    right = np.exp([2.0, 0.0]) / (np.exp([2.0, 0.0]) + np.exp([0.0, 1.0]))
+    wanted = np.mean((1 - right) ** 1.5 * -np.log(right))
+    assert float(losses.cross_entropy(value, label, focus=1.5)) == pytest.approx(wanted, rel=1e-12)
+    plain = losses.cross_entropy(value, label)
+    assert float(losses.cross_entropy(value, label, focus=0.0)) == float(plain)
+
+
+@pytest.mark.parametrize("focus", [0.0, 0.5, 2.0])
+def test_the_gradient_of_a_focused_cross_entropy(focus: float):
+    value, label, step = jnp.array([0.3, -0.2, 0.9]), jnp.array(2), 1e-6
+    loss = lambda value: losses.cross_entropy(value, label, scale=3.0, focus=focus)
+    found = jax.grad(loss)(value)
+    for at in range(3):
+        wanted = (loss(value.at[at].add(step)) - loss(value.at[at].add(-step))) / (2 * step)
+        assert float(found[at]) == pytest.approx(float(wanted), rel=1e-7)
+    sure = jax.grad(loss)(jnp.array([-500.0, -500.0, 500.0]))
+    assert jnp.isfinite(sure).all(), "also where p is 1"
+
+
+def test_every_step_is_the_mean_over_the_times():
+    value = jnp.asarray(np.random.default_rng(0).normal(size=(4, 6, 3)))
+    label = jnp.array([0, 2, 1, 1])
+    each = [losses.cross_entropy(value[:, step], label, scale=2.0, focus=1.0) for step in range(6)]
+    found = losses.every_step_cross_entropy(value, label, scale=2.0, focus=1.0)
+    assert float(found) == pytest.approx(float(np.mean(each)), rel=1e-12)
+    one = losses.every_step_cross_entropy(value[0], jnp.array(0), scale=2.0)
+    assert float(one) == pytest.approx(
+        float(np.mean([losses.cross_entropy(row, jnp.array(0), scale=2.0) for row in value[0]]))
+    )
+    with pytest.raises(ValueError, match="every_step_cross_entropy: `label` must hold integer classes"):
+        inspect.unwrap(losses.every_step_cross_entropy)(value, label[:3])
+    with pytest.raises(ValueError, match="`focus` must be a finite number >= 0; got -1"):
+        losses.cross_entropy(value[:, 0], label, focus=-1.0)

@@ -16,6 +16,7 @@ from ranvier.regularizers import (
     CountLowerBound,
     CountTarget,
     CountUpperBound,
+    PeakMargin,
     RecoveryState,
     SilentRecovery,
     silent_share,
@@ -365,3 +366,87 @@ def test_a_surrogate_sees_the_spikes_that_a_silent_neuron_missed():
 def test_bounds_out_of_range_are_refused(make: Any, message: str):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+# Potentials of silent neurons ----------------------------------------------------------------------------------------
+
+PEAK_TIMES = np.arange(0.25, 30.0, 0.25)
+
+
+def peaked(weight: float, simulator: Any = None) -> tuple[Any, Any, rv.Network]:
+    """Two neurons, the second of which hardly feels the input; the term, and what it costs."""
+    term = PeakMargin("output", PEAK_TIMES, strength=3.0, margin=0.2)
+    net = rv.feedforward([1, 2], neuron=rv.LIF(10.0, 4.0), delay=rv.synaptic(0.0, 5.0), key=jax.random.key(0))
+    net = eqx.tree_at(lambda tree: tree.connections[0].weight, net, jnp.array([[weight, 0.05]]))
+    spikes = rv.Spikes([[2.0, 5.0]], [[0, 0]])
+
+    def cost(net: rv.Network) -> jax.Array:
+        how = rv.EventDriven() if simulator is None else simulator
+        return term(rv.simulate(net, spikes, how, t_end=30.0, record=term.record))
+
+    return term, cost, net
+
+
+def test_what_a_silent_neuron_lacks_by_hand():
+    """V(t) = w/(tau_mem/tau_syn - 1) sum (e^-s/tau_mem - e^-s/tau_syn), the largest of the recorded ones."""
+    _, cost, net = peaked(0.8)
+    lack = []
+    for weight, delay in zip((0.8, 0.05), np.asarray(net.delay("input->output"))[0], strict=True):
+        after = [np.maximum(PEAK_TIMES - at - delay, 0.0) for at in (2.0, 5.0)]
+        lack.append(1.2 - np.max(weight * 4 / 6 * sum(np.exp(-s / 10) - np.exp(-s / 4) for s in after)))
+    assert lack[0] > 0.2
+    assert float(cost(net)) == pytest.approx(3.0 * np.mean(lack), rel=1e-9)
+
+
+@pytest.mark.parametrize("simulator", [rv.EventDriven(), rv.ClockDriven(dt=0.5)])
+def test_silent_neurons_have_an_exact_gradient(simulator: Any):
+    """Of weights and delays, as central differences have it."""
+    _, cost, net = peaked(0.8, simulator)
+    learn, fixed = rv.partition(net)
+    value = lambda learn: cost(rv.combine(learn, fixed))
+    found, step = jax.grad(value)(learn).connections[0], 1e-5
+    for field in (lambda link: link.weight, lambda link: link.delay.raw):
+        for at in range(2):
+            part = lambda tree, field=field: field(tree.connections[0])
+            moved = [eqx.tree_at(part, learn, part(learn).at[0, at].add(by)) for by in (step, -step)]
+            wanted = (float(value(moved[0])) - float(value(moved[1]))) / (2 * step)
+            assert float(field(found)[0, at]) == pytest.approx(wanted, rel=1e-6, abs=1e-9)
+    assert float(found.weight[0, 0]) < -0.1
+    assert float(found.weight[0, 1]) < -0.1, "the neuron that hardly feels anything has one, too"
+
+
+def test_a_neuron_that_fires_costs_nothing():
+    _, cost, net = peaked(9.0)
+    assert 3.0 * 1.1 / 2 < float(cost(net)) < 3.0 * 1.2 / 2, "what the other one lacks"
+
+
+def test_training_records_what_the_term_needs():
+    """A hidden layer that is silent at first; the readout has potentials of its own."""
+    from ranvier.train import Dataset, Recipe, adam
+
+    net = rv.feedforward(
+        [2, 4, 2], neuron=rv.LIF(10.0, 4.0), readout=rv.LI(), weight=rv.initializers.constant(0.2),
+        key=jax.random.key(0),
+    )  # fmt: skip
+    data = Dataset(rv.Spikes([[1.0, 2.0]] * 4, [[0, 1]] * 4), np.array([0, 1, 0, 1]))
+    term = PeakMargin("hidden", PEAK_TIMES, strength=1.0)
+    readout = rv.readouts.MaxPotential("output", PEAK_TIMES)
+    recipe = Recipe(rv.EventDriven(), t_end=30.0, readout=readout, loss=rv.losses.cross_entropy,
+                    optimiser=adam(0.1), epochs=25, batch=4, regularizers=(term,))  # fmt: skip
+    fitted = rv.fit(net, data, data, recipe, stuck=None, key=jax.random.key(0))
+    silent = [line["silent"]["hidden"] for line in fitted.epochs]
+    assert silent[0] == 1.0
+    assert silent[-1] == 0.0
+    with pytest.raises(ValueError, match="want potentials of 'output', which `readout` reads"):
+        dataclasses.replace(recipe, regularizers=(PeakMargin("output", PEAK_TIMES, strength=1.0),))
+
+
+def test_a_margin_without_potentials_or_with_wrong_times_is_refused():
+    with pytest.raises(ValueError, match="PeakMargin: `times` must be finite"):
+        PeakMargin("hidden", np.array([2.0, 1.0]), strength=1.0)
+    with pytest.raises(ValueError, match="`margin` must be a finite number >= 0; got -1"):
+        PeakMargin("hidden", PEAK_TIMES, strength=1.0, margin=-1.0)
+    term, _, net = peaked(1.0)
+    solution = rv.simulate(net, rv.Spikes([1.0], [0]), rv.EventDriven(), t_end=30.0)
+    with pytest.raises(ValueError, match="were not recorded; pass record=term.record"):
+        term(solution)

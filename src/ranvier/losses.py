@@ -23,6 +23,7 @@ JAX has traced cannot be refused, so its loss is NaN. Concrete labels are checke
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +32,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Integer
 
 from ranvier._concrete import concrete
 
+FLAT = 1e-12
+"""Where 1 - p no longer falls in a focused cross-entropy, so that its gradient stays finite."""
 LARGEST_EXPONENT = 50.0
 """Where the early-spike term of `first_spike_cross_entropy` goes on as a straight line, to stay finite."""
 
@@ -150,23 +153,24 @@ def _first_spike_cross_entropy(
 
 
 def cross_entropy(
-    value: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"], *, scale: float = 1.0
+    value: Float[Array, "*batch size"], label: Int[ArrayLike, "*batch"], *, scale: float = 1.0, focus: float = 0.0
 ) -> Float[Array, ""]:
     """Cross-entropy of a softmax over a number per output, such as its highest potential: the highest should win.
 
-    `L = ln sum_k exp(scale (v_k - v_y))`, the mean over the batch.
+    `L = (1 - p_y)^focus (-ln p_y)`, `p_y = exp(scale v_y) / sum_k exp(scale v_k)`, the mean over the batch.
 
     Args:
         value: A number per output, finite, shape (*batch, size); see `ranvier.readouts`.
         label: Class y of each sample, 0 to size - 1, shape (*batch,).
         scale: Steepness (per unit of the numbers), > 0.
+        focus: How much less a sample counts that is right already, >= 0; 0 for the plain cross-entropy, 2 is usual.
 
     Returns:
         Loss, a scalar without unit. NaN if a traced label is out of range.
 
     Raises:
-        ValueError: `scale` is out of range, or `label` does not hold one class per sample (its range is checked
-            unless it is traced).
+        ValueError: `scale` or `focus` is out of range, or `label` does not hold one class per sample (its range is
+            checked unless it is traced).
 
     Example:
         >>> import jax.numpy as jnp
@@ -174,21 +178,59 @@ def cross_entropy(
         >>> round(float(losses.cross_entropy(jnp.array([1.0, 0.5]), jnp.array(0), scale=2.0)), 4)
         0.3133
 
-    Source: on the maximum of the potential over time, Zenke & Vogels, Neural Comput. 33 (2021).
+    Source: on the maximum of the potential over time, Zenke & Vogels, Neural Comput. 33 (2021); with `focus`, Lin,
+    Goyal, Girshick, He, Dollár, ICCV 2017.
     """
     owner = "cross_entropy"
     _check(owner, "scale", scale, 0 < scale < math.inf, "a finite number above 0")
+    _check(owner, "focus", focus, 0 <= focus < math.inf, "a finite number >= 0")
     _check_label(owner, value, label)
-    return _cross_entropy(value, label, scale)
+    return _cross_entropy(value, label, scale, focus)
 
 
-@jax.jit
+def every_step_cross_entropy(
+    value: Float[Array, "*batch times size"], label: Int[ArrayLike, "*batch"], *, scale: float = 1.0, focus: float = 0.0
+) -> Float[Array, ""]:
+    """Cross-entropy at every one of several times: the right output should be the highest all along.
+
+    The mean of `cross_entropy` over the times. Its readout is `ranvier.readouts.Potential` at several times; to answer
+    with one class, pass `predict=lambda value: readouts.highest(value.mean(axis=-2))` to the recipe.
+
+    Args:
+        value: A number per time and output, finite, shape (*batch, times, size).
+        label: Class y of each sample, 0 to size - 1, shape (*batch,).
+        scale: Steepness (per unit of the numbers), > 0.
+        focus: As for `cross_entropy`.
+
+    Returns:
+        Loss, a scalar without unit. NaN if a traced label is out of range.
+
+    Raises:
+        ValueError: as for `cross_entropy`.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from ranvier import losses
+        >>> round(float(losses.every_step_cross_entropy(jnp.zeros((5, 2)), jnp.array(1))), 4)
+        0.6931
+    """
+    _check_label("every_step_cross_entropy", value[..., 0, :], label)
+    times = jnp.broadcast_to(jnp.asarray(label)[..., None], value.shape[:-1])
+    return cross_entropy(value, times, scale=scale, focus=focus)
+
+
+@partial(jax.jit, static_argnums=3)
 def _cross_entropy(
-    value: Float[Array, "*batch size"], label: Integer[ArrayLike, "*batch"], scale: Float[ArrayLike, ""]
+    value: Float[Array, "*batch size"],
+    label: Integer[ArrayLike, "*batch"],
+    scale: Float[ArrayLike, ""],
+    focus: float,
 ) -> Float[Array, ""]:
     is_label = _is_label(value, label)
     own = jnp.sum(jnp.where(is_label, value, 0.0), axis=-1, keepdims=True)
     loss = jax.nn.logsumexp(scale * (value - own), axis=-1)
+    if focus > 0:
+        loss = loss * jnp.maximum(-jnp.expm1(-loss), FLAT) ** focus  # 1 - p; a power below 1 is steep at 0
     return jnp.mean(jnp.where(jnp.any(is_label, axis=-1), loss, jnp.nan))
 
 

@@ -5,6 +5,7 @@ the gradients of two simulators; `diagnose` says why a network may not learn.
 """
 
 from ranvier.checks.agreement import Agreement as Agreement
+from ranvier.checks.agreement import AgreementReport as AgreementReport
 from ranvier.checks.agreement import gradient_agreement as gradient_agreement
 from ranvier.checks.diagnosis import diagnose as diagnose
 from ranvier.checks.findings import Diagnosis as Diagnosis
@@ -19,6 +20,7 @@ from ranvier.checks.runs import Probes as Probes
 
 __all__ = [
     "Agreement",
+    "AgreementReport",
     "Diagnosis",
     "FieldReport",
     "Finding",

@@ -1,6 +1,8 @@
 """Two gradients side by side: where does a surrogate, or the value of a spike, point, beside the exact derivative?"""
 
-from collections.abc import Callable, Mapping
+import dataclasses
+import textwrap
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 import equinox as eqx
@@ -10,10 +12,11 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, ArrayLike, Float
 
 from ranvier.checks.modes import gradient_of, is_derivative
-from ranvier.events import Spikes
+from ranvier.events import Spikes, spike_count
 from ranvier.network import Network
 from ranvier.selection import partition
 from ranvier.simulation import AbstractSimulator, Solution, simulate
+from ranvier.surrogate import Surrogate
 
 
 class Agreement(NamedTuple):
@@ -28,6 +31,83 @@ class Agreement(NamedTuple):
     ratio: float
 
 
+LOW = 0.5
+"""A cosine below this one is explained."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class AgreementReport(Mapping[str, Agreement]):
+    """How two gradients lie to each other, part by part, and what that means; `str` of it is for people.
+
+    Args:
+        parts: An `Agreement` for each part, by names such as `weight of input->hidden`.
+        norms: Norm of the first gradient of each part, and of the second.
+        silent: Share of neurons without a spike, by population.
+        stepped: Whether the second gradient is a sum over steps of a grid.
+
+    Example:
+        >>> from ranvier.checks import Agreement, AgreementReport
+        >>> found = AgreementReport({"weight of a->b": Agreement(0.1, 2.0)}, {"weight of a->b": (1.0, 2.0)}, {}, False)
+        >>> found["weight of a->b"].ratio, found.notes[0].partition(":")[0]
+        (2.0, 'weight of a->b')
+    """
+
+    parts: dict[str, Agreement]
+    norms: dict[str, tuple[float, float]]
+    silent: dict[str, float]
+    stepped: bool
+
+    def __getitem__(self, name: str) -> Agreement:
+        """The agreement of a part."""
+        return self.parts[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """Names of the parts."""
+        return iter(self.parts)
+
+    def __len__(self) -> int:
+        """Number of parts."""
+        return len(self.parts)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What there is to know about these numbers, in sentences."""
+        found = []
+        for name, (first, second) in self.norms.items():
+            if first == 0 or second == 0:
+                which = "neither gradient" if first == second else f"only the {'second' if first == 0 else 'first'}"
+                found.append(f"{name}: {which} reaches it (norms {first:.2g} and {second:.2g}); there is no angle.")
+        low = [name for name, one in self.parts.items() if one.cosine < LOW]
+        if low:
+            found.append(
+                f"{', '.join(low)}: the two point elsewhere. An exact derivative says how the loss changes as spikes "
+                "move, a surrogate or the value of a spike how it would change if spikes appeared or vanished. Where "
+                "many spikes lie between a weight and the loss these differ, and neither is wrong. Parts without a "
+                "spike between them and the loss see no surrogate: their cosine is near 1."
+            )
+        found += [
+            f"{share:.0%} of the neurons of {name} fire in no sample. The exact gradient of the weights onto them is "
+            "0; a surrogate's is not, so cosines of that part are lower by it."
+            for name, share in self.silent.items()
+            if share > 0
+        ]
+        if self.stepped:
+            found.append(
+                "The second gradient adds up a surrogate at every step of a grid: that part grows as 1/dt, and falls "
+                "with the steepness. Compare ratios at one dt and one steepness only."
+            )
+        return tuple(found)
+
+    def __str__(self) -> str:
+        """A line for each part, then the notes."""
+        width = max(map(len, self.parts), default=0)
+        lines = [
+            f"{name.ljust(width)}  cosine {one.cosine:6.3f}  ratio {one.ratio:.3g}" for name, one in self.parts.items()
+        ]
+        notes = ["\n".join(textwrap.wrap(note, 110)) for note in self.notes]
+        return "\n\n".join(["\n".join(lines), *notes])
+
+
 def gradient_agreement(
     network: Network,
     spikes: Spikes | Mapping[str, Spikes],
@@ -37,7 +117,7 @@ def gradient_agreement(
     t_end: float,
     loss: Callable[[Solution], Float[Array, ""]],
     record: Mapping[str, ArrayLike] | None = None,
-) -> dict[str, Agreement]:
+) -> AgreementReport:
     """Compare the gradients of one loss on one network by two simulators, for each connection.
 
     `cosine = <g, s> / (|g| |s|)`, `ratio = |s| / |g|`, for g by `exact` and s by `other`.
@@ -54,7 +134,7 @@ def gradient_agreement(
 
     Returns:
         An `Agreement` for the weights of each connection, and for its delays where they learn, by names such as
-        `weight of input->hidden`.
+        `weight of input->hidden`. `print` it for what the numbers mean.
 
     Raises:
         ValueError: the gradient of `exact` is not the derivative of what it simulates.
@@ -79,7 +159,20 @@ def gradient_agreement(
         )
         raise ValueError(msg)
     one, two = (_gradient(network, spikes, simulator, t_end, loss, record or {}) for simulator in (exact, other))
-    return {name: compare(one[name], two[name]) for name in one}
+    norms = {name: (float(np.linalg.norm(one[name])), float(np.linalg.norm(two[name]))) for name in one}
+    silent = _silent(network, simulate(network, spikes, exact, t_end=t_end))
+    stepped = isinstance(other, Surrogate)
+    return AgreementReport({name: compare(one[name], two[name]) for name in one}, norms, silent, stepped)
+
+
+def _silent(network: Network, solution: Solution) -> dict[str, float]:
+    """Share of the neurons of each population that fire in no sample."""
+    found = {}
+    for name, neuron in network.neurons.items():
+        if neuron.spiking:
+            counts = np.atleast_2d(np.asarray(spike_count(solution.spikes[name])))
+            found[name] = float(np.mean(counts.sum(axis=0) == 0))
+    return found
 
 
 def _gradient(

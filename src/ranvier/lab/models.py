@@ -312,3 +312,59 @@ class OneHidden(AbstractModel):
             dtype=dtype,
             key=key,
         )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layers(AbstractModel):
+    """Hidden layers whose neurons may fire several times, and outputs that forget slowly and have no delays.
+
+    Args:
+        hidden: Neurons of each hidden layer.
+        layers: Hidden layers.
+        weight: Weights that learn, or stay as they are: their initial numbers are those onto hidden layers.
+        output_std: Standard deviation of the initial weights onto the outputs, whose mean is 0.
+        delay: Kind of delays onto hidden layers.
+        tau_mem: Membrane time constant of hidden neurons (ms).
+        tau_syn: Synaptic time constant (ms).
+        tau_out: Membrane time constant of outputs that integrate (ms).
+        max_spikes: Most spikes of a neuron.
+
+    Raises:
+        ValueError: nothing would learn.
+
+    Example:
+        >>> import jax
+        >>> from ranvier.lab.models import Layers
+        >>> net = Layers(hidden=8, layers=2).network(5, 3, spiking=False, dtype="float32", key=jax.random.key(0))
+        >>> [link.name for link in net.connections]
+        ['input->hidden1', 'hidden1->hidden2', 'hidden2->output']
+    """
+
+    hidden: Count = 64
+    layers: Count = 1
+    weight: Weights = LearnedWeights()
+    output_std: NotNegative = 0.3
+    delay: Delays = SynapticDelays()
+    tau_mem: Positive = 4.0
+    tau_syn: Positive = 2.0
+    tau_out: Positive = 50.0
+    max_spikes: Count = 20
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Those of weights and delays; the outputs have none that learn."""
+        return {**self.weight.rates, **self.delay.rates}
+
+    def network(self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray) -> Network:
+        """`ranvier.feedforward`."""
+        cast = lambda neuron: jax.tree.map(lambda leaf: leaf.astype(dtype), neuron)
+        neuron = cast(LIF(self.tau_mem, self.tau_syn))
+        return feedforward(
+            [inputs, *[self.hidden] * self.layers, classes],
+            neuron=neuron,
+            readout=neuron if spiking else cast(LI(self.tau_out, self.tau_syn)),
+            delay=[*[self.delay.factory()] * self.layers, delays.fixed(0.0)],
+            weight=[*[normal(self.weight.mean, self.weight.std)] * self.layers, normal(0.0, self.output_std)],
+            dtype=dtype,
+            key=key,
+        )

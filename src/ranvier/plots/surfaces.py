@@ -56,10 +56,9 @@ def manifolds(
     grid = page.add_gridspec(len(shown), 2, width_ratios=[1.1, 1.0])
     space: Any = page.add_subplot(grid[:, 0], projection="3d")
     for one in classes:
-        rows = values[label == one]
-        space.scatter(
-            rows[:, 0], rows[:, 1], rows[:, 2], s=3, color=CLASSES[one % len(CLASSES)], label=called[one], linewidths=0
-        )
+        points: Any = values[label == one][:, :3].T
+        look: Any = {"s": 3, "linewidths": 0, "color": CLASSES[one % len(CLASSES)], "label": called[one]}
+        space.scatter(*points, **look)
     space.set_title("values of units 0, 1 and 2", fontsize=LABEL, color=INK, loc="left")
     space.tick_params(labelsize=SMALL, colors=INK)
     space.legend(fontsize=SMALL, frameon=False, markerscale=3, ncols=2, loc="upper left", bbox_to_anchor=(-0.1, 1.0))

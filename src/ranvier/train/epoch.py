@@ -268,7 +268,7 @@ def _simulate(recipe: Recipe, network: Network, spikes: Spikes | dict[str, Spike
     simulator = recipe.simulator
     if isinstance(simulator, AbstractNoisySimulator):
         simulator = simulator.with_key(key)
-    record = {name: np.asarray(times, network.dtype) for name, times in as_readout(recipe.readout).record.items()}
+    record = {name: np.asarray(times, network.dtype) for name, times in recipe.record.items()}
     return simulate(network, spikes, simulator, t_end=recipe.t_end, record=record, throw=False)
 
 

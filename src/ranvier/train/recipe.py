@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, PyTree
 
 from ranvier.events import Spikes
 from ranvier.network import Network
-from ranvier.readouts import AbstractReadout, Decide, as_readout
+from ranvier.readouts import AbstractReadout, Decide, Record, as_readout
 from ranvier.regularizers import SilentRecovery
 from ranvier.simulation import AbstractSimulator, Solution
 from ranvier.train.fingerprint import fingerprint
@@ -46,7 +46,8 @@ class Recipe:
             Default the rule of the readout: first spike, or highest number.
         metrics: More numbers to follow, by name: `metric(value, target)`, a scalar, averaged over samples.
         regularizers: Functions of a solution that are added to the loss, such as
-            `ranvier.regularizers.CountUpperBound("hidden", 10, strength=0.1)`.
+            `ranvier.regularizers.CountUpperBound("hidden", 10, strength=0.1)`. One that needs potentials says so in
+            its `record`, as readouts do.
         costs: Functions of the network that are added to the loss of each step, such as
             `ranvier.wiring.WiringLength(0.01)`.
         optimiser: An optax optimiser. It sees only what learns; see `ranvier.train.by_path`.
@@ -63,7 +64,7 @@ class Recipe:
 
     Raises:
         ValueError: `t_end`, `epochs`, `batch` or `patience` is not above 0, a metric has a name that is taken, or
-            `readout` is not a function.
+            `readout` is not a function, or a regularizer wants potentials of the population that is read out.
 
     Example:
         >>> from functools import partial
@@ -100,10 +101,21 @@ class Recipe:
             if value is not None and not value > 0:
                 msg = f"Recipe: `{name}` must be above 0; got {value}."
                 raise ValueError(msg)
+        read = as_readout(self.readout).record
+        twice = [name for term in self.regularizers for name in getattr(term, "record", {}) if name in read]
+        if twice:
+            msg = f"Recipe: `regularizers` want potentials of {twice[0]!r}, which `readout` reads; choose another one."
+            raise ValueError(msg)
         wrong = [name for name in self.metrics if name in TAKEN or name.startswith("validation_")]
         if wrong:
             msg = f"Recipe: `metrics` cannot be named {', '.join(wrong)}, which fit records anyway; choose other names."
             raise ValueError(msg)
+
+    @property
+    def record(self) -> Record:
+        """Times (ms) at which potentials are recorded, for the readout and for regularizers that want some."""
+        wanted = [getattr(term, "record", {}) for term in self.regularizers]
+        return {name: times for record in (as_readout(self.readout).record, *wanted) for name, times in record.items()}
 
     def describe(self) -> dict[str, Any]:
         """All that decides the result, as JSON knows it: what a resumed run is compared by.

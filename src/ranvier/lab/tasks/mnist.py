@@ -6,6 +6,7 @@ our units, twice theirs) N(0.1, 1.6): thousands of steps fewer to the same accur
 not 0.2. Outputs other than the right one may stay silent, and silent ones are woken by steps that do not grow far.
 """
 
+import abc
 import dataclasses
 import os
 from pathlib import Path
@@ -27,14 +28,57 @@ from ranvier.lab.training import Bump, Training
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Mnist(AbstractTask):
+class AbstractImages(AbstractTask, abc.ABC):
+    """Grey images as spikes.
+
+    Args:
+        folder: Folder of the four published files.
+        download: Fetch files that are not there.
+        t_early: Input spike time (ms) of the brightest ink.
+        t_late: Input spike time (ms) of the faintest ink.
+    """
+
+    home: ClassVar[str]
+    """Folder below RANVIER_DATA."""
+    inputs: ClassVar[int] = SIDE * SIDE
+    picture: ClassVar[Picture] = Picture(image=SIDE)
+    folder: str = ""
+    download: bool = False
+    t_early: NotNegative = 0.15
+    t_late: Positive = 2.0
+
+    @abc.abstractmethod
+    def read(self, folder: Path, download: bool) -> Splits:
+        """The samples of a folder."""
+
+    def splits(self) -> Splits:
+        """The samples.
+
+        Raises:
+            ValueError: neither `folder` nor RANVIER_DATA says where the files are.
+        """
+        known = os.environ.get("RANVIER_DATA")
+        if not self.folder and not known:
+            msg = (
+                f"{self.home}: the folder of the data is not set; name the folder with the four MNIST files "
+                "(--folder DIR), or set the environment variable RANVIER_DATA to the folder that has them in "
+                f"{self.home}/."
+            )
+            raise ValueError(msg)
+        return self.read(Path(self.folder) if self.folder else Path(known or "") / self.home, self.download)
+
+    def encode(self, feature: Float[np.ndarray, "samples pixels"]) -> Spikes:
+        """Input spikes of images, brightest pixel first."""
+        return latency(1 - feature, t_early=self.t_early, t_late=self.t_late, never=1.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mnist(AbstractImages):
     """50,000 digits to train on, as published.
 
     Args:
         folder: Folder of the four published files; empty: `mnist` in the folder that the environment variable
             RANVIER_DATA names.
-        t_early: Input spike time (ms) of the brightest ink.
-        t_late: Input spike time (ms) of the faintest ink.
 
     Example:
         >>> from ranvier.lab.tasks.mnist import Mnist
@@ -43,30 +87,11 @@ class Mnist(AbstractTask):
     """
 
     classes: ClassVar[tuple[str, ...]] = CLASSES
-    inputs: ClassVar[int] = SIDE * SIDE
-    picture: ClassVar[Picture] = Picture(image=SIDE)
-    folder: str = ""
-    t_early: NotNegative = 0.15
-    t_late: Positive = 2.0
+    home: ClassVar[str] = "mnist"
 
-    def splits(self) -> Splits:
-        """The digits.
-
-        Raises:
-            ValueError: neither `folder` nor RANVIER_DATA says where the files are.
-        """
-        known = os.environ.get("RANVIER_DATA")
-        if not self.folder and not known:
-            msg = (
-                "mnist: the folder of the data is not set; name the folder with the four MNIST files (--folder DIR), "
-                "or set the environment variable RANVIER_DATA to the folder that has them in mnist/."
-            )
-            raise ValueError(msg)
-        return mnist_splits(self.folder or Path(known or "") / "mnist")
-
-    def encode(self, feature: Float[np.ndarray, "samples pixels"]) -> Spikes:
-        """Input spikes of images, brightest pixel first."""
-        return latency(1 - feature, t_early=self.t_early, t_late=self.t_late, never=1.0)
+    def read(self, folder: Path, download: bool) -> Splits:
+        """`ranvier.datasets.mnist_splits`."""
+        return mnist_splits(folder, download=download)
 
 
 PRESET = Preset(

@@ -1,0 +1,1 @@
+"""What the study `rapid` trains, measures and draws."""
