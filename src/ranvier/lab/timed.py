@@ -73,7 +73,7 @@ LONG = SynapticDelays(high=60.0, mean=30.0, std=15.0, lr=0.1)
 
 
 def preset(task: AbstractTimedTask, *, delay: AbstractDelays = LONG, weight_lr: float = 0.02) -> Preset:
-    """Where a temporal task starts from: time constants far shorter than what must be told apart, and long delays.
+    """Where a temporal task starts from: short time constants of hidden neurons, long delays. No search was run.
 
     Args:
         task: The task.
