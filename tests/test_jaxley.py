@@ -123,6 +123,7 @@ def errors(dt: float, phases: slice) -> tuple[float, float, np.ndarray]:
     )
 
 
+@pytest.mark.slow
 def test_voltages_and_derivatives_are_those_of_neuron():
     """At 16 positions of crossing and arrival within a step, and with a quarter of that step at four of them."""
     trace, time, slopes = errors(0.025, slice(None))
@@ -138,6 +139,7 @@ def test_voltages_and_derivatives_are_those_of_neuron():
 # Derivatives
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_the_model_with_three_spikes_on_their_way():
     one, dt = synapse(), 0.05
     net = two_cells(one, pulses=3, dt=dt, t_end=60.0)
@@ -161,6 +163,7 @@ def test_derivatives_are_those_of_the_model_with_three_spikes_on_their_way():
     np.testing.assert_allclose((later - earlier) / 2e-6, slope[6:47], rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_float32_checkpoints_and_a_run_in_two_parts():
     one = synapse()
     net = two_cells(one, dt=0.05, t_end=20.0)

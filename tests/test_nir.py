@@ -98,6 +98,16 @@ def test_round_trips_of_200_networks_are_identities_or_refusals(tmp_path: Path):
     assert 2 <= refused <= 40
 
 
+def test_float32_stays_float32():
+    with jax.enable_x64(False):
+        net = rv.feedforward([2, 3], neuron=rv.LIF(), delay=rv.synaptic(0.5, 5.0), key=jax.random.key(0))
+        graph = to_nir(net)
+    assert graph.nodes["input->output"].weight.dtype == np.float32
+    again = from_nir(graph)
+    assert again.dtype == again["output"].neuron.tau_mem.dtype == again.delay("input->output").dtype == jnp.float32
+    assert same_synapses(net, again)
+
+
 def test_seconds_and_steps_change_numbers_by_rounding_only():
     net = random_network(3)
     for options in ({"unit": 1000.0}, {"dt": 0.1}, {"unit": 1000.0, "dt": 0.1}):

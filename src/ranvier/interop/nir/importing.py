@@ -233,8 +233,9 @@ def _connections(
         while name in taken:
             name, number = f"{base} ({number})", number + 1
         taken.add(name)
-        weight = one.gain * gain[one.line]
-        made.append(_connection(name, pre, post, one, weight, one.delay * units.unit, sizes))
+        dtype = one.gain.dtype  # that of the graph's weights, which is that of the network
+        weight, delay = (one.gain * gain[one.line]).astype(dtype), (one.delay * units.unit).astype(dtype)
+        made.append(_connection(name, pre, post, one, weight, delay, sizes))
     return made
 
 
