@@ -152,15 +152,14 @@ def test_derivatives_are_those_of_the_model_with_three_spikes_on_their_way():
     moved = ((scale[:, None] * jnp.eye(6))[None] * steps[:, None, None]).reshape(-1, 6)
     grid = jnp.tile(at, (41, 1)).at[:, 0].add(jnp.linspace(-0.2, 0.2, 41))  # delays across 8 steps of time
     ends = [at + moved, at - moved, grid.at[:, 0].add(1e-6), grid.at[:, 0].add(-1e-6)]
-    points = jnp.concatenate([jnp.tile(at, (6, 1)), grid, *ends])
-    along = jnp.concatenate([jnp.eye(6), jnp.tile(jnp.eye(6)[0], (len(points) - 6, 1))])
-    value, slope = jax.jit(jax.vmap(lambda point, tangent: jax.jvp(answer, (point,), (tangent,))))(points, along)
-    forward, reverse = slope[:6], jax.jit(jax.grad(answer))(at)
+    forward, reverse = jax.jit(lambda values: (jax.jacfwd(answer)(values), jax.grad(answer)(values)))(at)
     np.testing.assert_allclose(forward, reverse, rtol=1e-10)
-    _, _, up, down, later, earlier = jnp.split(value, np.cumsum([6, 41, 18, 18, 41]))
+    along_delay = lambda point: jax.jvp(answer, (point,), (jnp.eye(6)[0],))
+    value, slope = jax.jit(jax.vmap(along_delay))(jnp.concatenate([grid, *ends]))
+    _, up, down, later, earlier = jnp.split(value, np.cumsum([41, 18, 18, 41]))
     slopes = (up - down).reshape(3, 6) / (2 * steps[:, None] * scale)
     assert (jnp.abs(slopes / reverse - 1).min(axis=0) < 2e-7).all(), slopes / reverse - 1
-    np.testing.assert_allclose((later - earlier) / 2e-6, slope[6:47], rtol=1e-6)
+    np.testing.assert_allclose((later - earlier) / 2e-6, slope[:41], rtol=1e-6)
 
 
 @pytest.mark.slow
@@ -176,7 +175,9 @@ def test_float32_checkpoints_and_a_run_in_two_parts():
     with jax.enable_x64(False):
         single = jax.jit(jax.value_and_grad(lambda x: centre(voltage(net, 0.05)(x), 0.05)))(jnp.array([5.0]))
     assert single[1].dtype == jnp.float32
-    np.testing.assert_allclose([single[0], single[1][0]], [value, plain[0]], rtol=1e-3)
+    np.testing.assert_allclose(
+        [single[0], single[1][0]], [value, plain[0]], rtol=3e-3
+    )  # Jaxley takes slopes over 1e-3 mV
 
 
 # Queues, against a heap
