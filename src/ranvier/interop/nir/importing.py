@@ -228,7 +228,7 @@ def _connections(
         raise ValueError(msg)
     base = next((name.partition(":")[0] for name in path[1:-1]), f"{pre}->{post}")
     made = []
-    for one in joined(terms):
+    for one in joined(terms, sizes):
         name, number = base, 2
         while name in taken:
             name, number = f"{base} ({number})", number + 1

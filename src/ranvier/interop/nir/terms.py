@@ -116,17 +116,18 @@ def _added(terms: Terms) -> Terms:
     return Terms(line[first], source[first], summed, delay[first])
 
 
-def joined(terms: Terms) -> list[Terms]:
+def joined(terms: Terms, sizes: tuple[int, int]) -> list[Terms]:
     """Lists of terms with at most one for each sender and line: the synapses of a connection each.
 
     Args:
         terms: The terms at the end of a chain.
+        sizes: Number of senders and of lines.
 
     Example:
         >>> import numpy as np
         >>> from ranvier.interop.nir.terms import Terms, joined
         >>> two = Terms(np.array([0, 0]), np.array([0, 0]), np.ones(2), np.array([1.0, 2.0]))
-        >>> [part.delay.tolist() for part in joined(two)]
+        >>> [part.delay.tolist() for part in joined(two, (1, 1))]
         [[1.0], [2.0]]
     """
     if terms.dense:
@@ -137,6 +138,5 @@ def joined(terms: Terms) -> list[Terms]:
     same[1:] = (line[1:] == line[:-1]) & (source[1:] == source[:-1])
     start = np.maximum.accumulate(np.where(same, 0, np.arange(len(line)))) if len(line) else np.zeros(0, int)
     number = np.arange(len(line)) - start
-    senders, lines = int(source.max(initial=-1)) + 1, int(line.max(initial=-1)) + 1
     parts = [_chosen(Terms(line, source, gain, delay), number == k) for k in range(number.max(initial=-1) + 1)]
-    return [part._replace(dense=len(part.line) == senders * lines) for part in parts]
+    return [part._replace(dense=len(part.line) == sizes[0] * sizes[1]) for part in parts]
