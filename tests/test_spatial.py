@@ -65,7 +65,7 @@ def joined(dimensions: int = 2, **spatial: object) -> tuple[rv.SpatialDelay, rv.
     return rv.SpatialDelay(**spatial), pre, post
 
 
-@pytest.mark.parametrize("dimensions", range(1, 11))
+@pytest.mark.parametrize("dimensions", [1, 2, 3, 10])
 @pytest.mark.parametrize("name", list(METRICS))
 def test_lengths_and_their_derivatives_in_up_to_ten_dimensions(name: str, dimensions: int):
     metric = METRICS[name]

@@ -131,7 +131,8 @@ def test_training_pays_for_wiring_and_moves_synapses():
     rng = np.random.default_rng(0)
     spikes = rv.Spikes(np.sort(rng.uniform(0, 10, (40, 6)), axis=1), np.tile(np.arange(6), (40, 1)))
     data = Dataset(spikes, rng.integers(0, 3, 40), classes=3)
-    net = spatial(delay=rv.spatial(0.5), pattern=rv.patterns.density(0.5))
+    strong = rv.initializers.normal(6.0, 1.0)  # all neurons fire
+    net = spatial(delay=rv.spatial(0.5), pattern=rv.patterns.density(0.5), weight=strong)
     run = lambda plan: train_epoch(plan, initial_state(net, plan), data, KEY, 1)[0]
     plain, dear = run(recipe()).network, run(recipe(costs=(WiringLength(5.0),))).network
     assert WiringLength(1.0)(dear) < WiringLength(1.0)(plain)

@@ -237,17 +237,15 @@ def rewired(recipe: Recipe, state: State, number: Int[Array, ""], key: PRNGKeyAr
 
     def move(state: State) -> State:
         network, moved = rewiring(state.network, key=key)
-        learn: Any = partition(state.network, *recipe.learn)[0]
-        stays = eqx.tree_at(
-            lambda tree: [link.weight for link in tree.connections],
-            jax.tree.map(lambda leaf: jnp.ones((), bool), learn),
-            [None if link.weight is None else jnp.ones((), bool) if which is None else ~which
-             for link, which in zip(learn.connections, moved, strict=True)],
-            is_leaf=lambda leaf: leaf is None,
-        )  # fmt: skip
-        forget = lambda leaf, stay: jnp.where(stay, leaf, jnp.zeros((), leaf.dtype))
-        optimiser = optax.tree_utils.tree_map_params(recipe.optimiser, forget, state.optimiser, stays)
-        return State(network, optimiser, state.recovery)
+
+        def anew(way: Any, leaf: Array) -> Array:
+            """0 where it belongs to a weight that moved: in the optimiser's trees it lies where the weight does."""
+            for place, which in enumerate(moved):
+                if which is not None and jax.tree_util.keystr(way).endswith(f".connections[{place}].weight"):
+                    return jnp.where(which, jnp.zeros((), leaf.dtype), leaf)
+            return leaf
+
+        return State(network, jax.tree_util.tree_map_with_path(anew, state.optimiser), state.recovery)
 
     return jax.lax.cond((number + 1) % rewiring.every == 0, move, lambda state: state, state)
 
