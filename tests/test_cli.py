@@ -240,7 +240,7 @@ def test_help_says_every_number_with_meaning_unit_and_default(ranvier: Any):
     assert "--hidden N Hidden neurons. [>= 1; default: 350]" in said
     assert "--delay-high X Largest delay (ms). [> 0; default: 1.0]" in said
     assert "--batch N Samples per step. [>= 1; default: 80]" in said
-    assert "--delay none|axonal|dendritic|synaptic" in said
+    assert "--delay none|random|axonal|dendritic|synaptic|spatial" in said
     assert "--dt " not in said
     said = " ".join(ranvier("train", "yin-yang", "--method=surrogate", "--help").out.split())
     assert "--dt X Length of a step (ms). [> 0; default: 0.1]" in said
@@ -297,7 +297,7 @@ def test_without_a_command_there_is_help(ranvier: Any):
         (["train", "yin-yang", "mnist"], "unexpected extra argument"),
         (
             ["train", "yin-yang", "--delay", "long"],
-            "--delay must be one of none, axonal, dendritic, synaptic; got 'long'",
+            "--delay must be one of none, random, axonal, dendritic, synaptic, spatial; got 'long'",
         ),
         (["train", "yin-yang", "--dtype", "int8"], "--dtype must be one of float32, float64; got 'int8'"),
         (["train", "yin-yang", "--hiden", "3"], "--hiden is not an option; did you mean --hidden?"),

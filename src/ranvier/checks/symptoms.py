@@ -207,6 +207,7 @@ def steps(vitals: Vitals, rates: Mapping[str, float], history: list[Mapping[str,
     """Learning rates beside what they move."""
     losses = [line["loss"] for line in history if "loss" in line]
     rises = len(losses) >= 2 and not losses[-1] < 1.5 * losses[0]
+    mute = any(layer.spiking and layer.silent.all() for layer in vitals.layers.values())
     for path, rate in rates.items():
         size = _size(vitals, path)
         if size is None:
@@ -215,7 +216,7 @@ def steps(vitals: Vitals, rates: Mapping[str, float], history: list[Mapping[str,
             yield Finding(
                 Symptom.STEP_TOO_LARGE, path, rate, f"learning rate; a {path.rpartition('.')[2]} is {size:.2g} in size",
                 "A step of Adam is about as long as its rate, so each one overturns what was there.",
-                f"Lower it to {0.02 * size:.1g}.", 0.92 if rate > size else 0.7,
+                f"Lower it to {0.02 * size:.1g}.", 0.92 if rate > size and not mute else 0.7,
             )  # fmt: skip
         elif rate < 1e-5 * size:
             yield Finding(

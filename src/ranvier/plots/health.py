@@ -45,7 +45,7 @@ def draw_health(vitals: Any, findings: Sequence[str]) -> Figure:
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:
     axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
 
 
 def _spread(axes: Axes, row: int, values: np.ndarray, colour: str) -> None:
