@@ -340,4 +340,6 @@ def test_of_the_value_of_a_spike_the_exact_derivative_is_checked_and_the_other_t
     assert exact.beside == ""
     assert [field.errors for field in found.fields] == [field.errors for field in exact.fields]
     told = " ".join(str(found).split())
-    assert re.search(r"own gradient, SpikeValue\(scale=0\.5.*is not a derivative.*`weight` cosine -?\d\.\d\d, norm", told)
+    assert re.search(
+        r"own gradient, SpikeValue\(scale=0\.5.*is not a derivative.*`weight` cosine -?\d\.\d\d, norm", told
+    )

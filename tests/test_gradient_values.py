@@ -268,7 +268,6 @@ def test_what_cannot_have_a_value_is_refused():
     for network, message, more in (
         (ode, "the value of a spike is known for LIF and LI", {}),
         (linear, "cannot be `Queued`", {"layout": rv.clock_driven.Queued()}),
-        (linear, "Take one of them", {"spike": rv.surrogates.superspike()}),
     ):
         with pytest.raises(ValueError, match=message):
             rv.simulate(network, spikes, rv.ClockDriven(gradient=value, **more), t_end=5.0)

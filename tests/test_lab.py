@@ -102,7 +102,7 @@ WRONG = [
     ({"hidden": "many"}, "hidden must be a whole number; got 'many'"),
     ({"delay_low": -1.0}, "delay_low must be finite and at least 0; got -1.0"),
     ({"weight_lr": math.nan}, "weight_lr must be finite and above 0; got nan"),
-    ({"delay": "long"}, "delay must be one of none, axonal, dendritic, synaptic; got 'long'"),
+    ({"delay": "long"}, "delay must be one of none, random, axonal, dendritic, synaptic, spatial; got 'long'"),
     ({"dtype": "int8"}, "dtype must be one of float32, float64; got 'int8'"),
     ({"patience": 0}, "patience must be at least 1, or none; got 0"),
     ({"seed": 2**32}, "seed must be between 0 and 4294967295; got 4294967296"),
@@ -110,10 +110,16 @@ WRONG = [
     ({"recovery_step": "x"}, "recovery_step must be a number; got 'x'"),
     ({"dt": 0.5}, "dt is a number of method clock-driven or surrogate, but method is event-driven"),
     ({"beta": 5.0, "method": "clock-driven"}, "beta is a number of method surrogate, but method is clock-driven"),
-    ({"delay_lr": 0.1, "delay": "none"}, "delay_lr is a number of delay axonal or dendritic or synaptic, but delay"),
+    (
+        {"delay_lr": 0.1, "delay": "none"},
+        "delay_lr is a number of delay axonal or dendritic or synaptic or spatial, but delay",
+    ),
     ({"margin": 0.1, "readout": "potential"}, "margin is a number of readout relative, but readout is potential"),
     ({"gradient_scale": 2.0}, "gradient_scale is a number of gradient value, but gradient is exact"),
-    ({"gradient": "value", "method": "first-spike"}, "gradient is a number of method event-driven or clock-driven"),
+    (
+        {"gradient": "value", "method": "surrogate"},
+        "gradient is a number of method event-driven or first-spike or clock-driven",
+    ),
     ({"weight": "fixed", "delay": "none"}, "nothing would learn: the weights are fixed and there are no delays"),
     ({"weight": "fixed", "recovery": "bump"}, "recovery bump changes every weight, but the weights are fixed"),
 ]

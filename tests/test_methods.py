@@ -21,7 +21,7 @@ from ranvier.train import RunFolder, evaluate, fit
 
 METHODS = settings(experiment("yin-yang"))["method"].choices
 STEPS = {"clock-driven": {"dt": 4.0}, "surrogate": {"dt": 0.5, "beta": 20.0}}
-KIND = {"event-driven": rv.EventDriven, "first-spike": rv.FirstSpike}
+KIND = {"event-driven": rv.EventDriven, "first-spike": rv.FirstSpike, "surrogate": rv.Surrogate}
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ KEY = jax.random.key(0)
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(rv.__path__, "ranvier.")
-    if not module.name.startswith("ranvier.lab.cli")
+    if not module.name.startswith(("ranvier.lab.cli", "ranvier.event_driven.libengine"))
 )
 
 

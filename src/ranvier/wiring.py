@@ -185,7 +185,7 @@ def prune(network: Network, share: float, by: Worth = by_weight, *, key: PRNGKey
         >>> from ranvier.wiring import prune
         >>> net = rv.feedforward([4, 5, 3], neuron=rv.LIF(), key=jax.random.key(0))
         >>> [link.weight.shape for link in prune(net, 0.5).connections]
-        [(10,), (8,)]
+        [(10,), (7,)]
     """
     if not 0 <= share < 1:
         msg = f"prune: `share` must be at least 0 and below 1; got {share}."

@@ -67,8 +67,8 @@ def read_idx(path: Path) -> Idx:
     shape = tuple(int(length) for length in np.frombuffer(content[4:start], ">u4")) if len(content) >= start else ()
     if content[:3] != b"\0\0\x08" or not shape or math.prod(shape) != len(content) - start:
         msg = (
-            f"{path} is no whole IDX file of unsigned bytes: its header {content[: min(start, 20)].hex(' ')} does not "
-            f"go with {len(content)} bytes; fetch it again."
+            f"{path} is not a complete IDX file of unsigned bytes: its header {content[: min(start, 20)].hex(' ')} does "
+            f"not go with {len(content)} bytes; fetch it again."
         )
         raise ValueError(msg)
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -86,14 +86,14 @@ def _unpacked(path: Path, content: bytes) -> bytes:
             raise ValueError(msg)
     if not content.startswith(b"\x1f\x8b"):
         if path.suffix == ".gz" and not content.startswith(b"\0\0"):
-            msg = f"{path} is broken or no gzip file: it begins with {content[:4].hex(' ')}; fetch it again."
+            msg = f"{path} is broken or not a gzip file: it begins with {content[:4].hex(' ')}; fetch it again."
             raise ValueError(msg)
         return content
     try:
         with gzip.open(path) as file:
             found = file.read(UNPACKED + 1)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        msg = f"{path} is broken or no gzip file ({error}); fetch it again."
+        msg = f"{path} is broken or not a gzip file ({error}); fetch it again."
         raise ValueError(msg) from error
     if len(found) > UNPACKED:
         msg = f"{path} unpacks to more than {UNPACKED} bytes; it is no data set of this kind."

@@ -131,7 +131,7 @@ def which_split(stem: str) -> str:
 
     Example:
         >>> from ranvier.datasets import which_split
-        >>> which_split("a5d485dc_nohash_0")
+        >>> which_split("171b56dc_nohash_0")
         'validation'
 
     Source: Warden, arXiv:1804.03209.

@@ -32,9 +32,9 @@ def delta(signal: Float[ArrayLike, "*batch times n"], *, threshold: float, dt: f
     Example:
         >>> import numpy as np
         >>> from ranvier.encoders import delta
-        >>> spikes = delta(np.array([[0.0], [1.0], [0.4]]), threshold=0.5, dt=10.0)
-        >>> spikes.time.tolist(), spikes.unit.tolist()
-        ([5.0, 10.0, 18.33...], [0, 0, 1])
+        >>> spikes = delta(np.array([[0.0], [1.0], [0.25]]), threshold=0.5, dt=10.0)
+        >>> spikes.time.round(2).tolist(), spikes.unit.tolist()
+        ([5.0, 10.0, 16.67], [0, 0, 1])
     """
     check_positive("delta", threshold=threshold, dt=dt)
     check_values("delta", "signal", signal, lambda x: abs(x) < math.inf, "finite")

@@ -72,7 +72,7 @@ def lif_latency(current: Float[ArrayLike, "*batch n"], *, tau: float, threshold:
         >>> from ranvier.encoders import lif_latency
         >>> spikes = lif_latency(jnp.array([0.2, 0.5, 1.0]), tau=20.0)
         >>> spikes.time.round(2).tolist(), spikes.unit.tolist()
-        ([4.46..., 10.2..., inf], [2, 1, -1])
+        ([4.46, 10.22, inf], [2, 1, -1])
 
     Source: Zenke & Vogels, Neural Comput. 33 (2021), doi:10.1162/neco_a_01367.
     """

@@ -30,7 +30,8 @@ def spacing(mean: float, std: float, dimensions: int) -> tuple[float, float]:
         >>> [round(value, 3) for value in spacing(1.0, 0.1, 2)]
         [0.995, 0.071]
     """
-    vectors = np.random.default_rng(0).normal(size=(DRAWN, dimensions))
+    half = np.random.default_rng(0).normal(size=(DRAWN // 2, dimensions))
+    vectors = np.concatenate([half, -half]) / np.sqrt((half**2).mean(axis=0))  # mean 0 and variance 1 to the last digit
     square = mean**2 + std**2
 
     def found(s: float) -> tuple[float, float]:

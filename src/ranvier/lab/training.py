@@ -101,7 +101,7 @@ class Eased(AbstractSchedule):
         >>> from ranvier.lab.training import Eased
         >>> course = Eased(start=0.01).course(1.0, epochs=10, steps=100)
         >>> round(float(course(0)), 4), round(float(course(20)), 4), float(course(1000))
-        (0.01, 0.0265, 0.02...)
+        (0.01, 0.0265, 0.02)
     """
 
     name: ClassVar[str] = "eased"

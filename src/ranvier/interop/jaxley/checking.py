@@ -20,10 +20,11 @@ def dropped(net: Any, states: Mapping[str, Array]) -> dict[str, Int[np.ndarray, 
         For each type of `DelayedSynapse` the number of each of its synapses.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from types import SimpleNamespace
         >>> from ranvier.interop.jaxley import DelayedSynapse, dropped
         >>> net = SimpleNamespace(base=SimpleNamespace(synapses=[DelayedSynapse()]))
-        >>> dropped(net, {"DelayedSynapse4_dropped": [0.0, 2.0]})
+        >>> dropped(net, {"DelayedSynapse4_dropped": jnp.array([0.0, 2.0])})
         {'DelayedSynapse4': array([0, 2])}
     """
     ours = [one for one in net.base.synapses if isinstance(one, DelayedSynapse)]

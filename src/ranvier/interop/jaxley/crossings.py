@@ -69,7 +69,7 @@ def crossing_times(
         >>> import jax.numpy as jnp
         >>> from ranvier.interop.jaxley import crossing_times
         >>> crossing_times(jnp.array([-3.0, -1.0, 1.0, -2.0, 2.0]), 0.0, dt=0.5, max_spikes=3).round(2).tolist()
-        [0.75, 1.81, inf]
+        [0.75, 1.84, inf]
     """
     if isinstance(max_spikes, bool) or not isinstance(max_spikes, int) or max_spikes < 1:
         msg = f"crossing_times: `max_spikes` must be a whole number of at least 1; got {max_spikes!r}."

@@ -82,10 +82,10 @@ def write_aer_text(path: str | Path, spikes: Spikes, *, tick: float = 1e-3) -> N
         ValueError: a time is not a whole number of ticks, up to a thousandth; or they are traced, or a batch.
 
     Example:
-        >>> import tempfile, ranvier as rv
+        >>> import pathlib, tempfile, ranvier as rv
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     rv.interop.recordings.write_aer_text(f"{folder}/a.txt", rv.Spikes([0.5], [3]))
-        ...     open(f"{folder}/a.txt").read().splitlines()[1]
+        ...     pathlib.Path(f"{folder}/a.txt").read_text().splitlines()[1]
         '500 3'
     """
     time, unit = single("write_aer_text", spikes)
