@@ -67,8 +67,8 @@ def read_idx(path: Path) -> Idx:
     shape = tuple(int(length) for length in np.frombuffer(content[4:start], ">u4")) if len(content) >= start else ()
     if content[:3] != b"\0\0\x08" or not shape or math.prod(shape) != len(content) - start:
         msg = (
-            f"{path} is not a complete IDX file of unsigned bytes: its header {content[: min(start, 20)].hex(' ')} does "
-            f"not go with {len(content)} bytes; fetch it again."
+            f"{path} is not a complete IDX file of unsigned bytes: its header {content[: min(start, 20)].hex(' ')} "
+            f"does not go with {len(content)} bytes; fetch it again."
         )
         raise ValueError(msg)
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
