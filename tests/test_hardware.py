@@ -419,7 +419,7 @@ def test_two_spikes_of_one_input_are_not_lost_in_silence():
 
 
 def test_potentials_are_refused():
-    with pytest.raises(ValueError, match="gives spikes, no potentials"):
+    with pytest.raises(ValueError, match="gives spikes, not potentials"):
         rv.simulate(network(), trains(), InTheLoop(EmulatedChip(BrainScaleS2())), t_end=T_END, record={"output": [1.0]})
 
 

@@ -11,9 +11,12 @@ from ranvier.events import Spikes
 from ranvier.interop._require import require
 from ranvier.interop.recordings.checked import checked, known
 
+UNKNOWN = -1
+"""Size of a population, in a file, where nobody has said it."""
+
 
 def write_npz(path: str | Path, spikes: Spikes) -> None:
-    """Write spikes as a NumPy archive: `time` (ms), `unit`, and `size` where it is known.
+    """Write spikes as a NumPy archive: `time` (ms), `unit`, and `size`, -1 where it is not known.
 
     Args:
         path: The file.
@@ -30,9 +33,9 @@ def write_npz(path: str | Path, spikes: Spikes) -> None:
         2
     """
     time, unit = known("write_npz", spikes)
-    size = {} if spikes.size is None else {"size": np.asarray(spikes.size)}
+    size = np.asarray(UNKNOWN if spikes.size is None else spikes.size)
     with Path(path).open("wb") as file:
-        np.savez(file, allow_pickle=False, time=time, unit=unit, **size)
+        np.savez(file, allow_pickle=False, time=time, unit=unit, size=size)
 
 
 def read_npz(path: str | Path) -> Spikes:
@@ -58,12 +61,11 @@ def read_npz(path: str | Path) -> Spikes:
         raise FileNotFoundError(msg)
     try:
         with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            time, unit = file["time"], file["unit"]
-            size = int(file["size"]) if "size" in file.files else None
+            time, unit, size = file["time"], file["unit"], int(file["size"])
     except Exception as error:  # zipfile and NumPy raise errors of many kinds for damaged files
-        msg = f"{owner} is damaged, or no archive with `time` and `unit`: {str(error).partition(chr(10))[0]}."
+        msg = f"{owner} is damaged, or no archive with `time`, `unit` and `size`: {str(error).partition(chr(10))[0]}."
         raise ValueError(msg) from error
-    return _batch(owner, time, unit, size)
+    return _batch(owner, time, unit, None if size == UNKNOWN else size)
 
 
 def from_event_data(data: Any, *, unit: float = 1.0) -> Spikes:

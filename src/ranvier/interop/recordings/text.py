@@ -60,7 +60,11 @@ def read_csv(path: str | Path, *, size: int | None = None, sort: bool = False) -
         [1.5]
     """
     owner = f"read_csv: {path}"
-    rows = list(csv.reader(io.StringIO(_text(owner, opened("read_csv", path)))))
+    try:
+        rows = list(csv.reader(io.StringIO(_text(owner, opened("read_csv", path)))))
+    except csv.Error as error:
+        msg = f"{owner} is no table of commas and lines: {error}."
+        raise ValueError(msg) from error
     if not rows or rows[0] != HEADER:
         msg = (
             f"{owner}: the first line must be {','.join(HEADER)}; got {','.join(rows[0])[:80] if rows else 'nothing'}."
