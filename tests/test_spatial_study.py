@@ -41,8 +41,9 @@ def test_layers_are_spaced_so_that_delays_start_as_wanted(dimensions: int):
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "none"])
 def test_every_kind_starts_with_the_same_delays(kind: str):
-    net = Case(kind, 200).experiment(NUMBERS, seed=3).network()
-    delay = np.ravel(net.delay("hidden->output"))
+    """Over seeds: three output neurons alone have no mean position to speak of."""
+    nets = [Case(kind, 50).experiment(NUMBERS, seed=seed).network() for seed in range(12)]
+    net, delay = nets[0], np.concatenate([np.ravel(net.delay("hidden->output")) for net in nets])
     assert delay.mean() == pytest.approx(0.5, abs=0.03)
     assert delay.std() == pytest.approx(0.1, abs=0.03)
     for link in net.connections:
@@ -65,7 +66,7 @@ def test_networks_are_rounded_and_pruned():
     steps = np.asarray(coarse.weight) / float(np.abs(link.weight).max()) * 7
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-4)
     assert np.abs(coarse.weight - link.weight).max() <= float(np.abs(link.weight).max()) / 14 * 1.001
-    assert set(np.unique(np.asarray(coarse.delay.value).round(4))) <= {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}
+    assert set(np.unique(np.asarray(coarse.delay.value, float).round(4))) <= {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}
     fine = rounded(20, 1e-4)(net)
     np.testing.assert_allclose(fine.connections[0].weight, link.weight, atol=1e-4)
     np.testing.assert_allclose(fine.delay("input->hidden"), net.delay("input->hidden"), atol=1e-4)
