@@ -242,9 +242,15 @@ def test_what_cannot_be_done_is_refused():
         ("dt", 0.0, "`dt` must be a time in ms above 0; got 0.0"),
         ("dt", math.inf, "`dt` must be a time in ms above 0; got inf"),
         ("max_spikes", 0, "`max_spikes` must be at least 1; got 0"),
-        ("surrogate", surrogates.superspike, "`surrogate` must be the derivative of a spike, such as .*got <function"),
     ],
 )
 def test_a_wrong_argument_is_refused(argument: str, value: object, match: str):
     with pytest.raises(ValueError, match=f"Surrogate: {match}"):
         rv.Surrogate(**{argument: value})
+
+
+def test_a_surrogate_that_was_not_called_is_refused():
+    """Without the type checks of the tests, which would be first."""
+    wrong = eqx.tree_at(lambda simulator: simulator.surrogate, rv.Surrogate(), surrogates.superspike)
+    with pytest.raises(ValueError, match="`surrogate` must be the derivative of a spike, such as .*got <function"):
+        wrong.__check_init__()

@@ -6,7 +6,7 @@ Matplotlib is imported with this package, not with `ranvier`; no window is opene
 """
 
 from ranvier.plots.confusion import confusion_matrix as confusion_matrix
-from ranvier.plots.courses import courses as courses
+from ranvier.plots.course_lines import courses as courses
 from ranvier.plots.curves import learning_curves as learning_curves
 from ranvier.plots.decisions import decision_map as decision_map
 from ranvier.plots.elements import delay_elements as delay_elements
