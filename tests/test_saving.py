@@ -182,15 +182,15 @@ def test_a_damaged_file_is_refused_or_reads_the_same(tmp_path: Path):
     path = tmp_path / "net.npz"
     net = rv.feedforward([2, 3], neuron=rv.LIF(), delay=rv.synaptic(0.0, 5.0), key=jax.random.key(0))
     rv.save(path, net)
-    good, rng, refused = path.read_bytes(), np.random.default_rng(0), 0
+    good, rng, refused, same = path.read_bytes(), np.random.default_rng(0), 0, 0
     for turn in range(1000):
         at, bit = int(rng.integers(len(good))), int(rng.integers(8))
         path.write_bytes(good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :] if turn % 20 else good[:at])
         try:
             found = rv.load(path)
         except ValueError as error:
-            assert str(path) in str(error)
-            refused += 1
+            refused += str(path) in str(error)
         else:
-            assert eqx.tree_equal(found, net)
+            same += bool(eqx.tree_equal(found, net))
+    assert refused + same == 1000
     assert refused > 500
