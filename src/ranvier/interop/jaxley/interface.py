@@ -1,12 +1,9 @@
 """How Jaxley calls a synapse: the order of the arguments in 0.14, and the one announced for 1.0."""
 
-from collections.abc import Mapping
 from typing import Any
 
-from jaxtyping import ArrayLike
 
-
-def arguments(given: tuple[Any, ...]) -> tuple[ArrayLike, ArrayLike, ArrayLike, Mapping[str, ArrayLike]]:
+def arguments(given: tuple[Any, ...]) -> tuple[Any, Any, Any, Any]:
     """Step (ms), voltages (mV) of the sending and the receiving compartment, and parameters, of either order.
 
     0.14: `update_states(states, dt, pre, post, params)` and `compute_current(states, pre, post, params)`.
