@@ -20,10 +20,13 @@ from ranvier.lab import composition, methods
 from ranvier.lab.settings import values
 from ranvier.lab.studies import delays_yin_yang, delays_yin_yang_search
 from ranvier.lab.studies.delays import cases
-from ranvier.lab.studies.delays.cases import KINDS, Case, Numbers, numbers_for, read_numbers, train_case
+from ranvier.lab.studies.delays.cases import KINDS, Case, numbers_for, read_numbers
 from ranvier.lab.studies.delays_yin_yang import Study, run_study
 from ranvier.lab.studies.delays_yin_yang_search import Search, Stage, draw_numbers, run_search
+from ranvier.lab.studies.together import case as case_module
+from ranvier.lab.studies.together import rows as rows_module
 from ranvier.lab.studies.together import training as together
+from ranvier.lab.studies.together.case import Numbers, train_case
 from ranvier.lab.studies.together.side_by_side import side_by_side
 from ranvier.train import RunError, evaluate, fit
 
@@ -142,7 +145,7 @@ def test_an_interrupted_study_goes_on(chosen: Path, tmp_path: Path, monkeypatch:
     assert any("epoch 2/2" in text for text in said)
     assert not any("epoch 1/2" in text for text in said)
     with monkeypatch.context() as patch:
-        patch.setattr(delays_yin_yang, "train_case", None)  # nothing is trained again
+        patch.setattr(rows_module, "train_case", None)  # nothing is trained again
         assert run_study(study, tmp_path / "study", resume=True) == resumed
     without = lambda rows: [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
     assert without(resumed) == without(whole)
@@ -155,7 +158,7 @@ def test_an_interrupted_study_goes_on(chosen: Path, tmp_path: Path, monkeypatch:
     trained = train_case(Case("axonal", 3), [(FAST, 0), (FAST, 1)], epochs=2, path=path)
     for at in (0, 1):
         network = rv.combine(jax.tree.map(lambda leaf, at=at: leaf[at], trained.own), trained.fixed)
-        tested = evaluate(network, cases.data().test, Case("axonal", 3).recipe(2))
+        tested = evaluate(network, case_module.data().test, Case("axonal", 3).recipe(2))
         assert resumed[0]["seeds"][str(at)]["test"] == pytest.approx(tested["accuracy"], abs=1e-3)
     assert resumed[0]["test"]["median"] == pytest.approx(np.median([it["test"] for it in resumed[0]["seeds"].values()]))
     assert (tmp_path / "study" / "error.png").stat().st_size > 1000

@@ -14,12 +14,13 @@ from ranvier.lab.cli import execute
 from ranvier.lab.ranges import SettingError
 from ranvier.lab.spacing import spacing
 from ranvier.lab.studies import spatial
-from ranvier.lab.studies.delays.cases import Numbers, data
 from ranvier.lab.studies.space import search as search_module
 from ranvier.lab.studies.space.afterwards import moved_spikes, pruned, rounded
 from ranvier.lab.studies.space.cases import KINDS, Case
 from ranvier.lab.studies.spatial import Study, run_study
+from ranvier.lab.studies.together import rows as rows_module
 from ranvier.lab.studies.together import training as together
+from ranvier.lab.studies.together.case import Numbers, data
 from ranvier.lab.view import view
 from ranvier.train import RunError
 from test_delay_studies import Smooth
@@ -56,7 +57,7 @@ def test_what_learns_by_kind():
     for kind, each in counts.items():
         assert Case(kind, 10).parameters == 10 * each + more.get(kind, 0)
     assert Case("random", 10).experiment().model.rates.keys() == {"weight"}
-    with pytest.raises(SettingError, match="must be some of none, random, 1d.*got 'radial'"):
+    with pytest.raises(SettingError, match="must be one of none, random, 1d.*got 'radial'"):
         Study(kinds=("radial",))
 
 
@@ -123,7 +124,7 @@ def test_a_study_searches_trains_and_goes_on(tmp_path: Path, monkeypatch: pytest
             np.median([one["test"] for one in row["seeds"].values()]), abs=1e-3
         )
     assert (tmp_path / "study" / "error.png").stat().st_size > 1000
-    monkeypatch.setattr(spatial, "train_case", None)  # nothing is trained again
+    monkeypatch.setattr(rows_module, "train_case", None)  # nothing is trained again
     monkeypatch.setattr(search_module, "train_case", None)
     assert run_study(study, tmp_path / "study", resume=True) == rows
     assert "2d" in spatial.STUDY.summary(rows, tmp_path)

@@ -7,25 +7,16 @@ test data are used once, at the end. After an interruption the same command with
 """
 
 import dataclasses
-import json
-import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, cast
-
-import numpy as np
+from typing import Any
 
 from ranvier.lab.bench.table import format_table
 from ranvier.lab.ranges import Count, SettingError, check
-from ranvier.lab.studies.delays.cases import KINDS, Case, Numbers, data, numbers_for, read_numbers, train_case
-from ranvier.lab.studies.together.side_by_side import side_by_side
-from ranvier.lab.studies.together.spread import spread
-from ranvier.lab.studies.together.training import Told, Trained, accuracy_of
+from ranvier.lab.studies.delays.cases import KINDS, Case, numbers_for, read_numbers
+from ranvier.lab.studies.together.case import Numbers
+from ranvier.lab.studies.together.rows import Row, Say, judged, kept_row, percent, run_cases, trained
 from ranvier.lab.study import Entry
-from ranvier.train import Dataset, RunFolder
-from ranvier.train.checkpoint import write_atomically
-from ranvier.train.provenance import provenance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,23 +101,18 @@ def run_study(
     Raises:
         RunError: the folder is in use, or holds another study, or one is there and `resume` is not set.
     """
-    place = RunFolder(folder)
-    with place.locked():
-        described = study.describe()
-        place.start(described, {}, {"study": "delays-yin-yang", **provenance()}, resume=resume)
+    described = study.describe()
 
-        def task(go_on: Callable[[], None], number: int, case: Case) -> dict[str, Any]:
-            def tell(text: str) -> None:
-                say(f"{number}/{len(study.cases)} {case.name}: {text}")
+    def row(case: Case, place: Path, tell: Say, go_on: Callable[[], None]) -> Row:
+        numbers = Numbers(**described["numbers"][case.name])
 
-            return _row(study, case, Numbers(**described["numbers"][case.name]), place.path, tell, go_on)
+        def make() -> Row:
+            found = trained(case, numbers, study.seeds, study.epochs, place, tell, go_on)
+            return judged(case, numbers, study.seeds, study.epochs, found)
 
-        tasks = [partial(task, number=number, case=case) for number, case in enumerate(study.cases, 1)]
-        rows = side_by_side(tasks, threads)
-        results = {"rows": rows, **provenance()}
-        write_atomically(place.path / "results.json", (json.dumps(results, indent=1) + "\n").encode())
-        draw(place.path)
-    return rows
+        return kept_row(place / f"{case.name}.json", make, tell)
+
+    return run_cases("delays-yin-yang", described, study.cases, row, folder, resume=resume, threads=threads, say=say)
 
 
 def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -139,9 +125,7 @@ def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         '9.0 (5.0 to 10.0)'
     """
 
-    def error(one: dict[str, float]) -> str:
-        return f"{100 - 100 * one['median']:.1f} ({100 - 100 * one['high']:.1f} to {100 - 100 * one['low']:.1f})"
-
+    error = lambda one: percent({"low": 1 - one["high"], "median": 1 - one["median"], "high": 1 - one["low"]})
     return [
         {
             "learns": row["kind"],
@@ -153,66 +137,6 @@ def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
-
-
-def draw(folder: Path) -> Path:
-    """Draw `error.png` from the `results.json` of a folder."""
-    from ranvier.plots import error_by_parameters  # draws with matplotlib, which is slow to import
-
-    rows = json.loads((folder / "results.json").read_text("utf-8"))["rows"]
-    points = [{"line": row["kind"], "parameters": row["parameters"], **row["test"]} for row in rows]
-    sizes = ", ".join(map(str, sorted({row["hidden"] for row in rows}))) + " hidden neurons"
-    path, title = folder / "error.png", f"Yin-Yang, {len(rows[0]['seeds'])} seeds: test error"
-    error_by_parameters(points, title=title, points=sizes).savefig(path, dpi=120)
-    return path
-
-
-def _row(
-    study: Study,
-    case: Case,
-    numbers: Numbers,
-    folder: Path,
-    say: Callable[[str], None],
-    go_on: Callable[[], None],
-) -> dict[str, Any]:
-    """One row of the results, from its file if it is there."""
-    kept = folder / f"{case.name}.json"
-    if kept.exists():
-        return json.loads(kept.read_text("utf-8"))
-    start = time.perf_counter()
-
-    def tell(told: Told) -> None:
-        go_on()
-        if told.epoch % 50 == 0 or told.epoch in (1, told.epochs):
-            say(str(told))
-
-    runs = [(numbers, seed) for seed in study.seeds]
-    trained = train_case(case, runs, epochs=study.epochs, path=folder / f"{case.name}.npz", tell=tell)
-    if trained.doubts:
-        say(trained.doubts)
-    row: dict[str, Any] = _judge(study, case, numbers, trained) | {"seconds": round(time.perf_counter() - start, 1)}
-    write_atomically(kept, (json.dumps(row, indent=1) + "\n").encode())
-    test = row["test"]
-    say(f"test {100 * test['median']:.1f} % ({100 * test['low']:.1f} to {100 * test['high']:.1f})")
-    return row
-
-
-def _judge(study: Study, case: Case, numbers: Numbers, trained: Trained) -> dict[str, Any]:
-    """What the networks of a case are worth."""
-    accuracy = accuracy_of(trained, case.recipe(study.epochs), cast(Dataset, data().test))
-    return {
-        "kind": case.kind,
-        "hidden": case.hidden,
-        "parameters": case.parameters,
-        "test": spread(accuracy),
-        "validation": spread(trained.accuracy),
-        "seeds": {
-            str(seed): {"test": round(float(one), 4), "validation": round(float(other), 4), "epoch": int(epoch)}
-            for seed, one, other, epoch in zip(study.seeds, accuracy, trained.accuracy, trained.epoch, strict=True)
-        },
-        "untrusted_epochs": int(np.sum(trained.untrusted)),
-        "numbers": dataclasses.asdict(numbers),
-    }
 
 
 def _summary(rows: Sequence[dict[str, Any]], folder: Path) -> str:

@@ -16,7 +16,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ranvier.lab.settings import HIDDEN
-from ranvier.lab.studies.delays.cases import CHOSEN, KINDS, Case, Numbers, train_case
+from ranvier.lab.studies.delays.cases import CHOSEN, KINDS, Case
+from ranvier.lab.studies.together.case import Numbers, train_case
 from ranvier.lab.studies.together.side_by_side import side_by_side
 from ranvier.lab.studies.together.training import Told
 from ranvier.lab.study import Entry

@@ -10,7 +10,6 @@ The test data are used once, at the end. A study is a folder: it goes on where i
 
 import dataclasses
 import json
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,19 +19,13 @@ import jax
 import numpy as np
 
 from ranvier.lab.bench.table import format_table
-from ranvier.lab.parts import in_memory
 from ranvier.lab.ranges import Count, Positive, SettingError, check
-from ranvier.lab.studies.delays.cases import Numbers, data
 from ranvier.lab.studies.space.afterwards import afterwards
-from ranvier.lab.studies.space.cases import KINDS, Case, train_case
+from ranvier.lab.studies.space.cases import KINDS, Case
 from ranvier.lab.studies.space.search import Stage, search
-from ranvier.lab.studies.together.side_by_side import side_by_side
-from ranvier.lab.studies.together.spread import spread
-from ranvier.lab.studies.together.training import Told, Trained, accuracy_of
+from ranvier.lab.studies.together.case import Numbers
+from ranvier.lab.studies.together.rows import Row, Say, judged, kept_row, percent, run_cases, trained
 from ranvier.lab.study import Entry
-from ranvier.train import RunFolder
-from ranvier.train.checkpoint import write_atomically
-from ranvier.train.provenance import provenance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,24 +100,9 @@ def run_study(
     Raises:
         RunError: the folder is in use, or holds another study, or one is there and `resume` is not set.
     """
-    place = RunFolder(folder)
-    with place.locked():
-        place.start(
-            json.loads(json.dumps(dataclasses.asdict(study))), {}, {"study": "spatial", **provenance()}, resume=resume
-        )
-
-        def task(go_on: Callable[[], None], number: int, case: Case) -> dict[str, Any]:
-            def tell(text: str) -> None:
-                say(f"{number}/{len(study.cases)} {case.name}: {text}")
-
-            return _row(study, case, place.path, tell, go_on)
-
-        tasks = [partial(task, number=number, case=case) for number, case in enumerate(study.cases, 1)]
-        rows = side_by_side(tasks, threads)
-        results = {"rows": rows, **provenance()}
-        write_atomically(place.path / "results.json", (json.dumps(results, indent=1) + "\n").encode())
-        draw(place.path)
-    return rows
+    described = json.loads(json.dumps(dataclasses.asdict(study)))
+    row = partial(_row, study)
+    return run_cases("spatial", described, study.cases, row, folder, resume=resume, threads=threads, say=say)
 
 
 def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -136,13 +114,12 @@ def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         >>> table_rows([row | {"delays": [0.5, 0.1], "numbers": {"weight_lr": 0.02, "delay_lr": 0.01}}])[0]["test (%)"]
         '91.0 (90.0 to 95.0)'
     """
-    accuracy = lambda one: f"{100 * one['median']:.1f} ({100 * one['low']:.1f} to {100 * one['high']:.1f})"
     return [
         {
             "delays": row["kind"],
             "hidden": row["hidden"],
             "parameters": row["parameters"],
-            "test (%)": accuracy(row["test"]),
+            "test (%)": percent(row["test"]),
             "delays at first (ms)": f"{row['delays'][0]:.2f} +- {row['delays'][1]:.2f}",
             "weight_lr": f"{row['numbers']['weight_lr']:g}",
             "delay_lr": f"{row['numbers']['delay_lr']:g}",
@@ -151,68 +128,24 @@ def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def draw(folder: Path) -> Path:
-    """Draw `error.png` from the `results.json` of a folder."""
-    from ranvier.plots import error_by_parameters  # draws with matplotlib, which is slow to import
-
-    rows = json.loads((folder / "results.json").read_text("utf-8"))["rows"]
-    points = [{"line": row["kind"], "parameters": row["parameters"], **row["test"]} for row in rows]
-    sizes = ", ".join(map(str, sorted({row["hidden"] for row in rows}))) + " hidden neurons"
-    path, title = folder / "error.png", f"Yin-Yang, {len(rows[0]['seeds'])} seeds: test error"
-    error_by_parameters(points, title=title, points=sizes).savefig(path, dpi=120)
-    return path
-
-
-def _row(
-    study: Study, case: Case, folder: Path, say: Callable[[str], None], go_on: Callable[[], None]
-) -> dict[str, Any]:
+def _row(study: Study, case: Case, folder: Path, say: Say, go_on: Callable[[], None]) -> Row:
     """One row of the results, from its file if it is there."""
-    kept = folder / f"{case.name}.json"
-    if kept.exists():
-        return json.loads(kept.read_text("utf-8"))
-    start = time.perf_counter()
-    best = search(case, study.stages, folder, say, go_on)[0]
 
-    def tell(told: Told) -> None:
-        go_on()
-        if told.epoch % 50 == 0 or told.epoch in (1, told.epochs):
-            say(str(told))
+    def make() -> Row:
+        numbers = Numbers(**search(case, study.stages, folder, say, go_on)[0]["numbers"])
+        found = trained(case, numbers, study.seeds, study.epochs, folder, say, go_on)
+        more = {
+            "delays": _first_delays(case, numbers, study.seeds),
+            "afterwards": afterwards(found, case.recipe(study.epochs)),
+        }
+        return judged(case, numbers, study.seeds, study.epochs, found) | more
 
-    runs = [(Numbers(**best["numbers"]), seed) for seed in study.seeds]
-    trained = train_case(case, runs, epochs=study.epochs, path=folder / f"{case.name}.npz", tell=tell)
-    if trained.doubts:
-        say(trained.doubts)
-    row: dict[str, Any] = _judge(study, case, best["numbers"], trained)
-    row["seconds"] = round(time.perf_counter() - start, 1)
-    write_atomically(kept, (json.dumps(row, indent=1) + "\n").encode())
-    say(f"test {100 * row['test']['median']:.1f} % ({100 * row['test']['low']:.1f} to {100 * row['test']['high']:.1f})")
-    return row
+    return kept_row(folder / f"{case.name}.json", make, say)
 
 
-def _judge(study: Study, case: Case, numbers: dict[str, float], trained: Trained) -> dict[str, Any]:
-    """What the networks of a case are worth."""
-    recipe = case.recipe(study.epochs)
-    accuracy = accuracy_of(trained, recipe, in_memory(data().test))
-    return {
-        "kind": case.kind,
-        "hidden": case.hidden,
-        "parameters": case.parameters,
-        "test": spread(accuracy),
-        "validation": spread(trained.accuracy),
-        "seeds": {
-            str(seed): {"test": round(float(one), 4), "validation": round(float(other), 4), "epoch": int(epoch)}
-            for seed, one, other, epoch in zip(study.seeds, accuracy, trained.accuracy, trained.epoch, strict=True)
-        },
-        "delays": _first_delays(case, numbers, study.seeds),
-        "untrusted_epochs": int(np.sum(trained.untrusted)),
-        "numbers": numbers,
-        "afterwards": afterwards(trained, recipe),
-    }
-
-
-def _first_delays(case: Case, numbers: dict[str, float], seeds: Sequence[int]) -> list[float]:
+def _first_delays(case: Case, numbers: Numbers, seeds: Sequence[int]) -> list[float]:
     """Mean and standard deviation of all initial delays (ms), over the seeds."""
-    networks = [case.experiment(Numbers(**numbers), seed=seed).network() for seed in seeds]
+    networks = [case.experiment(numbers, seed=seed).network() for seed in seeds]
     found = [
         np.ravel(leaf) for net in networks for leaf in jax.tree.leaves([net.delay(link) for link in net.connections])
     ]

@@ -13,7 +13,7 @@ from ranvier.connections import Connection
 from ranvier.delays import FixedDelay
 from ranvier.events import Spikes
 from ranvier.lab.parts import in_memory
-from ranvier.lab.studies.delays.cases import data
+from ranvier.lab.studies.together.case import data
 from ranvier.lab.studies.together.spread import spread
 from ranvier.lab.studies.together.training import Trained, in_groups, shares
 from ranvier.network import Network

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ranvier.lab.studies.delays.cases import Numbers
-from ranvier.lab.studies.space.cases import Case, draw_numbers, train_case
+from ranvier.lab.studies.space.cases import Case, draw_numbers
+from ranvier.lab.studies.together.case import Numbers, train_case
 from ranvier.lab.studies.together.training import Told
 from ranvier.train.checkpoint import write_atomically
 

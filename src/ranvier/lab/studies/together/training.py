@@ -109,7 +109,7 @@ def train_together(
     path: Path | None = None,
     tell: Callable[[Told], None] = lambda told: None,
 ) -> Trained:
-    """Train one network for each run; `ranvier.lab.studies.delays.cases.train_case` is an example.
+    """Train one network for each run; `ranvier.lab.studies.together.case.train_case` is an example.
 
     Args:
         recipe: How to train, from the settings of one run, which are traced. Only numbers in it may depend on them.
