@@ -27,7 +27,7 @@ def compiled(level: str, folder: Path) -> ctypes.CDLL:
     """The pieces at one vector level."""
     library = folder / f"pieces_{level}.so"
     flags = ["-march=native" if platform.machine() in ("x86_64", "AMD64") else "-mcpu=native"] * (level == "native")
-    command = [compiler(), "-std=c++20", "-O1", "-Wno-psabi", "-shared", "-fPIC", f"-DRANVIER_LEVEL={level}", *flags,
+    command = [compiler(), "-std=gnu++20", "-O2", "-ffp-contract=fast", "-fno-trapping-math", "-fno-math-errno", "-Wno-psabi", "-shared", "-fPIC", f"-DRANVIER_LEVEL={level}", *flags,
                f"-I{ENGINE}", str(TESTS / "engine_pieces.cc"), "-o", str(library)]  # fmt: skip
     subprocess.run(command, check=True)
     return ctypes.CDLL(str(library))

@@ -14,6 +14,7 @@ import json, os, signal, sys, threading, time
 import jax, jax.numpy as jnp, numpy as np
 jax.config.update("jax_enable_x64", True)
 import ranvier as rv
+from ranvier.train.interrupt import deferred_interrupt, patiently
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets its background jobs ignore it
 rng = np.random.default_rng(0)
@@ -38,19 +39,20 @@ def spent(run):
     return time.process_time() - start
 
 
-def pressed(run, after):
-    # what a call costs into which Ctrl-C is pressed when `after` s were spent, and what came of it
+def pressed(run, *after, wait=jax.block_until_ready):
+    # what a call costs into which Ctrl-C is pressed when so many s were spent, and what came of it
     start, told = time.process_time(), []
 
     def press():
-        while time.process_time() < start + after:
-            time.sleep(0.002)
-        os.kill(os.getpid(), signal.SIGINT)
+        for one in after:
+            while time.process_time() < start + one:
+                time.sleep(0.002)
+            os.kill(os.getpid(), signal.SIGINT)
 
     finger = threading.Thread(target=press, daemon=True)
     try:
         finger.start()
-        told.append(jax.block_until_ready(run()))
+        told.append(wait(run()))
         finger.join()
         time.sleep(1.0)  # it may come a moment after the call
         return ["done", 0.0]
@@ -79,7 +81,15 @@ ways["thread", str(ended)] = (1.0, kind, 0.0)
 noted = []
 signal.signal(signal.SIGINT, lambda number, frame: noted.append(number))
 kind = pressed(lambda: ended.append(int(forward(learn)[1])), 0.3 * first)[0]
-ways["deferred", f"{ended[1:]} {noted == [signal.SIGINT]}"] = (1.0, kind, 0.0)
+ways["noted", f"{ended[1:]} {noted == [signal.SIGINT]}"] = (1.0, kind, 0.0)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with deferred_interrupt() as interrupted:  # its handler puts the one before it back
+    kind = pressed(lambda: ended.append(int(forward(learn)[1])), 0.3 * first)[0]
+ways["deferred", f"{ended[2:]} {interrupted()}"] = (1.0, kind, 0.0)
+with deferred_interrupt() as interrupted:
+    told = pressed(lambda: forward(learn), 0.1 * first, 0.3 * first, wait=patiently)  # the second one is not deferred
+ways["second", str(interrupted())] = first, *told
 print(json.dumps([[*way, *what] for way, what in ways.items()]))
 """
 
@@ -90,7 +100,7 @@ def test_ctrl_c_is_a_keyboard_interrupt():
 
     A call from another thread than the main one, which gets the KeyboardInterrupt, ends with a status of its own.
     """
-    told = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    told = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False, timeout=600)
     assert (told.returncode, told.stderr) == (0, "")
     found = {(name, which): rest for name, which, *rest in json.loads(told.stdout)}
     for name in ("plain", "jit"):
@@ -100,4 +110,8 @@ def test_ctrl_c_is_a_keyboard_interrupt():
             assert spent < 0.8 * whole, (name, which)
         assert found[name, "after"][1] == "same"
     assert found["thread", "[16]"][1] == "KeyboardInterrupt"
+    assert found["noted", "[0] True"][1] == "done"
     assert found["deferred", "[0] True"][1] == "done"
+    whole, kind, spent = found["second", "True"]
+    assert kind == "KeyboardInterrupt"
+    assert spent < 0.8 * whole

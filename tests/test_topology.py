@@ -44,6 +44,16 @@ def test_pairs_without_a_synapse_do_not_count():
     assert embed(net, 1).residual < 1e-3  # a star or a pair embeds on a line, whatever its delays
 
 
+def test_two_ways_of_different_delays_are_no_distance():
+    """1 ms there, 3 ms back: 2 ms are the best distance, and 1 ms is missing each way."""
+    delay = np.array([[5.0, 1.0], [3.0, 5.0]])  # a synapse of a neuron onto itself is left out
+    net = rv.Network(
+        {"input": rv.Population(1), "hidden": rv.Population(2, rv.LIF())},
+        [rv.Connection("hidden", "hidden", jnp.ones((2, 2)), rv.FixedDelay(delay))],
+    )
+    assert embed(net, 2).residual == pytest.approx(1.0, rel=1e-6)
+
+
 def test_clusters_are_found_where_there_are_some():
     rng = np.random.default_rng(0)
     block = np.kron(np.eye(3), np.ones((6, 6))) * rng.uniform(0.5, 1.0, (18, 18)) + 0.02 * rng.random((18, 18))

@@ -144,3 +144,25 @@ def test_spikes_travel_and_the_output_decides(tmp_path: Path):
     words = [shot[700:745, :700] for shot in shots]
     assert (words[0].max(axis=-1) < 60).all()  # nothing is decided at the start
     assert (words[1].max(axis=-1) > 150).any()
+
+
+def test_no_name_breaks_the_page_and_no_number_that_is_none_gets_in(tmp_path: Path):
+    seen = scene(rv.feedforward([2, 3], neuron=rv.LIF(), key=KEY), {}, t_end=5.0, title="__DATA__ <!--<script>",
+                 units=("</script>", "<!--<script>", "c"))  # fmt: skip
+    page = write_page(tmp_path / "a.html", seen).read_text()
+    assert "<title>__DATA__ &lt;!--&lt;script&gt;</title>" in page
+    (data,) = re.findall(r'<script[^>]*type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL)
+    assert "<" not in data
+    assert json.loads(data)["units"] == list(seen.units)
+    ends = {"input": rv.Population(1), "output": rv.Population(1, rv.LIF())}
+    wrong = rv.Network(ends, [rv.Connection("input", "output", jnp.array([[jnp.nan]]))])
+    with pytest.raises(ValueError, match="input->output has weights or delays that are not finite"):
+        scene(wrong, {}, t_end=5.0)
+
+
+def test_few_neurons_in_many_dimensions_have_a_place():
+    net = rv.feedforward([1, 1], neuron=rv.LIF(), delay=rv.spatial(), position=rv.layouts.normal(1.0, 4), key=KEY)
+    place = scene(net, {}, t_end=5.0).place
+    assert place.shape == (2, 3)
+    apart = np.linalg.norm(np.asarray(net["input"].position[0]) - np.asarray(net["output"].position[0]))
+    assert np.linalg.norm(place[0] - place[1]) == pytest.approx(apart)

@@ -70,8 +70,8 @@ def embed(network: Network, dimensions: int, *, starts: int = 4, steps: int = 30
         >>> embed(net, 2).residual < 1e-3 < embed(net, 1).residual
         True
     """
-    delay, count = _delays(network, [np.asarray(link.delay) for link in dense(network)])
-    position, residual = _smacof(delay, count, dimensions, starts, steps, np.random.default_rng(seed))
+    known = _delays(network, [np.asarray(link.delay) for link in dense(network)])
+    position, residual = _smacof(*known, dimensions, starts, steps, np.random.default_rng(seed))
     return Embedding(_parts(network, position), residual)
 
 
@@ -201,10 +201,12 @@ def _parts(network: Network, every: Float[np.ndarray, "n d"]) -> dict[str, Float
 
 def _delays(
     network: Network, matrices: list[Float[np.ndarray, "_ _"]]
-) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, "n n"]]:
-    """Delay above the lower bound for each two neurons, the mean of those there are, and how many there are."""
+) -> tuple[Float[np.ndarray, "n n"], Float[np.ndarray, "n n"], float]:
+    """Delay above the lower bound for each two neurons, the mean of those there are; how many there are; and the sum of
+    their squared deviations from it, which no distance can follow. Synapses of a neuron onto itself are left out.
+    """
     size, at = sum(one.size for one in network.members), _starts(network)
-    total, count = np.zeros((size, size)), np.zeros((size, size))
+    total, square, count = (np.zeros((size, size)) for _ in range(3))
     for link, matrix in zip(dense(network), matrices, strict=True):
         there = _there(link.exists, link.weight.shape)
         pre, post = np.nonzero(there)
@@ -212,15 +214,18 @@ def _delays(
         above = np.maximum(np.broadcast_to(matrix, there.shape)[there] - link.low, 0.0)
         for one, other in (place, place[::-1]):
             np.add.at(total, (one, other), above / 2)
+            np.add.at(square, (one, other), above**2 / 2)
             np.add.at(count, (one, other), 0.5)
-    np.fill_diagonal(total, 0.0)
-    np.fill_diagonal(count, 0.0)
-    return np.divide(total, count, out=np.zeros_like(total), where=count > 0), count
+    for matrix in (total, square, count):
+        np.fill_diagonal(matrix, 0.0)
+    mean = np.divide(total, count, out=np.zeros_like(total), where=count > 0)
+    return mean, count, max(float(np.sum(square - count * mean**2)), 0.0)  # a rounding may be below 0
 
 
 def _smacof(
     delay: Float[np.ndarray, "n n"],
     count: Float[np.ndarray, "n n"],
+    spread: float,
     dimensions: int,
     starts: int,
     steps: int,
@@ -243,7 +248,7 @@ def _smacof(
             np.fill_diagonal(pull, 0.0)
             np.fill_diagonal(pull, -pull.sum(axis=1))
             x = inverse @ (pull @ x)
-        stress = float(np.sqrt(np.sum(count * (delay - apart(x)) ** 2) / np.sum(count)))
+        stress = float(np.sqrt((np.sum(count * (delay - apart(x)) ** 2) + spread) / np.sum(count)))
         if stress < least:
             best, least = x, stress
     return best, least

@@ -5,7 +5,6 @@ program on another device calls the same library from the host.
 """
 
 import ctypes
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -96,11 +95,6 @@ def level() -> str:
     """The vector level at which the engine runs on this machine."""
     _library.ranvier_level.restype = ctypes.c_char_p
     return _library.ranvier_level().decode()
-
-
-def cores() -> int:
-    """Number of cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Grid(ctypes.Structure):

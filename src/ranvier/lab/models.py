@@ -358,13 +358,14 @@ class Layers(AbstractModel):
     def network(self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray) -> Network:
         """`ranvier.feedforward`."""
         cast = lambda neuron: jax.tree.map(lambda leaf: leaf.astype(dtype), neuron)
-        neuron = cast(LIF(self.tau_mem, self.tau_syn))
+        neuron, places = cast(LIF(self.tau_mem, self.tau_syn)), self.delay.layouts(self.layers + 1)
         return feedforward(
             [inputs, *[self.hidden] * self.layers, classes],
             neuron=neuron,
             readout=neuron if spiking else cast(LI(self.tau_out, self.tau_syn)),
             delay=[*[self.delay.factory()] * self.layers, delays.fixed(0.0)],
             weight=[*[normal(self.weight.mean, self.weight.std)] * self.layers, normal(0.0, self.output_std)],
+            position=None if places is None else [*places, None],
             dtype=dtype,
             key=key,
         )

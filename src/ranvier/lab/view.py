@@ -62,7 +62,7 @@ def _write(out: Path, network: Network, kept: Kept, sample: int, place: str, uni
         raise ValueError(msg)
     trains = {one: jax.tree.map(lambda leaf: leaf[sample], train) for one, train in kept.spikes.items()}
     assert kept.simulator is not None
-    solution = simulate(network, trains, kept.simulator, t_end=kept.t_end, record=kept.record, throw=False)
+    solution = simulate(network, trains, kept.simulator, t_end=kept.t_end, record=kept.record)
     label = None
     if kept.target is not None and kept.target.ndim == 1 and np.issubdtype(kept.target.dtype, np.integer):
         label = int(kept.target[sample])

@@ -3,16 +3,23 @@
 import contextlib
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from types import FrameType
+from typing import TypeVar
+
+import jax
+from jaxtyping import PyTree
+
+T = TypeVar("T", bound=PyTree)
 
 
 @contextlib.contextmanager
 def deferred_interrupt(tell: Callable[[], None] = lambda: None) -> Iterator[Callable[[], bool]]:
     """Within this block the first Ctrl-C is only noted; a second one interrupts at once.
 
-    A callback that is interrupted inside a compiled program would end it with an error about that callback, so
-    training asks between epochs whether there was an interrupt. Outside the main thread this does nothing.
+    A simulation that is interrupted has no results, so training asks between epochs whether there was an interrupt.
+    Outside the main thread this does nothing.
 
     Args:
         tell: Called at the first Ctrl-C, to say that the end of the epoch is waited for.
@@ -40,3 +47,25 @@ def deferred_interrupt(tell: Callable[[], None] = lambda: None) -> Iterator[Call
         yield noted.is_set
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def patiently(arrays: T) -> T:
+    """The arrays, once they are there; waited for in Python code, where a Ctrl-C is seen at once.
+
+    `jax.block_until_ready` waits outside of Python, where no handler of a signal runs.
+
+    Args:
+        arrays: Any tree of arrays.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from ranvier.train.interrupt import patiently
+        >>> patiently({"one": jnp.ones(())})["one"].is_ready()
+        True
+    """
+    pause = 1e-4
+    for leaf in jax.tree.leaves(arrays):
+        while isinstance(leaf, jax.Array) and not leaf.is_ready():
+            time.sleep(pause)
+            pause = min(2 * pause, 0.02)
+    return arrays

@@ -25,7 +25,7 @@ from ranvier.train.checkpoint import read_arrays, save_arrays
 from ranvier.train.dataset import Dataset
 from ranvier.train.epoch import Totals, initial_state
 from ranvier.train.fingerprint import fingerprint
-from ranvier.train.interrupt import deferred_interrupt
+from ranvier.train.interrupt import deferred_interrupt, patiently
 from ranvier.train.optimisers import learning_paths, learning_rates
 from ranvier.train.progress import AbstractProgress, NoProgress
 from ranvier.train.recipe import Recipe
@@ -349,7 +349,7 @@ class _Run:
 
 def _copy(tree: Any) -> Any:
     """Values of a pytree, apart from the memory that the next step will reuse."""
-    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), tree)
+    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), patiently(tree))
 
 
 def _metrics(totals: Totals, network: Network, samples: int) -> Metrics:

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -34,10 +35,9 @@ def write_page(path: Path | str, scene: Scene) -> Path:
     """
     place = Path(path)
     page = (files("ranvier.viewer") / "page.html").read_text("utf-8")
-    data = json.dumps(_plain(scene), separators=(",", ":")).replace("</", "<\\/")
-    place.write_text(
-        page.replace("__TITLE__", html.escape(scene.title or "ranvier")).replace("__DATA__", data), "utf-8"
-    )
+    data = json.dumps(_plain(scene), separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
+    parts = {"__TITLE__": html.escape(scene.title or "ranvier"), "__DATA__": data}
+    place.write_text(re.sub("__TITLE__|__DATA__", lambda found: parts[found[0]], page), "utf-8")
     return place
 
 

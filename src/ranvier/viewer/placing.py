@@ -80,6 +80,6 @@ def _disc(size: int, at: float) -> Float[np.ndarray, "size 3"]:
 def _in_three(known: dict[str, Float[np.ndarray, "_ d"]]) -> dict[str, Float[np.ndarray, "size 3"]]:
     every = np.concatenate(list(known.values()))
     if every.shape[1] > 3:
-        axes = np.linalg.svd(every - every.mean(axis=0), full_matrices=False)[2][:3]
-        return {name: (place - every.mean(axis=0)) @ axes.T for name, place in known.items()}
+        axes = np.linalg.svd(every - every.mean(axis=0), full_matrices=False)[2][:3]  # fewer than 3 of few neurons
+        known = {name: (place - every.mean(axis=0)) @ axes.T for name, place in known.items()}
     return {name: np.pad(place, ((0, 0), (0, 3 - place.shape[1]))) for name, place in known.items()}

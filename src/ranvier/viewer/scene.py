@@ -142,6 +142,11 @@ def _axons(network: Network, first: dict[str, int], most: int) -> tuple[tuple[np
         pre, post = np.nonzero(exists)
         weight = np.asarray(link.weight, float)[exists]
         delay = np.broadcast_to(np.asarray(link.delay, float), exists.shape)[exists]
+        if not (np.isfinite(weight).all() and np.isfinite(delay).all()):
+            msg = (
+                f"scene: {link.name} has weights or delays that are not finite, which cannot be drawn; did it diverge?"
+            )
+            raise ValueError(msg)
         parts.append((pre + first[link.pre], post + first[link.post], weight, delay))
     synapses = sum(len(part[0]) for part in parts)
     kept = []

@@ -6,7 +6,7 @@
 
 extern "C" {
 
-// 0, or 1 if there was not enough memory.
+// 0, or 1 if something was thrown: not enough memory, most likely.
 __attribute__((visibility("default"))) int ranvier_call(int backward, int wide, const int64_t* plan,
                                                         const double* numbers, const ranvier::View* in,
                                                         const ranvier::View* out) {

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <atomic>
 #include <mutex>
 
 namespace ranvier {
@@ -14,7 +15,8 @@ namespace {
 
 std::mutex lock, asking;
 int watching = 0, asked = 0;
-bool stopping = false, again = false;
+bool stopping = false;
+std::atomic<bool> again = false;
 struct sigaction before;
 
 // What of Python's stable interface is needed, found in the process: this library may be loaded without Python.
@@ -58,48 +60,50 @@ bool is_default(const Python& python) {
 }
 
 // What Python says, asked from whichever thread this is. In the main thread its handler runs; what that raises is
-// swallowed here, and Ctrl-C is pressed once more when the calls are over.
+// swallowed here, and Ctrl-C is pressed once more when the call is over: a handler that raises is called twice. The
+// handler is looked at before it runs, for it may put another in its place.
 bool ask() {
     static const Python python;
     if (!python.is_ready || !python.is_ready()) return false;
     const int state = python.enter();
-    bool stop = false;
+    bool stop = is_default(python);
     if (python.check() != 0) {
         python.clear();
         stop = again = true;
-    } else {
-        stop = is_default(python);
     }
     python.leave(state);
     return stop;
+}
+
+// Note Ctrl-C here first, unless that is so or nobody handles it; with `lock` held.
+void install() {
+    struct sigaction now{}, ours{};
+    if (sigaction(SIGINT, nullptr, &now) != 0) return;
+    if ((now.sa_flags & SA_SIGINFO) && now.sa_sigaction == note) return;
+    if (!(now.sa_flags & SA_SIGINFO) && (now.sa_handler == SIG_IGN || now.sa_handler == SIG_DFL)) return;
+    before = now;
+    ours.sa_sigaction = note;
+    ours.sa_flags = (now.sa_flags & ~SA_RESETHAND) | SA_SIGINFO;
+    ours.sa_mask = now.sa_mask;
+    sigaction(SIGINT, &ours, nullptr);
 }
 
 }  // namespace
 
 Watch::Watch() {
     const std::lock_guard guard(lock);
-    if (watching++ > 0) return;
-    again = false;
-    struct sigaction ours{};
-    if (sigaction(SIGINT, nullptr, &before) != 0) return;
-    const bool handled =
-        (before.sa_flags & SA_SIGINFO) || (before.sa_handler != SIG_IGN && before.sa_handler != SIG_DFL);
-    if (!handled) return;
-    ours.sa_sigaction = note;
-    ours.sa_flags = (before.sa_flags & ~SA_RESETHAND) | SA_SIGINFO;
-    ours.sa_mask = before.sa_mask;
-    sigaction(SIGINT, &ours, nullptr);
+    ++watching;
+    install();
 }
 
 Watch::~Watch() {
     const std::lock_guard guard(lock);
+    static const Python python;
+    if (again.exchange(false)) python.interrupt();  // Python only takes it down: its handler runs in Python code
     if (--watching > 0) return;
     struct sigaction now{};
     if (sigaction(SIGINT, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) && now.sa_sigaction == note)
         sigaction(SIGINT, &before, nullptr);
-    if (!again) return;
-    static const Python python;
-    python.interrupt();
 }
 
 bool stopped() {
@@ -108,6 +112,8 @@ bool stopped() {
     if (asked != now) {
         stopping = ask();
         asked = now;
+        const std::lock_guard installing(lock);
+        if (watching > 0) install();  // Python's signal.signal in a handler has put Python's own in place of ours
     }
     return stopping;
 }

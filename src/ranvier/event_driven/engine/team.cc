@@ -61,8 +61,15 @@ void together(const Workers& workers, int64_t threads, void (*work)(void*), void
     const auto shared = std::make_shared<Work>();
     shared->work = work;
     shared->argument = argument;
-    for (int64_t thread = 1; thread < threads; ++thread)
-        workers.schedule(workers.pool, begin, new std::shared_ptr<Work>(shared));
+    for (int64_t thread = 1; thread < threads; ++thread) {
+        auto given = std::make_unique<std::shared_ptr<Work>>(shared);
+        try {
+            workers.schedule(workers.pool, begin, given.get());
+        } catch (const std::exception&) {
+            break;  // no more threads can be started: those there are do the work
+        }
+        static_cast<void>(given.release());
+    }
     shared->run();
     shared->close();
     if (shared->thrown) std::rethrow_exception(shared->thrown);

@@ -130,14 +130,14 @@ class GivenSpikes(Synapse):
         dt, _, _, params = arguments(given)
         state, own = self._own(states), self._own(params)
         arrival = jnp.stack([own[name] for name in self._times]) + own["delay"][None]
-        start, end = state["now"], state["now"] + dt
+        start, end = state["now"] * dt, (state["now"] + 1.0) * dt  # steps are counted: a sum of dt drifts in float32
         # Each in one step only, whatever the rounding: a step starts where the last one ended. Before 0 there was none.
         due = ((arrival > start[None]) | ((start == 0)[None] & (arrival == 0))) & (arrival <= end[None])
         arrival = jnp.where(due, jnp.where(due, arrival, 0.0) - start[None], jnp.inf)
         before = tuple(state[name] for name in self.kernel.states)
         after, average = step(self.kernel, before, arrival, dt, own)
         new = dict(zip(self.kernel.states, after, strict=True))
-        new |= {"g_avg": average, "now": end}
+        new |= {"g_avg": average, "now": state["now"] + 1.0}
         return {self.key(name): value for name, value in new.items()}
 
     def compute_current(self, states: dict[str, Array], *given: Any) -> Float[Array, "*shape"]:  # pyright: ignore[reportIncompatibleMethodOverride]

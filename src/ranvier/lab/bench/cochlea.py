@@ -22,7 +22,6 @@ from jaxtyping import Array, Float
 from ranvier.connections import Connection
 from ranvier.delays import axonal, dendritic, fixed, synaptic
 from ranvier.event_driven import EventDriven
-from ranvier.event_driven.library import cores
 from ranvier.events import Spikes
 from ranvier.lab.bench.plain import time_plain
 from ranvier.network import Network
@@ -31,6 +30,7 @@ from ranvier.patterns import AllToAll
 from ranvier.populations import Population
 from ranvier.selection import partition
 from ranvier.simulation import Stats, simulate
+from ranvier.train.provenance import cores
 
 INPUTS, SPIKES, DURATION, LONGEST = 700, 8000, 1000.0, 60.0
 DELAYS = {

@@ -141,7 +141,13 @@ private:
         int64_t take() { return __atomic_fetch_add(&taken, 1, __ATOMIC_RELAXED); }
     };
 
-    bool stopped() const { return __atomic_load_n(call_.struck, __ATOMIC_RELAXED) != call_.begun && call_.stopped(); }
+    // Once true it stays so: what follows is told by it that parts are missing.
+    bool stopped() const {
+        if (__atomic_load_n(&stopped_, __ATOMIC_RELAXED)) return true;
+        if (__atomic_load_n(call_.struck, __ATOMIC_RELAXED) == call_.begun || !call_.stopped()) return false;
+        __atomic_store_n(&stopped_, true, __ATOMIC_RELAXED);
+        return true;
+    }
 
     void share(Job& job, void (*work)(void*)) const {
         const int64_t wanted = plan_.threads > 0 ? plan_.threads : call_.workers.count;
@@ -307,6 +313,7 @@ private:
     }
 
     const Call& call_;
+    mutable bool stopped_ = false;
     const Plan plan_;
     int64_t lead_axes_, elements_, samples_, chunks_;
     bool taus_, timed_;
