@@ -437,7 +437,7 @@ def test_training_records_what_the_term_needs():
     silent = [line["silent"]["hidden"] for line in fitted.epochs]
     assert silent[0] == 1.0
     assert silent[-1] == 0.0
-    with pytest.raises(ValueError, match="want potentials of 'output', which `readout` reads"):
+    with pytest.raises(ValueError, match="wants potentials of 'output', and so does `readout`"):
         dataclasses.replace(recipe, regularizers=(PeakMargin("output", PEAK_TIMES, strength=1.0),))
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ranvier.datasets import read_spike_file
+from ranvier.datasets import SpikeWriter, read_spike_file
 from ranvier.lab import experiment, load_run
 from ranvier.lab.cli import execute
-from ranvier.lab.spike_tasks import Pooled
+from ranvier.lab.spike_tasks import Auto, Pooled
 from spike_sets import write_published, write_words
 
 SMALL = {"hidden": 6, "epochs": 2, "batch": 20, "rest": 40.0, "input_mean": 1.0, "shift": 1, "move": 5.0}
@@ -117,3 +117,14 @@ def test_channels_are_merged_and_late_spikes_left_out(tmp_path: Path):
 def test_no_such_file(capsys: pytest.CaptureFixture[str]):
     assert execute(["train", "none.h5"]) == 2
     assert "none.h5: no such file. Make one of recordings: ranvier encode FOLDER none.h5" in capsys.readouterr().err
+
+
+def test_test_samples_of_a_file_without_validation_are_not_learned(tmp_path: Path):
+    path = tmp_path / "words.h5"
+    with SpikeWriter(path, classes=("no", "yes"), channels=5) as out:
+        for sample in range(20):
+            out.add(np.array([1.0, 2.0]), np.array([0, 1]), label=sample % 2, split=(0, 2)[sample % 4 == 0])
+    with pytest.raises(
+        ValueError, match="expected samples of train, validation and test.* Split by speaker or at random"
+    ):
+        Auto().parts(read_spike_file(path))

@@ -151,3 +151,10 @@ def test_files_without_speakers_or_splits_say_so(tmp_path: Path):
         speaker_parts(file)
     with pytest.raises(ValueError, match=r"a\.h5: expected samples of train, validation and test"):
         official_parts(file)
+
+
+def test_spikes_after_the_end_are_refused(stream: Stream):
+    """Also of a sample that is not the longest."""
+    net = rv.feedforward([CHANNELS, 3], neuron=rv.LI(20.0, 5.0), key=jax.random.key(0))
+    with pytest.raises(ValueError, match=r"Stream: spikes up to .* ms; the simulation ends at t_end = 1 ms"):
+        stream.check(net, 1.0)

@@ -10,7 +10,8 @@ import pytest
 
 import ranvier as rv
 from ranvier.train import Dataset, Recipe
-from ranvier.train.epoch import initial_state, train_epoch
+from ranvier.train.epoch import train_epoch
+from ranvier.train.step import initial_state
 from ranvier.wiring import Repulsion, Rewiring, Volume, WiringLength, at_random, by_length, by_weight, lengths, prune
 
 KEY = jax.random.key(0)
@@ -146,6 +147,13 @@ def test_training_pays_for_wiring_and_moves_synapses():
         for leaf in momenta:
             assert not np.asarray(leaf)[gone].any()
             assert np.asarray(leaf)[~gone].any()
+    twice = recipe(rewiring=Rewiring(0.25, every=7))  # counted over epochs: in the second one, after its third step
+    first, _ = train_epoch(twice, initial_state(net, twice), data, KEY, 1)
+    here = [np.asarray(link.pattern.pre) for link in first.network.connections]
+    second, _ = train_epoch(twice, first, data, KEY, 2)
+    same = lambda state: [np.array_equal(a, link.pattern.pre) for a, link in zip(here, state.connections, strict=True)]
+    assert same(net) == [True, True]
+    assert same(second.network) == [False, False]
     positions = [leaf for way, leaf in kinds if "position" in jax.tree_util.keystr(way)]
     assert positions
     assert all(np.asarray(leaf).any() for leaf in positions)

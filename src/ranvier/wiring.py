@@ -160,7 +160,7 @@ def by_length(network: Network, link: Connection, key: PRNGKeyArray | None = Non
 
 
 def at_random(network: Network, link: Connection, key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
-    """All synapses are worth the same."""
+    """Synapses are worth a random number, drawn by `key`."""
     del network
     if key is None:
         msg = "at_random: synapses are drawn at random; pass `key`, for example key=jax.random.key(0)."
@@ -215,7 +215,7 @@ class Rewiring:
 
     Args:
         share: Share of the synapses that moves at a time, in (0, 1).
-        every: Steps from one time to the next, counted within an epoch, >= 1.
+        every: Steps from one time to the next, counted over the whole training, >= 1.
 
     Raises:
         ValueError: a number is out of range.
@@ -297,7 +297,7 @@ def _ends(network: Network, link: Connection) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _spatial(owner: str, network: Network) -> list[Connection]:
-    found = [link for link in network.connections if "position" in link.delay.learns]
+    found = [link for link in network.connections if isinstance(link.delay, SpatialDelay)]
     if not found:
         msg = f"{owner}: no connection of this network has a SpatialDelay, so nothing has a length."
         raise ValueError(msg)

@@ -107,8 +107,8 @@ class Auto(AbstractSplit):
 
     def parts(self, file: SpikeFile) -> Parts:
         """Whichever it is."""
-        if file.split is not None and len(np.unique(file.split[file.split >= 0])) == 3:
-            return official_parts(file)
+        if file.split is not None and (file.split >= 0).any():
+            return official_parts(file)  # which refuses splits that are not whole: test samples must not be learned
         known = file.speaker is not None and file.speaker.min() >= 0 and len(np.unique(file.speaker)) >= 10
         return speaker_parts(file) if known else random_parts(file)
 
@@ -129,6 +129,7 @@ class Pooled:
     def __init__(self, file: SpikeFile, channels: int | None, cut: float):
         self.file, self.cut, self.channels = file, cut, channels or file.channels
         self.count, self.checksum = file.count, hash((file.checksum, self.channels, cut)) % 2**62
+        self.end = min(cut, file.end)
         if self.channels > file.channels:
             msg = f"{file.path} has {file.channels} channels; channels must be at most that; got {channels}."
             raise ValueError(msg)

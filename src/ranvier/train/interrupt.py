@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import jax
 from jaxtyping import PyTree
@@ -63,9 +63,10 @@ def patiently(arrays: T) -> T:
         >>> patiently({"one": jnp.ones(())})["one"].is_ready()
         True
     """
-    pause = 1e-4
-    for leaf in jax.tree.leaves(arrays):
-        while isinstance(leaf, jax.Array) and not leaf.is_ready():
+    pause, leaves = 1e-4, [leaf for leaf in jax.tree.leaves(arrays) if isinstance(leaf, jax.Array)]
+    leaf: Any
+    for leaf in leaves:
+        while not leaf.is_ready():
             time.sleep(pause)
             pause = min(2 * pause, 0.02)
     return arrays

@@ -6,6 +6,7 @@ among equals the earlier. Nothing else takes part in that choice.
 """
 
 import contextlib
+import logging
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +24,6 @@ from ranvier.selection import partition
 from ranvier.simulation import STATUS
 from ranvier.train.checkpoint import read_arrays, save_arrays
 from ranvier.train.dataset import Dataset
-from ranvier.train.epoch import Totals, initial_state
 from ranvier.train.fingerprint import fingerprint
 from ranvier.train.interrupt import deferred_interrupt, patiently
 from ranvier.train.optimisers import learning_paths, learning_rates
@@ -31,6 +31,7 @@ from ranvier.train.progress import AbstractProgress, NoProgress
 from ranvier.train.recipe import Recipe
 from ranvier.train.run_folder import RunFolder
 from ranvier.train.samples import keep_samples
+from ranvier.train.step import Totals, initial_state
 from ranvier.train.stream import Stream
 from ranvier.train.streaming import go_through, train_through
 from ranvier.train.stuck import Stuck, examine, no_progress, tell
@@ -291,7 +292,12 @@ class _Run:
         if stuck is None or story is None:
             return stuck
         network, state = self.state.network, self.state.optimiser
-        stuck(story, examine(network, self.train, self.recipe, optimiser=state, history=self.epochs))
+        try:
+            found = examine(network, self.train, self.recipe, optimiser=state, history=self.epochs)
+        except Exception as error:  # whatever it is, advice must not end training
+            logging.getLogger("ranvier.train").warning("%s\nThere is no diagnosis: %s", story, error)
+            return None
+        stuck(story, found)
         return None
 
     def _keep(self, metrics: Metrics, answer: Int[np.ndarray, "samples ..."] | None) -> None:

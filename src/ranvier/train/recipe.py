@@ -102,9 +102,11 @@ class Recipe:
                 msg = f"Recipe: `{name}` must be above 0; got {value}."
                 raise ValueError(msg)
         read = as_readout(self.readout).record
-        twice = [name for term in self.regularizers for name in getattr(term, "record", {}) if name in read]
+        wanted = [name for term in self.regularizers for name in getattr(term, "record", {})]
+        twice = [name for name in wanted if name in read or wanted.count(name) > 1]
         if twice:
-            msg = f"Recipe: `regularizers` want potentials of {twice[0]!r}, which `readout` reads; choose another one."
+            other = "`readout`" if twice[0] in read else "another one"
+            msg = f"Recipe: one of `regularizers` wants potentials of {twice[0]!r}, and so does {other}; keep one."
             raise ValueError(msg)
         wrong = [name for name in self.metrics if name in TAKEN or name.startswith("validation_")]
         if wrong:

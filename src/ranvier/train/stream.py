@@ -33,6 +33,8 @@ class Source(Protocol):
     """Number of units."""
     count: Int[np.ndarray, " samples"]
     """Spikes of each sample, or more than that."""
+    end: float
+    """Time (ms) of the last spike, or later."""
     checksum: int
     """Another one for other spikes."""
 
@@ -104,18 +106,22 @@ class Stream:
         return len(self.rows)
 
     def check(self, network: Network, t_end: float) -> None:
-        """Refuse spikes that the network cannot be simulated with, by the first sample of most spikes.
+        """Refuse spikes that the network cannot be simulated with; the first sample of most spikes is looked at whole.
 
         Args:
             network: The network.
             t_end: End of a simulation (ms).
 
         Raises:
-            ValueError: the network has another number of inputs, or several input populations.
+            ValueError: the network has another number of inputs, or several input populations; or there are
+                spikes after `t_end`.
         """
         if len(network.inputs) != 1 or network.size(network.inputs[0]) != self.source.channels:
             there = {name: network.size(name) for name in network.inputs}
             msg = f"Stream: the data have {self.source.channels} channels; the network's inputs are {there}."
+            raise ValueError(msg)
+        if self.source.end > t_end:
+            msg = f"Stream: spikes up to {self.source.end:g} ms; the simulation ends at t_end = {t_end:g} ms."
             raise ValueError(msg)
         self.take(np.array([int(np.argmax(self.source.count[self.rows]))])).check(network, t_end)
 

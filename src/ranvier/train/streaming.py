@@ -1,26 +1,17 @@
 """One pass through data that are read batch by batch; through others as `ranvier.train.epoch` does it."""
 
-from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import ArrayLike, Int, PRNGKeyArray
 
 from ranvier.network import Network
 from ranvier.train.dataset import Dataset
-from ranvier.train.epoch import (
-    State,
-    Totals,
-    evaluation_step,
-    no_totals,
-    plain_epoch,
-    rewired,
-    train_epoch,
-    training_step,
-)
+from ranvier.train.epoch import plain_epoch, step_programs, train_epoch
 from ranvier.train.recipe import Recipe
+from ranvier.train.step import State, Totals, no_totals
 from ranvier.train.stream import Stream
 
 EVALUATION_BATCH = 256
@@ -42,11 +33,12 @@ def train_through(
     if isinstance(data, Dataset):
         return train_epoch(recipe, state, data, key, epoch)
     key, totals, steps = jax.random.fold_in(key, epoch), None, -(-data.size // recipe.batch)
-    for number, batch in enumerate(data.batches(recipe.batch, key)):
+    train_step, _ = step_programs(recipe)
+    for number, batch in enumerate(data.batches(recipe.batch, jax.random.fold_in(key, 2 * steps))):
         totals = no_totals(recipe, state.network, batch.data, recipe.batch) if totals is None else totals
         weight = jnp.asarray(batch.weight, state.network.dtype)
         at = jnp.asarray(number, jnp.int32)
-        state, totals = _train_step(recipe, state, totals, batch.data, weight, key, at, steps)
+        state, totals = train_step(recipe, state, totals, batch.data, weight, key, at, epoch, steps)
     assert totals is not None
     return state, totals
 
@@ -67,39 +59,11 @@ def go_through(
     """
     if isinstance(data, Dataset):
         return plain_epoch(recipe, network, data, key)
-    totals, answer = None, np.full(data.size, -1, np.int32)
+    totals, answer, (_, judge_step) = None, np.full(data.size, -1, np.int32), step_programs(recipe)
     for number, batch in enumerate(data.batches(min(EVALUATION_BATCH, data.size))):
         totals = no_totals(recipe, network, batch.data, len(batch.weight)) if totals is None else totals
         weight = jnp.asarray(batch.weight, network.dtype)
-        totals, found = _judge_step(recipe, network, totals, batch.data, weight, key, jnp.asarray(number, jnp.int32))
+        totals, found = judge_step(recipe, network, totals, batch.data, weight, jax.random.fold_in(key, number))
         answer[batch.rows] = np.asarray(found)[: len(batch.rows)]
     assert totals is not None
     return totals, answer
-
-
-@partial(jax.jit, static_argnums=(0, 7), donate_argnums=1)
-def _train_step(
-    recipe: Recipe,
-    state: State,
-    totals: Totals,
-    batch: Dataset,
-    weight: Float[Array, " batch"],
-    key: PRNGKeyArray,
-    number: Int[Array, ""],
-    steps: int,
-) -> tuple[State, Totals]:
-    state, totals = training_step(recipe, state, totals, batch, weight, jax.random.fold_in(key, number))
-    return rewired(recipe, state, number, jax.random.fold_in(key, steps + number)), totals
-
-
-@partial(jax.jit, static_argnums=0)
-def _judge_step(
-    recipe: Recipe,
-    network: Network,
-    totals: Totals,
-    batch: Dataset,
-    weight: Float[Array, " batch"],
-    key: PRNGKeyArray,
-    number: Int[Array, ""],
-) -> tuple[Totals, Any]:
-    return evaluation_step(recipe, network, totals, batch, weight, jax.random.fold_in(key, number))

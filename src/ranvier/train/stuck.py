@@ -75,7 +75,7 @@ def examine(
 
     Args:
         network: The network as it is now.
-        data: Samples; the first few are used.
+        data: Samples; some of them are used, evenly spaced.
         recipe: How it is trained.
         optimiser: The optimiser's state, for its learning rates; default that at the start.
         history: Metrics of the epochs so far.
@@ -89,9 +89,9 @@ def examine(
         >>> found.vitals.t_end
         60.0
     """
-    from ranvier.train.epoch import initial_state
+    from ranvier.train.step import initial_state
 
-    few = data.take(np.arange(min(data.size, SAMPLES)))
+    few = data.take(np.linspace(0, data.size - 1, min(data.size, SAMPLES)).astype(int))  # of all classes
     state = initial_state(network, recipe).optimiser if optimiser is None else optimiser
     return diagnose(
         network,

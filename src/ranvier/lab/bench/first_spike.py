@@ -18,7 +18,8 @@ from ranvier.lab.catalogue import experiment
 from ranvier.lab.composition import Experiment
 from ranvier.lab.parts import in_memory
 from ranvier.selection import partition
-from ranvier.train.epoch import State, initial_state, train_epoch
+from ranvier.train.epoch import train_epoch
+from ranvier.train.step import State, initial_state
 
 
 def measure(delay: str = "synaptic", hidden: int = 30, seeds: int = 10, repeats: int = 5) -> list[dict[str, Any]]:

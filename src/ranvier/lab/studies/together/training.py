@@ -21,7 +21,8 @@ from jaxtyping import Array, Float, Int, Key, PRNGKeyArray, PyTree
 from ranvier.network import Network
 from ranvier.selection import partition
 from ranvier.train import Dataset, Recipe, read_arrays, save_arrays
-from ranvier.train.epoch import EVALUATION_BATCH, State, Totals, evaluation_epoch, initial_state, training_epoch
+from ranvier.train.epoch import EVALUATION_BATCH, evaluation_epoch, training_epoch
+from ranvier.train.step import State, Totals, initial_state
 
 CHECKPOINT_SECONDS = 20.0
 """Shortest time between checkpoints."""
