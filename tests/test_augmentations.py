@@ -164,3 +164,11 @@ def test_a_chain_gives_each_part_a_key_and_the_classes():
 def test_augmentations_out_of_range(make: Callable[[], object], message: str):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_blend_leaves_samples_alone_whose_partners_are_silent():
+    time, unit = np.full((4, 8), np.inf), np.full((4, 8), -1, np.int32)
+    time[0], unit[0] = np.arange(8.0), np.arange(8)
+    spikes = rv.Spikes(jnp.asarray(time), jnp.asarray(unit), 10)
+    mixed = Blend(1.0)(spikes, label=jnp.zeros(4, jnp.int32), key=jax.random.key(0))
+    assert found(mixed) == found(spikes)

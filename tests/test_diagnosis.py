@@ -18,7 +18,7 @@ from ranvier.checks import Diagnosis, Symptom, diagnose
 from ranvier.initializers import constant, normal
 from ranvier.lab.cli import execute
 from ranvier.train import adam, diagnose_fit
-from ranvier.train.stuck import tell
+from ranvier.train.stuck import examine, tell
 
 UNITS, HIDDEN, CLASSES, T_END = 10, 20, 3, 150.0
 KEY = jax.random.key(0)
@@ -160,10 +160,6 @@ SICK: dict[str, tuple[Callable[[], Case], Symptom, str]] = {
 }  # fmt: skip
 
 
-def test_there_are_twenty_at_least():
-    assert len(SICK) >= 20
-
-
 @pytest.mark.parametrize("name", SICK)
 def test_what_is_wrong_is_found_first(name: str):
     make, symptom, where = SICK[name]
@@ -271,3 +267,29 @@ def test_a_run_and_a_task_are_diagnosed_from_the_command_line(tmp_path: Path, ca
 def test_the_folder_of_a_fit_is_diagnosed(tmp_path: Path):
     fitted(constant(1e-6), stuck=None, out=tmp_path)
     assert diagnose_fit(tmp_path).findings[0].symptom is Symptom.SILENT
+
+
+def test_advice_never_ends_training(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch):
+    def broken(*given: object, **options: object) -> None:
+        message = "too many samples"
+        raise MemoryError(message)
+
+    monkeypatch.setattr("ranvier.train.loop.examine", broken)
+    assert len(fitted(constant(1e-6)).epochs) == 4
+    assert "There is no diagnosis: too many samples" in caplog.text
+
+
+def test_samples_sorted_by_class_are_not_of_one_class():
+    order = np.argsort(np.tile(DATA.label, 10), kind="stable")
+    spikes = jax.tree.map(lambda leaf: np.tile(leaf, (10, 1))[order], SPIKES)
+    data = rv.Dataset(spikes, np.tile(DATA.label, 10)[order])
+    recipe = rv.Recipe(GUARDED, t_end=T_END, readout=READOUT, loss=LOSS, optimiser=adam(0.01), epochs=1, batch=30)
+    found = examine(network(), data, recipe)
+    assert len(np.unique(found.vitals.target)) == 3
+    assert Symptom.ONE_LABEL not in [finding.symptom for finding in found.findings]
+
+
+def test_one_sample_of_each_class_says_nothing_of_labels():
+    ten = np.arange(10)
+    found = Case(spikes=jax.tree.map(lambda leaf: leaf[:10], SPIKES), target=ten % 3).examined()
+    assert Symptom.LABELS not in [finding.symptom for finding in found.findings]

@@ -257,10 +257,11 @@ class Blend:
         """
         who, whether, which = jax.random.split(key, 3)
         size, batch = known_size(spikes, "Blend"), len(label)
-        able = (label[:, None] == label[None, :]) & ~jnp.eye(batch, dtype=bool)
+        there = jnp.isfinite(spikes.time)
+        some = there.any(axis=1)  # not those that only fill up a batch
+        able = (label[:, None] == label[None, :]) & ~jnp.eye(batch, dtype=bool) & some[:, None] & some[None, :]
         other = jnp.argmax(jnp.where(able, jax.random.uniform(who, (batch, batch)), -1.0), axis=1)
         mixed = (jax.random.uniform(whether, (batch,)) < self.share) & able.any(axis=1)
-        there = jnp.isfinite(spikes.time)
         middle = [
             jnp.mean(part, axis=1, where=there, keepdims=True)
             for part in (spikes.time, spikes.unit.astype(spikes.time.dtype))

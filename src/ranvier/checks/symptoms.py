@@ -169,12 +169,14 @@ def labels(vitals: Vitals, history: list[Mapping[str, Any]]) -> Iterator[Finding
         )  # fmt: skip
         return
     yield from _collapse(vitals, most)
+    if len(target) < 5 * np.count_nonzero(counts):
+        return  # too few to have neighbours of their class
     learned = max((line.get("accuracy", 0.0) for line in history), default=0.0) > most + 0.15
     found, chance = _neighbours(vitals), float(np.sum((counts / counts.sum()) ** 2))
     if found < chance + 3 * np.sqrt(chance * (1 - chance) / min(len(target), MOST_NEIGHBOURS)) and not learned:
         yield Finding(
             Symptom.LABELS, "labels", found, f"accuracy of the nearest neighbour in the input; chance is {chance:.3g}",
-            "Labels and samples may be out of step, or the task needs relations of times that neighbours do not share.",
+            "Labels may belong to other samples, or the task needs relations of times that neighbours do not share.",
             "Check that samples and labels were shuffled together.", 0.3,
         )  # fmt: skip
 

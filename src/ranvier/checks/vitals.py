@@ -260,8 +260,8 @@ def _layer(network: Network, name: str, solution: Any, trains: dict[str, Spikes]
     fan_in = np.zeros(network.size(name))
     onto = [link for link in network.connections if link.post == name]
     for link in onto:
-        weight = np.asarray(link.pattern.dense(link.weight, network.size(link.pre), network.size(name), 0.0))
-        fan_in = fan_in + weight.sum(axis=0)
+        weight, receiver = np.asarray(link.weight), link.pattern.receiver
+        fan_in += weight.sum(axis=0) if receiver is None else np.bincount(receiver, weight, minlength=len(fan_in))
     sizes = {link.name: network.size(name) for link in onto}
     sent = {**trains, **solution.spikes}
     due = sum(int(np.isfinite(np.asarray(sent[link.pre].time)).sum()) * sizes[link.name] for link in onto)

@@ -105,8 +105,8 @@ def scene(
     starts = np.cumsum([0, *(one.size for one in network.members)]).tolist()
     first = dict(zip(network.names, starts, strict=False))
     every = np.concatenate([places[name] for name in network.names])
-    trains = [(np.asarray(one.time, float), np.asarray(one.unit) + first[name]) for name, one in spikes.items()]
-    time, neuron = (np.concatenate([train[part] for train in trains]) for part in (0, 1))
+    time = np.concatenate([np.zeros(0), *(np.asarray(one.time, float) for one in spikes.values())])
+    neuron = np.concatenate([np.zeros(0, int), *(np.asarray(one.unit) + first[name] for name, one in spikes.items())])
     there = np.isfinite(time)
     order = np.argsort(time[there], kind="stable")
     time, neuron = time[there][order], neuron[there][order]
