@@ -60,14 +60,14 @@ def synapse(queue: Any = FOUR, **options: Any) -> DelayedSynapse:
 
 
 def driven(one: Any, v_pre: np.ndarray, dt: float, params: dict[str, Any] | None = None) -> dict[str, jax.Array]:
-    """States of a synapse after each step of a voltage that is given; no simulator."""
-    own = {name: jnp.array([value]) for name, value in one.synapse_params.items()} | (params or {})
+    """States of a synapse after each step of a voltage that is given, in its precision; no simulator."""
+    own = {name: jnp.array([value], v_pre.dtype) for name, value in one.synapse_params.items()} | (params or {})
 
     def step(states: dict[str, jax.Array], v: jax.Array) -> tuple[dict[str, jax.Array], dict[str, jax.Array]]:
         after = one.update_states(states, dt, v, v, own)
         return after, after
 
-    start = {name: jnp.array([value]) for name, value in one.synapse_states.items()}
+    start = {name: jnp.array([value], v_pre.dtype) for name, value in one.synapse_states.items()}
     return jax.lax.scan(step, start, jnp.asarray(v_pre)[:, None])[1]
 
 
@@ -278,6 +278,16 @@ def test_given_spikes_act_at_their_times_and_have_exact_derivatives():
     slopes = jax.grad(last)(at)
     np.testing.assert_allclose(slopes[:6], wanted[-1] / 2.0, rtol=1e-10)
     np.testing.assert_allclose(jax.jacfwd(last)(at), slopes, rtol=1e-10, atol=1e-14)
+
+
+def test_given_spikes_keep_time_over_a_second_in_float32():
+    """40,000 steps, whose sum in float32 would be off by 0.4 ms."""
+    one = GivenSpikes(1, kernel=Exponential(2.0))
+    params = {one.key("time0"): jnp.array([999.5], jnp.float32), one.key("delay"): jnp.zeros(1, jnp.float32)}
+    seen = driven(one, np.zeros(40_000, np.float32), 0.025, params)[one.key("g")][:, 0]
+    first = int(np.argmax(np.asarray(seen) > 0))
+    assert 0.025 * first <= 999.5 + 0.026
+    assert 0.025 * (first + 1) >= 999.5 - 0.001
 
 
 def test_given_spikes_drive_a_cell_with_itself_as_sender():

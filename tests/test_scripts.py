@@ -175,3 +175,12 @@ def test_results_that_are_damaged_get_a_clear_error(tmp_path: Path):
                 raise
         else:
             assert set(found) == {"hidden", "output"}
+
+
+@pytest.mark.parametrize("times", [[1.0, 1.004], [0.001, 0.006]])
+def test_two_spikes_of_one_unit_in_a_step_are_refused(times: list[float], tmp_path: Path):
+    net = rv.feedforward([1, 1], neuron=rv.LIF(), key=jax.random.key(0))
+    with pytest.raises(
+        ValueError, match="two spikes of one unit of 'input' are in one step of 0.01 ms; take a smaller"
+    ):
+        write_brian2(tmp_path / "net.py", net, rv.Spikes(times, [0, 0]), t_end=5.0, dt=0.01)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import jax
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import ranvier as rv
 from ranvier import datasets
 from ranvier.datasets import mnist
-from ranvier.lab import experiment
+from ranvier.lab import experiment, models
 from ranvier.lab.cli import execute
 from ranvier.lab.studies.rapid import STUDY, Study, run_study, table_rows
 from ranvier.lab.studies.timing import cases
@@ -143,3 +144,13 @@ def test_time_reversed_data_are_the_same_spikes_backwards():
     latest = float(data.test.spikes.time.max())
     turned = rv.Dataset(datasets.time_reversed(data.test.spikes, t_end=latest), data.test.target, classes=2)
     assert found["backwards"] == evaluate(made.network(), turned, made.recipe(16))["accuracy"]
+
+
+@pytest.mark.parametrize("delay", get_args(models.Delays)[1].parts.values(), ids=lambda one: one.name)
+def test_layers_take_delays_of_every_kind(delay: models.AbstractDelays):
+    net = models.Layers(hidden=4, layers=2, delay=delay).network(
+        3, 2, spiking=False, dtype="float32", key=jax.random.key(0)
+    )
+    assert all(np.isfinite(net.delay(link)).all() for link in net.connections)
+    assert ("position" in delay.rates) == (net["hidden1"].position is not None)
+    assert net["output"].position is None

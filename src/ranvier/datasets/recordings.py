@@ -189,10 +189,15 @@ def _in_folder(folder: Path) -> dict[str, Path]:
     """Names of all files of a folder and of the archives in it, and where each lies."""
     found: dict[str, Path] = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix.lower() in ARCHIVES:
-            found |= dict.fromkeys(_members(path), path)
-        elif path.is_file():
-            found[path.relative_to(folder).as_posix()] = folder
+        if not path.is_file():
+            continue
+        packed = path.suffix.lower() in ARCHIVES
+        names, place = (_members(path), path) if packed else ([path.relative_to(folder).as_posix()], folder)
+        twice = [name for name in names if name in found and _is_sound(name)]
+        if twice:
+            msg = f"{twice[0]} is in {found[twice[0]]} and in {place}; keep one, or unpack both into folders."
+            raise ValueError(msg)
+        found |= dict.fromkeys(names, place)
     return found
 
 

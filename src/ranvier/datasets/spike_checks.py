@@ -145,7 +145,8 @@ class Tally:
         if not LIKELY_SECONDS[0] <= self.end / 1000.0 <= LIKELY_SECONDS[1]:
             msg = (
                 f"{self.path}: the last spike is at {self.end / scale:g}, {self.end:g} ms; expected between 1 ms and "
-                "100 s. The file has another unit of time: pass time_unit, s, ms or us."
+                "100 s. The file has another unit of time: read it by read_spike_file(path, time_unit='ms'), or 's' or "
+                "'us', and write it again."
             )
             raise SpikeFileError(msg)
         silent, missing = int((self.count == 0).sum()), np.setdiff1d(np.arange(len(self.classes)), self.label)

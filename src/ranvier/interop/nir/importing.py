@@ -81,8 +81,8 @@ def from_nir(
         after[pre].append(post)
     links, taken = [], set(populations)
     for name in populations:
-        for path, terms in _paths(name, nodes, after, populations[name].size):
-            links += _connections(path, terms, gains[path[-1]], units, populations, taken)
+        for path, terms, width in _paths(name, nodes, after, populations[name].size):
+            links += _connections(path, terms, width, gains[path[-1]], units, populations, taken)
     links.sort(key=lambda link: order.get(link.name, len(order)))
     try:
         return Network(populations, links)
@@ -180,9 +180,12 @@ def _population(
     return Population(tau_mem.size, neuron), gain
 
 
-def _paths(start: str, nodes: dict[str, Any], after: dict[str, list[str]], size: int) -> list[tuple[list[str], Terms]]:
-    """Chains from a population to the next ones: names of all nodes, and what arrives at the end."""
-    done: list[tuple[list[str], Terms]] = []
+_Path = tuple[list[str], Terms, int]
+
+
+def _paths(start: str, nodes: dict[str, Any], after: dict[str, list[str]], size: int) -> list[_Path]:
+    """Chains from a population to the next ones: names of all nodes, what arrives at the end, and on how many lines."""
+    done: list[_Path] = []
     lines = np.arange(size)
     open_paths = [([start], Terms(lines, lines, np.ones(size), np.zeros(size)), size)]
     while open_paths:
@@ -198,7 +201,7 @@ def _paths(start: str, nodes: dict[str, Any], after: dict[str, list[str]], size:
                     raise ValueError(msg)
                 open_paths.append(([*path, name], *passed(name, node, terms, width)))
             else:
-                done.append(([*path, name], terms))
+                done.append(([*path, name], terms, width))
         if len(done) + len(open_paths) > MOST_PATHS:
             msg = f"from_nir: from node {start!r} there are more than {MOST_PATHS} chains; join nodes of the graph."
             raise ValueError(msg)
@@ -208,6 +211,7 @@ def _paths(start: str, nodes: dict[str, Any], after: dict[str, list[str]], size:
 def _connections(
     path: list[str],
     terms: Terms,
+    width: int,
     gain: Float[np.ndarray, " size"],
     units: _Units,
     populations: dict[str, Population],
@@ -223,8 +227,9 @@ def _connections(
     if populations[post].neuron is None:
         msg = f"from_nir: the chain {' -> '.join(path)} ends at an Input."
         raise ValueError(msg)
-    if terms.line.max(initial=-1) >= sizes[1]:
-        msg = f"from_nir: the chain {' -> '.join(path)} has more lines than the {sizes[1]} neurons it ends at."
+    if width != sizes[1]:
+        less = "more" if width > sizes[1] else "fewer"
+        msg = f"from_nir: the chain {' -> '.join(path)} has {less} lines than the {sizes[1]} neurons it ends at."
         raise ValueError(msg)
     base = next((name.partition(":")[0] for name in path[1:-1]), f"{pre}->{post}")
     made = []

@@ -45,16 +45,17 @@ def write_brian2(
     Args:
         path: The script, `*.py`; its numbers go beside it, `*.npz`.
         network: The network, of known values.
-        spikes: Spikes of the input, as for `simulate`, of one sample or of a batch, which becomes copies of the
-        network. t_end: End of the simulation (ms).
+        spikes: Spikes of the input, as for `simulate`, of one sample, or of a batch, whose samples have a copy of the
+            network each.
+        t_end: End of the simulation (ms).
         dt: Step (ms).
 
     Returns:
         The files, and the largest rounding of a delay.
 
     Raises:
-        ValueError: a population is neither LIF nor LI, a name is not a Python string without quotes, spikes are missing
-            or not valid, or a number is traced.
+        ValueError: a population is neither LIF nor LI, spikes are missing or not valid, two of one unit are in one
+            step, or a number is traced.
 
     Example:
         >>> import jax, tempfile, ranvier as rv
@@ -179,7 +180,7 @@ def _write(
         raise ValueError(msg)
     for at, name in enumerate(network.names):
         known = (
-            _input(owner, name, inputs[name], network.size(name), t_end)
+            _input(owner, name, inputs[name], network.size(name), t_end, dt)
             if name in inputs
             else _cells(network, name, t_end)
         )
@@ -231,7 +232,7 @@ def _check(owner: str, script: Path, network: Network, t_end: float, dt: float) 
             raise ValueError(msg)
 
 
-def _input(owner: str, name: str, spikes: Spikes, size: int, t_end: float) -> dict[str, np.ndarray]:
+def _input(owner: str, name: str, spikes: Spikes, size: int, t_end: float, dt: float) -> dict[str, np.ndarray]:
     """Spikes of an input by the index of their unit's copy."""
     known = concrete(spikes.time), concrete(spikes.unit)
     if known[0] is None or known[1] is None:
@@ -244,7 +245,12 @@ def _input(owner: str, name: str, spikes: Spikes, size: int, t_end: float) -> di
         raise ValueError(msg)
     there &= time < t_end
     sample = np.broadcast_to(np.arange(len(time))[:, None], time.shape)
-    return {"index": (sample * size + unit)[there], "time": time[there]}
+    index, sent = (sample * size + unit)[there], time[there]
+    step = np.floor(np.maximum(sent - dt, 0.0) / dt + 1e-6).astype(np.int64)
+    if len(np.unique(np.stack([index, step]), axis=1).T) < len(index):
+        msg = f"{owner}: two spikes of one unit of {name!r} are in one step of {dt:g} ms; take a smaller `dt`."
+        raise ValueError(msg)
+    return {"index": index, "time": sent}
 
 
 def _cells(network: Network, name: str, t_end: float) -> dict[str, np.ndarray]:

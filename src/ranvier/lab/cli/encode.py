@@ -1,5 +1,6 @@
 """`ranvier encode`: recordings become a file of spikes."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +41,6 @@ def _encode(
         cochlea = change(Cochlea(), given_settings(ctx))
     except ValueError as error:
         raise click.UsageError(str(error), ctx) from error
-    if picture is not None:
-        _draw(audio, label_column, cochlea, picture)
     console = errors()
     bar = live_bar(console)
     with bar:
@@ -53,6 +52,8 @@ def _encode(
         found = encode(
             audio, out, cochlea, label=label_column, workers=workers or cores(), skip_broken=skip_broken, tell=tell
         )
+    if picture is not None:
+        _draw(audio, label_column, cochlea, picture)
     for line in found.left_out:
         say(console, f"left out: {line}")
     speakers = f"{found.speakers} speakers" if found.speakers else "speakers unknown"
@@ -65,15 +66,21 @@ def _encode(
 
 
 def _draw(audio: Path, label: str, cochlea: Any, picture: Path) -> None:
-    """What the cochlea does to the first recording."""
-    from ranvier.datasets import find_recordings, read_sound
+    """What the cochlea does to the first recording that can be read."""
+    from ranvier.datasets import SoundError, find_recordings, read_sound
+
+    for one, content in find_recordings(audio, label=label).contents():
+        with contextlib.suppress(SoundError):
+            _picture(read_sound(content), one.file, cochlea, picture)
+            return
+
+
+def _picture(sound: Any, title: str, cochlea: Any, picture: Path) -> None:
     from ranvier.plots import cochleagram
 
-    one, content = next(iter(find_recordings(audio, label=label).contents()))
-    sound = read_sound(content)
     figure = cochleagram(
         sound.pressure, sound.rate, cochlea.drive(sound.pressure, rate=sound.rate),
-        cochlea(sound.pressure, rate=sound.rate), cochlea.centres, title=one.file,
+        cochlea(sound.pressure, rate=sound.rate), cochlea.centres, title=title,
     )  # fmt: skip
     figure.savefig(picture, dpi=150)
 

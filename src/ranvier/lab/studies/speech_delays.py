@@ -102,7 +102,7 @@ class Study:
                 raise SettingError(name, problem)
         for name in ("hidden", "layers", "seeds"):
             if not getattr(self, name) or min(getattr(self, name)) < (name != "seeds"):
-                problem = "must hold one number at least, all above 0"
+                problem = f"must hold one number at least, all {'at least 0' if name == 'seeds' else 'above 0'}"
                 raise SettingError(name, problem)
 
     @property

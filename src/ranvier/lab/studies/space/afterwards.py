@@ -19,6 +19,7 @@ from ranvier.lab.studies.together.training import Trained, in_groups, shares
 from ranvier.network import Network
 from ranvier.train import Dataset, Recipe
 from ranvier.train.epoch import EVALUATION_BATCH, evaluation_epoch
+from ranvier.wiring import at_random, by_length, by_weight
 
 Change = Callable[[Network], Network]
 
@@ -45,23 +46,23 @@ def rounded(bits: int, step: float) -> Change:
     return change
 
 
+WORTH = {"weight": by_weight, "length": by_length, "random": at_random}
+"""What a synapse is worth, by name."""
+
+
 def pruned(share: float, by: str) -> Change:
     """The network without a share of the synapses of each connection: their weights are 0.
 
     Args:
         share: Share that goes, in [0, 1).
-        by: What goes first: small `weight`, long `length` (the delay), or any, at `random`.
+        by: What goes first: small `weight`, long `length` (the delay), or any, at `random`: the same of all networks.
     """
 
     def change(network: Network) -> Network:
         links = []
         for place, link in enumerate(network.connections):
             delay = jnp.broadcast_to(network.delay(link), link.weight.shape)
-            worth = {
-                "weight": lambda link=link: jnp.abs(link.weight),
-                "length": lambda delay=delay: -delay,
-                "random": lambda place=place, link=link: jax.random.uniform(jax.random.key(place), link.weight.shape),
-            }[by]()
+            worth = WORTH[by](network, link, jax.random.key(place))
             rank = jnp.argsort(jnp.argsort(worth.ravel())).reshape(worth.shape)
             links.append(_fixed(network, link, jnp.where(rank < round(share * rank.size), 0.0, link.weight), delay))
         return Network(network.populations, links)
