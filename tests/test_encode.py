@@ -88,6 +88,14 @@ def test_archives_hold_the_same(words: Path):
         assert there == {path.relative_to(words).as_posix(): path.read_bytes() for path in words.glob("*/*.*")}
 
 
+def test_a_recording_that_is_there_twice_is_refused(words: Path):
+    with zipfile.ZipFile(words / "all.zip", "w") as zipped:
+        for path in sorted(words.glob("*/*.*")):
+            zipped.write(path, path.relative_to(words))
+    with pytest.raises(ValueError, match=r"is in .*all\.zip and in .*; keep one"):
+        find_recordings(words)
+
+
 def test_one_folder_tells_by_names(tmp_path: Path):
     for name in ("7_jackson_0", "10_theo_1"):
         (tmp_path / f"{name}.wav").write_bytes(sound(300.0))

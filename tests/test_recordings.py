@@ -1,6 +1,7 @@
 """Spikes in files and objects of other tools: read again as they were, and a clear error for everything else."""
 
 import struct
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -177,6 +178,19 @@ def test_writing_refuses_what_would_be_rounded_or_lost(tmp_path: Path):
         io.to_neo(rv.Spikes([6.0], [0], size=1), t_end=5.0)
     with pytest.raises(ValueError, match="as many labels"):
         io.write_shd(path, batch, [1])
+
+
+def test_times_that_float32_rounds_are_told(tmp_path: Path):
+    path = tmp_path / "long.csv"
+    path.write_text("time_ms,unit\n1000.001,0\n3600000.123,1\n")
+    with (
+        jax.enable_x64(False),
+        pytest.warns(UserWarning, match=r"long\.csv: times of up to 3.6e\+06 ms .* by up to 0.123"),
+    ):
+        io.read_csv(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert float(io.read_csv(path).time[1]) == 3600000.123
 
 
 def test_event_data_of_nir_and_its_traps():

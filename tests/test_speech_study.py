@@ -29,7 +29,9 @@ def test_a_study_trains_every_case_and_goes_on(words: str, tmp_path: Path):
     assert run_study(study, tmp_path / "study", resume=True) == rows
     assert (tmp_path / "study" / "none-value-1x5-recurrent-3" / "metrics.json").stat().st_mtime_ns == kept
     assert json.loads((tmp_path / "study" / "results.json").read_text())["rows"] == rows
-    assert [row["kind"] for row in table_rows(rows)] == ["none", "synaptic"]
+    table = table_rows(rows)
+    assert [row["kind"] for row in table] == ["none", "synaptic"]
+    assert table[0]["hidden"] > table[1]["hidden"] == 5
 
 
 @pytest.mark.parametrize("kind", ["none", "random", "axonal", "dendritic", "synaptic"])

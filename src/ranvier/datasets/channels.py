@@ -3,10 +3,9 @@
 Their features are spike times (ms): column `k channels + i` is the time of the k-th spike of channel i.
 """
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, PRNGKeyArray
+from jaxtyping import Float
 
 from ranvier.events import Spikes
 
@@ -39,12 +38,3 @@ def channel_spikes(time: Float[np.ndarray, "samples columns"], channels: int) ->
         raise ValueError(msg)
     order = np.argsort(time, axis=1, kind="stable")
     return Spikes(jnp.asarray(np.take_along_axis(time, order, axis=1)), order % channels, channels)
-
-
-def generator(key: PRNGKeyArray) -> np.random.Generator:
-    """A generator of NumPy's that a key of JAX's decides: double precision, whatever JAX is set to.
-
-    Args:
-        key: Random key.
-    """
-    return np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PRNGKeyArray
 
-from ranvier.datasets.channels import generator
+from ranvier._random import generator
 from ranvier.events import Spikes, known_size
 
 

@@ -23,7 +23,7 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from ranvier.datasets.channels import generator
+from ranvier._random import generator
 from ranvier.datasets.samples import Samples, Splits
 
 Spectrum = Callable[[Int[np.ndarray, " terms"], float], Float[np.ndarray, " terms"]]

@@ -12,6 +12,8 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
+from ranvier.datasets.first_bytes import something_else
+
 LIKELY_SECONDS = (1e-3, 1e2)
 """A last spike outside of these (s) says that the unit of time is another one."""
 MOST = 50_000_000
@@ -39,18 +41,10 @@ def open_spikes(path: Path) -> h5py.File:
     if not path.is_file():
         msg = f"there is no {path}; name an HDF5 file in the layout of SHD."
         raise FileNotFoundError(msg)
-    with path.open("rb") as start_of:
-        head = start_of.read(64)
-    told = {
-        b"": "is empty",
-        b"\x1f\x8b": "is packed by gzip; unpack it first: gunzip",
-        b"PK": "is a zip archive; unpack it first",
-        b"version https://git-lfs": "is a pointer of Git LFS, not the file itself; fetch it: git lfs pull",
-    }
-    for start, words in told.items():
-        if head == start or (start and head.startswith(start)):
-            msg = f"{path} {words}."
-            raise SpikeFileError(msg)
+    words = something_else(path)
+    if words is not None:
+        msg = f"{path} {words}."
+        raise SpikeFileError(msg)
     try:
         return h5py.File(path, "r")
     except Exception as error:

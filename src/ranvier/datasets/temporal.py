@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float, Int, PRNGKeyArray
 
-from ranvier.datasets.channels import generator
+from ranvier._random import generator
 from ranvier.datasets.samples import Samples
 
 

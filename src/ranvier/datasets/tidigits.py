@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
+from ranvier.datasets.first_bytes import something_else
 from ranvier.events import Spikes
 
 CHANNELS = 64
@@ -110,10 +111,9 @@ def ntidigits(path: Path | str) -> Digits:
         problem = f"{path} is a folder" if path.is_dir() else f"there is no {path}"
         msg = f"N-TIDIGITS: {problem}; name the published HDF5 file."
         raise FileNotFoundError(msg)
-    with path.open("rb") as content:
-        head = content.read(24)
-    if head.startswith(b"version https://git-lfs"):
-        msg = f"N-TIDIGITS: {path} is a pointer of Git LFS, not the file itself; fetch it with git lfs pull."
+    words = something_else(path)
+    if words is not None:
+        msg = f"N-TIDIGITS: {path} {words}."
         raise ValueError(msg)
     try:
         with h5py.File(path, "r") as file:

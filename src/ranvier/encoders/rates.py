@@ -5,10 +5,10 @@ The number of spikes depends on the values, so these run on known arrays, outsid
 
 import math
 
-import jax
 import numpy as np
 from jaxtyping import ArrayLike, Float, PRNGKeyArray
 
+from ranvier._random import generator
 from ranvier.encoders.values import check_positive, check_values, known_values
 from ranvier.events import Spikes
 
@@ -37,7 +37,7 @@ def poisson(rate: Float[ArrayLike, "*batch n"], *, t_end: float, key: PRNGKeyArr
         2
     """
     values = _rates("poisson", rate, t_end)
-    random = np.random.default_rng(np.asarray(jax.random.key_data(key)).ravel().tolist())
+    random = generator(key)
     counts = random.poisson(values * t_end / 1000)
     rows = np.atleast_2d(counts)
     units = [np.repeat(np.arange(rows.shape[1]), row) for row in rows]

@@ -115,27 +115,20 @@ class NoDelays(AbstractDelays):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class AbstractLearnedDelays(AbstractDelays):
-    """Delays that learn, between bounds that a sigmoid keeps.
+class AbstractDrawnDelays(AbstractDelays):
+    """Delays of a wanted mean and standard deviation at the start, between bounds.
 
     Args:
         low: Smallest delay (ms).
         high: Largest delay (ms).
         mean: Mean of the initial delays (ms).
         std: Standard deviation of the initial delays (ms).
-        lr: Learning rate at the start, of the unbounded numbers that a sigmoid turns into delays.
     """
 
     low: NotNegative = 0.0
     high: Positive = 1.0
     mean: NotNegative = 0.5
     std: NotNegative = 0.06
-    lr: Positive = 0.02
-
-    @property
-    def rates(self) -> Mapping[str, float]:
-        """That of the delays."""
-        return {"delay": self.lr}
 
     def layouts(self, layers: int) -> Sequence[Layout] | None:
         """Nowhere."""
@@ -145,6 +138,22 @@ class AbstractLearnedDelays(AbstractDelays):
     def start(self, key: PRNGKeyArray, shape: tuple[int, ...], dtype: DTypeLike) -> Float[Array, "..."]:
         """Initial delays, between the bounds."""
         return jnp.clip(normal(self.mean, self.std)(key, shape, dtype), self.low, self.high)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AbstractLearnedDelays(AbstractDrawnDelays):
+    """Delays that learn, between bounds that a sigmoid keeps.
+
+    Args:
+        lr: Learning rate at the start, of the unbounded numbers that a sigmoid turns into delays.
+    """
+
+    lr: Positive = 0.02
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """That of the delays."""
+        return {"delay": self.lr}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -181,21 +190,10 @@ class SynapticDelays(AbstractLearnedDelays):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RandomDelays(AbstractDelays):
-    """One delay for each synapse, drawn at random, that stays as it is.
-
-    Args:
-        low: Smallest delay (ms).
-        high: Largest delay (ms).
-        mean: Mean of the delays (ms).
-        std: Standard deviation of the delays (ms).
-    """
+class RandomDelays(AbstractDrawnDelays):
+    """One delay for each synapse, drawn at random, that stays as it is."""
 
     name: ClassVar[str] = "random"
-    low: NotNegative = 0.0
-    high: Positive = 1.0
-    mean: NotNegative = 0.5
-    std: NotNegative = 0.06
 
     @property
     def rates(self) -> Mapping[str, float]:
@@ -204,16 +202,11 @@ class RandomDelays(AbstractDelays):
 
     def factory(self) -> DelayFactory:
         """`ranvier.synaptic`, which does not learn without a rate."""
-        return SynapticDelays(low=self.low, high=self.high, mean=self.mean, std=self.std).factory()
-
-    def layouts(self, layers: int) -> Sequence[Layout] | None:
-        """Nowhere."""
-        del layers
-        return None
+        return delays.synaptic(self.low, self.high, self.start)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SpatialDelays(AbstractDelays):
+class SpatialDelays(AbstractDrawnDelays):
     """Delays that follow from the positions of all neurons, which learn; speed 1, so lengths are in ms.
 
     Layers stand one behind the other, so that delays start with the wanted mean and standard deviation. A way that
@@ -221,10 +214,6 @@ class SpatialDelays(AbstractDelays):
 
     Args:
         dimensions: Dimensions of the space.
-        low: Smallest delay (ms).
-        high: Largest delay (ms).
-        mean: Mean of the initial delays (ms).
-        std: Standard deviation of the initial delays (ms).
         lr: Learning rate of the positions (ms), at the start.
 
     Example:
@@ -235,10 +224,6 @@ class SpatialDelays(AbstractDelays):
 
     name: ClassVar[str] = "spatial"
     dimensions: Count = 2
-    low: NotNegative = 0.0
-    high: Positive = 1.0
-    mean: NotNegative = 0.5
-    std: NotNegative = 0.06
     lr: Positive = 0.01
 
     @property

@@ -5,7 +5,8 @@
     Delay                delays, one per line: per sender before the weights, per receiver behind them, per synapse on a
                          line for each synapse
 
-What NIR cannot say (refractory times, other neurons) is refused by name, or left out on request with what it changes.
+What NIR has no place for (refractory times, other neurons) is refused by name, or left out on request
+with what it changes.
 Needs the package nir: `pip install 'ranvier[nir]'`.
 """
 

@@ -1,5 +1,6 @@
 """The checks that all readers share."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -10,6 +11,9 @@ from jaxtyping import ArrayLike, Float
 
 from ranvier._concrete import concrete
 from ranvier.events import Spikes
+
+ROUNDING = 1e-3
+"""Rounding of a time (ms) that is told."""
 
 
 class Recording(NamedTuple):
@@ -60,6 +64,9 @@ def checked(
         size: Number of units; None if it is not known.
         sort: Put them in order of time; those of equal time keep their order.
 
+    Warns:
+        UserWarning: float32 rounds a time by more than a microsecond, as it does from about half a minute on.
+
     Raises:
         ValueError: numbers of times and units differ, a time is negative or not finite, a unit is not a whole number in
             0..size - 1, or times are not in order and `sort` is not set.
@@ -92,9 +99,20 @@ def checked(
         )
         raise ValueError(msg)
     order = np.argsort(time, kind="stable")
-    return Spikes(
-        jnp.asarray(time[order]), jnp.asarray(unit[order].astype(np.int32)), None if size is None else int(size)
-    )
+    kept = jnp.asarray(time[order])
+    _tell_rounding(owner, time[order], np.asarray(kept, float))
+    return Spikes(kept, jnp.asarray(unit[order].astype(np.int32)), None if size is None else int(size))
+
+
+def _tell_rounding(owner: str, time: Float[np.ndarray, " n"], kept: Float[np.ndarray, " n"]) -> None:
+    """Long recordings have times that float32 does not hold."""
+    rounding = float(np.abs(kept - time).max(initial=0.0))
+    if rounding > ROUNDING:
+        words = (
+            f"{owner}: times of up to {time[-1]:g} ms do not fit into float32: they were rounded by up to "
+            f"{rounding:.3g} ms. Cut the recording into shorter ones, or turn on jax_enable_x64."
+        )
+        warnings.warn(words, UserWarning, stacklevel=4)
 
 
 def _refuse(owner: str, wrong: np.ndarray, values: np.ndarray, wanted: str) -> None:

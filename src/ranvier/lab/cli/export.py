@@ -8,8 +8,9 @@ from ranvier.lab.cli.output import output, say
 
 HELP = """Write the network of a run, or a saved network, as a NIR file.
 
-SOURCE is a run folder of `ranvier train`, or a file of `ranvier.save`; FILE ends in .nir. What NIR cannot say is
-refused by name, or left out with --approximate. What is lost without a change of the simulation is printed.
+SOURCE is a run folder of `ranvier train`, or a file of `ranvier.save`; FILE ends in .nir. What a NIR file
+has no place for is refused by name, or left out with --approximate. What changes nothing in a simulation, as names
+of connections, is left out and printed.
 
 \b
 Examples:
@@ -55,7 +56,7 @@ command = click.Command(
         click.Option(
             ["--dt"], type=float, help="Step in ms for which a spike stands, for libraries that run in steps."
         ),
-        click.Option(["--approximate"], is_flag=True, help="Leave out what NIR cannot say."),
+        click.Option(["--approximate"], is_flag=True, help="Leave out what NIR has no place for."),
     ],
 )
 """`ranvier export`."""

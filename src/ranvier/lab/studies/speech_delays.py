@@ -163,8 +163,8 @@ def run_study(
         say: Called with a line of text now and then, on how it goes.
 
     Returns:
-        The rows of `results.json`: the case, its test and validation accuracy, numbers that learn, seconds of an epoch,
-        spikes of a hidden neuron and events of a sample.
+        The rows of `results.json`: the case, its neurons of each layer, its test and validation accuracy, numbers that
+        learn, seconds of an epoch, spikes of a hidden neuron and events of a sample.
 
     Raises:
         RunError: the folder is in use, or holds another study, or one is there and `resume` is not set.
@@ -178,18 +178,23 @@ def run_study(
             say(f"{number}/{len(study.cases)} {case.name}")
             made = study.experiment(case)
             found = run(made, place.path / case.name, resume=True)
-            rows.append(_row(case, found, place.path / case.name))
+            rows.append(_row(case, _neurons(made), found, place.path / case.name))
             say(f"{case.name}: test {rows[-1]['test']:.1%}, validation {rows[-1]['validation']:.1%}")
             results = {"rows": rows, **provenance()}
             write_atomically(place.path / "results.json", (json.dumps(results, indent=1) + "\n").encode())
     return rows
 
 
-def _row(case: Case, found: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _neurons(made: Experiment) -> int:
+    model: Any = made.model
+    return model.hidden
+
+
+def _row(case: Case, neurons: int, found: dict[str, Any], folder: Path) -> dict[str, Any]:
     spikes = {name: value for name, value in found["spikes_per_neuron"].items() if name != "output"}
     return {
-        **case._asdict(), "test": found["test_accuracy"], "validation": found["validation_accuracy"],
-        "best_epoch": found["best_epoch"], "learned": found["parameters"],
+        **case._asdict(), "neurons": neurons, "test": found["test_accuracy"],
+        "validation": found["validation_accuracy"], "best_epoch": found["best_epoch"], "learned": found["parameters"],
         "seconds": found["seconds"] / found["epochs"], "spikes": statistics.mean(spikes.values()),
         "events": events_of(folder),
     }  # fmt: skip
@@ -223,9 +228,9 @@ def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         median = lambda field, group=group: statistics.median(row[field] for row in group)
         found = [100 * row["test"] for row in group]
         table.append({
-            **{name: group[0][name] for name in Case._fields[:-1]}, "seeds": len(group),
+            **{name: group[0][name] for name in Case._fields[:-1]}, "hidden": group[0]["neurons"], "seeds": len(group),
             "test (%)": f"{statistics.median(found):.1f} ({min(found):.1f} to {max(found):.1f})",
-            "learned": median("learned"), "spikes": f"{median('spikes'):.1f}",
+            "parameters": median("learned"), "spikes": f"{median('spikes'):.1f}",
             "events": f"{median('events'):.3g}", "s/epoch": f"{median('seconds'):.0f}",
         })  # fmt: skip
     return table
