@@ -48,6 +48,7 @@ class Problem(NamedTuple):
     parts: list[np.ndarray]
     structure: jax.tree_util.PyTreeDef
     run: "Run"
+    weights: tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
 
 class Run(NamedTuple):
@@ -84,7 +85,7 @@ def pose(case: networks.Case) -> Problem:
     units = {name: train.unit[: fired(train)] for name, train in case.spikes.items()}
     record = {name: jnp.asarray(times) for name, times in case.record.items()}
     run = Run(rv.partition(case.network, *names)[1], units, record, case.window, case.t_end)
-    return Problem(case, at, fields, [np.asarray(part) for part in parts], structure, run)
+    return Problem(case, at, fields, [np.asarray(part) for part in parts], structure, run, weigh(case))
 
 
 def fired(train: rv.Spikes) -> int:
@@ -134,14 +135,11 @@ def outcomes(problem: Problem, vectors: np.ndarray) -> list[Outcome]:
     return [jax.tree.map(lambda leaf, n=n: np.asarray(leaf[n]), many) for n in range(len(vectors))]
 
 
-def weigh(problem: Problem) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def weigh(case: networks.Case) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The random linear combination: a number for each neuron's n-th spike, and for each potential."""
-    rng = np.random.default_rng([problem.case.seed, 1])
-    spikes = {
-        name: rng.normal(size=(size, 10 * ROOM)) for name, size in build.neuron_sizes(problem.case.network).items()
-    }
-    sizes = build.neuron_sizes(problem.case.network)
-    return spikes, {name: rng.normal(size=(len(at), sizes[name])) for name, at in problem.case.record.items()}
+    rng, sizes = np.random.default_rng([case.seed, 1]), build.neuron_sizes(case.network)
+    spikes = {name: rng.normal(size=(size, 10 * ROOM)) for name, size in sizes.items()}
+    return spikes, {name: rng.normal(size=(len(at), sizes[name])) for name, at in case.record.items()}
 
 
 def numbered(time: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +151,7 @@ def numbered(time: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 def loss(problem: Problem, here: Outcome, base: Outcome) -> float:
     """The linear combination, less its value at `base`."""
-    spikes, potentials = weigh(problem)
+    spikes, potentials = problem.weights
     terms = [(potentials[name] * (here.voltages[name] - base.voltages[name])).ravel() for name in potentials]
     for name in spikes.keys() & here.trains.keys():
         for one, sign in ((here, 1.0), (base, -1.0)):
@@ -164,7 +162,7 @@ def loss(problem: Problem, here: Outcome, base: Outcome) -> float:
 
 def gradient(problem: Problem) -> np.ndarray:
     """The gradient of the linear combination, by the library."""
-    spikes, potentials = weigh(problem)
+    spikes, potentials = problem.weights
     (base,) = outcomes(problem, problem.at[None])
     zero = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype if leaf.dtype == float else jax.dtypes.float0),
                         base)  # fmt: skip

@@ -15,9 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from ranvier.dense import Link, dense
+from ranvier.connections import Connection
+from ranvier.dense import dense
 from ranvier.network import Network
 from ranvier.neurons import linear
+from ranvier.patterns import Pairs
 
 LINEAR = ("checks: a network's spike structure", "Compare with central differences of your own.")
 """Who asks for linear neurons, and what to do with others."""
@@ -79,8 +81,9 @@ def signature(
             order = np.argsort(marks, kind="stable")
             parts.append(order)
             instants[name].append(marks[order])
-    for link, delay in zip(dense(network), delays, strict=True):
-        arrival, there = arrivals(trains[link.pre], delay, link.weight.shape), _there(link)[trains[link.pre].unit]
+    for link, delay in zip(network.connections, delays, strict=True):
+        exists, sent = _exists(network, link), trains[link.pre]
+        arrival, there = arrivals(sent, delay, exists.shape), exists[sent.unit]
         parts += [
             np.searchsorted(marks, arrival[there[:, unit], unit]) for unit, marks in enumerate(instants[link.post])
         ]
@@ -92,9 +95,14 @@ def order(trains: dict[str, Train]) -> bytes:
     return b"".join(np.argsort(train.time, kind="stable").tobytes() + b"|" for train in trains.values())
 
 
-def _there(link: Link) -> Bool[np.ndarray, "pre post"]:
+def _exists(network: Network, link: Connection) -> Bool[np.ndarray, "pre post"]:
     """Where there is a synapse."""
-    return np.full(link.weight.shape, True) if link.exists is None else np.asarray(link.exists)
+    shape = network.size(link.pre), network.size(link.post)
+    if not isinstance(link.pattern, Pairs):
+        return np.full(shape, True)
+    exists = np.full(shape, False)
+    exists[np.asarray(link.pattern.pre), np.asarray(link.pattern.post)] = True
+    return exists
 
 
 def arrivals(
