@@ -1,18 +1,17 @@
-"""The compiled engine: found, loaded, made known to XLA, and called.
+"""The compiled engine, made known to XLA, and called.
 
-`engine/` holds its sources, which CMake compiles when the package is installed. On the CPU XLA calls it directly; a
-program on another device calls the same library from the host.
+On the CPU XLA calls it directly; a program on another device calls the same library from the host.
 """
 
 import ctypes
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Array
 
+from ranvier._native import library
 from ranvier.event_driven.plan import Plan
 
 
@@ -22,20 +21,9 @@ class _View(ctypes.Structure):
     _fields_ = (("data", ctypes.c_void_p), ("dimensions", ctypes.POINTER(ctypes.c_int64)), ("rank", ctypes.c_int64))
 
 
-def _load() -> ctypes.CDLL:
-    for found in sorted(Path(__file__).parent.glob("libengine.*")):
-        return ctypes.CDLL(str(found))
-    msg = (
-        "ranvier: the compiled engine is missing. Most likely the sources alone were put on Python's path: install the "
-        "package, with a C++20 compiler: pip install -e . in its folder."
-    )
-    raise ImportError(msg)
-
-
-_library = _load()
 _PASSES = ("ranvier_forward", "ranvier_backward")
 for _name in _PASSES:
-    jax.ffi.register_ffi_target(_name, jax.ffi.pycapsule(getattr(_library, _name)), platform="cpu")
+    jax.ffi.register_ffi_target(_name, jax.ffi.pycapsule(getattr(library, _name)), platform="cpu")
 
 
 def run(plan: Plan, shapes: Sequence[jax.ShapeDtypeStruct], arrays: Sequence[Array], *, backward: bool) -> list[Array]:
@@ -71,7 +59,7 @@ def _run_on_host(
     axes = arrays[0].ndim - 1  # of weights there is one axis without `vmap`
     lead = np.broadcast_shapes(*(array.shape[:axes] for array in arrays))
     results = [np.empty((*lead, *shape.shape), shape.dtype) for shape in shapes]
-    status = _library.ranvier_call(
+    status = library.ranvier_call(
         ctypes.c_int(backward), ctypes.c_int(arrays[0].dtype == np.float64), _address(integers), _address(numbers),
         _views(arrays), _views(results),
     )  # fmt: skip
@@ -93,8 +81,8 @@ def _views(arrays: Sequence[np.ndarray]) -> ctypes.Array[_View]:
 
 def level() -> str:
     """The vector level at which the engine runs on this machine."""
-    _library.ranvier_level.restype = ctypes.c_char_p
-    return _library.ranvier_level().decode()
+    library.ranvier_level.restype = ctypes.c_char_p
+    return library.ranvier_level().decode()
 
 
 class _Grid(ctypes.Structure):
@@ -129,4 +117,4 @@ def run_grid(
     kinds = (np.int64, np.int64, np.float32, np.int32, *(np.float32,) * 5)
     assert all(array.flags.c_contiguous and array.dtype == kind for array, kind in zip(arrays, kinds, strict=True))
     grid = _Grid(len(step), weight.shape[1], len(ring) - 1, *(array.ctypes.data for array in arrays))
-    _library.ranvier_grid(ctypes.c_int(backward), ctypes.byref(grid))
+    library.ranvier_grid(ctypes.c_int(backward), ctypes.byref(grid))

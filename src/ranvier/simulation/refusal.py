@@ -12,8 +12,12 @@ from jax import lax
 from jaxtyping import Array, Int
 
 from ranvier._concrete import concrete
+from ranvier._native import library
 from ranvier.simulation.solution import Solution
 from ranvier.status import DROPPED, STATUS
+
+_REFUSE = "ranvier_refuse"
+jax.ffi.register_ffi_target(_REFUSE, jax.ffi.pycapsule(library.ranvier_refuse), platform="cpu")
 
 
 def refuse(solution: Solution) -> Solution:
@@ -23,8 +27,9 @@ def refuse(solution: Solution) -> Solution:
         solution: A simulation's.
 
     Raises:
-        RuntimeError: it is not. Inside a traced function that is when it runs; the environment variable EQX_ON_ERROR
-            may ask for something else there, as for any error of Equinox.
+        RuntimeError: it is not. Inside a traced function that is when it runs, and JAX makes a ValueError of it where
+            it does not hand the work to a thread; the environment variable EQX_ON_ERROR may ask for something else
+            there, as for any error of Equinox.
     """
     code = solution.stats.status
     known = concrete(code)
@@ -42,13 +47,25 @@ def refuse(solution: Solution) -> Solution:
 
 @jax.custom_jvp
 def _unless(values: tuple[Array, ...], code: Int[Array, ""]) -> tuple[Array, ...]:
-    """The values if `code` is 0, else an error when it is known."""
+    """The values if `code` is 0, else an error when it is known.
+
+    On the CPU the compiled library gives the error, and nothing comes before its sentence: an error of a callback
+    stands at the end of three tracebacks, and JAX keeps no program with a callback for the next process.
+    """
+    kinds = tuple(jax.ShapeDtypeStruct(value.shape, value.dtype) for value in values)
+
+    def direct(code: Int[Array, ""]) -> tuple[Array, ...]:
+        found: Any = jax.ffi.ffi_call(_REFUSE, kinds)(code, sentences="\n".join(map(_sentence, range(len(STATUS)))))
+        return tuple(found)
+
+    def by_callback(code: Int[Array, ""]) -> tuple[Array, ...]:
+        return jax.pure_callback(tell, kinds, code)
 
     def tell(code: Int[Array, ""]) -> tuple[np.ndarray, ...]:
         raise RuntimeError(_sentence(int(code)))
 
-    kinds = tuple(jax.ShapeDtypeStruct(value.shape, value.dtype) for value in values)
-    return lax.cond(code > 0, lambda: jax.pure_callback(tell, kinds, code), lambda: values)
+    fail = lambda: lax.platform_dependent(code, cpu=direct, default=by_callback)
+    return lax.cond(code > 0, fail, lambda: values)
 
 
 @_unless.defjvp

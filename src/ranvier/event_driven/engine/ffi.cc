@@ -1,6 +1,7 @@
 // The handlers that XLA calls: arrays, attributes and threads of XLA become a `Call`. Nothing else knows XLA.
 #include <exception>
 #include <string>
+#include <string_view>
 
 #include "call.h"
 #include "xla/ffi/api/ffi.h"
@@ -66,12 +67,22 @@ auto binding() {
         .RemainingRets();
 }
 
+// An error, when a program comes here: line `code` of `sentences`.
+ffi::Error refuse(ffi::BufferR0<ffi::S32> code, std::string_view sentences, ffi::RemainingRets /*results*/) {
+    for (int32_t line = *code.typed_data(); line > 0; --line) sentences.remove_prefix(sentences.find('\n') + 1);
+    return ffi::Error(ffi::ErrorCode::kFailedPrecondition, std::string(sentences.substr(0, sentences.find('\n'))));
+}
+
 }  // namespace
 
 extern "C" {
 __attribute__((visibility("default"))) XLA_FFI_Error* ranvier_forward(XLA_FFI_CallFrame*);
 __attribute__((visibility("default"))) XLA_FFI_Error* ranvier_backward(XLA_FFI_CallFrame*);
+__attribute__((visibility("default"))) XLA_FFI_Error* ranvier_refuse(XLA_FFI_CallFrame*);
 }
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ranvier_forward, handle<false>, binding());
 XLA_FFI_DEFINE_HANDLER_SYMBOL(ranvier_backward, handle<true>, binding());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    ranvier_refuse, refuse,
+    ffi::Ffi::Bind().Arg<ffi::BufferR0<ffi::S32>>().Attr<std::string_view>("sentences").RemainingRets());
