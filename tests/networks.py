@@ -56,7 +56,7 @@ class Case:
 def delays(
     rng: np.random.Generator, form: np.random.Generator, kind: str, pre: int, post: int, low: float
 ) -> rv.FixedDelay | rv.SynapticDelay:
-    """Delays of one kind between `low` and 12 ms, for one connection."""
+    """Delays of one kind between `low` and 12 ms, for one connection; of one form all have the same bounds."""
     kind = str(form.choice(["synaptic", "axonal", "dendritic", "fixed", "uniform"])) if kind == "mixed" else kind
     by_pre, by_post = SHAPES.get(kind, (True, True))
     shape = (pre if by_pre else 1, post if by_post else 1)
@@ -64,7 +64,7 @@ def delays(
     learnable = {"synaptic": rv.SynapticDelay, "axonal": rv.AxonalDelay, "dendritic": rv.DendriticDelay}
     if kind in learnable:
         return learnable[kind](value, low, 13.0, rv.delays.Clip() if form.random() < 0.5 else rv.delays.Sigmoid())
-    return rv.FixedDelay(jnp.full((1, 1), low) if kind == "none" else value)
+    return rv.FixedDelay(jnp.full((1, 1), low)) if kind == "none" else rv.FixedDelay(value, low, 13.0)
 
 
 def neuron(rng: np.random.Generator, size: int, ratio: float, refractory: float, own: bool) -> rv.LIF:
