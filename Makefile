@@ -15,10 +15,11 @@ CPP := $(shell find src/ranvier/event_driven/engine -name "*.h" -o -name "*.cc")
 ENGINE := CMakeLists.txt $(CPP)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-fast lint format bench
+.PHONY: help demo docs docs-serve test test-fast lint format bench
 
 help:
 	@echo "make demo      train a small network with learnable delays and report its accuracy"
+	@echo "make docs      build the documentation into site/ (make docs-serve: and show it while you write)"
 	@echo "make test      all checks: format, lint, layers, types, tests (ARGS='-k name' goes to pytest)"
 	@echo "make test-fast the tests that compile little"
 	@echo "make lint      all checks without the tests"
@@ -29,6 +30,13 @@ help:
 
 demo: $(INSTALLED)
 	$(BIN)/ranvier train yin-yang --delay synaptic --epochs 100 --out runs/demo $(if $(wildcard runs/demo),--resume)
+
+docs: $(INSTALLED_DEV)
+	$(BIN)/zensical build --strict --clean
+	@echo "Open site/index.html in a browser"
+
+docs-serve: $(INSTALLED_DEV)
+	$(BIN)/zensical serve --open
 
 # The tests run in JOBS processes: one BLAS thread each.
 test: export OPENBLAS_NUM_THREADS ?= 1
@@ -61,7 +69,7 @@ $(INSTALLED): pyproject.toml constraints.txt $(ENGINE) | $(BIN)/python
 	@touch $@
 
 $(INSTALLED_DEV): pyproject.toml constraints.txt $(ENGINE) | $(BIN)/python
-	$(PIP_INSTALL) -e '.[dev]'
+	$(PIP_INSTALL) -e '.[dev,docs]'
 	@touch $(INSTALLED) $@
 
 $(BIN)/python:

@@ -1,4 +1,4 @@
-"""How far `ClockDriven` is from `EventDriven` against dt: writes docs/clock_convergence.png and prints the table.
+"""How far `ClockDriven` is from `EventDriven` against dt: prints the table, writes docs/figures/clock_convergence.png.
 
 A recurrent network of 12 LIF neurons with per-synapse delays and 40 input spikes, which spikes 139 times, in float64.
 Error of spike times: the largest difference. Error of the gradient of their sum with respect to weights and delays:
@@ -84,7 +84,7 @@ def plot(rows: dict[str, list[tuple[float, float]]]) -> None:
         axis.set_title(title, size=10)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False)
-    figure.savefig(Path(__file__).parents[1] / "docs" / "clock_convergence.png", dpi=150)
+    figure.savefig(Path(__file__).parents[1] / "docs" / "figures" / "clock_convergence.png", dpi=150)
 
 
 if __name__ == "__main__":

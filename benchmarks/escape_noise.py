@@ -5,7 +5,7 @@
 Random recurrent networks of three inputs and four neurons that fire several times each; for every width D of the noise
 the derivative of the expected loss from noisy runs (`ranvier.lab.studies.escape_noise`), and the cosines to it: of the
 exact derivative, of `SpikeValue(1/D)`, and of other rules and scales (`ranvier.lab.studies.by_gradient.rules`). Writes
-`benchmarks/escape_noise.json` and draws it as `docs/gradients_noise.png`.
+`benchmarks/escape_noise.json` and draws it as `docs/figures/gradients_noise.png`.
 """
 
 import argparse
@@ -81,7 +81,7 @@ def main() -> None:
     jax.config.update("jax_enable_x64", True)
     rows = measure(asked.networks, asked.runs)
     (ROOT / "benchmarks" / "escape_noise.json").write_text(json.dumps({"runs": asked.runs, "rows": rows}, indent=1))
-    draw(rows, ROOT / "docs" / "gradients_noise.png")
+    draw(rows, ROOT / "docs" / "figures" / "gradients_noise.png")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Error of spike times and gradients against dt, for each neuron model: writes docs/neurons.png and prints the numbers.
+"""Error of spike times and gradients against dt, per neuron model: prints numbers, writes docs/figures/neurons.png.
 
 Each neuron gets two events and the bias that makes it spike; the reference is the same simulation with dt / 8 of the
 smallest step shown. Gradients are with respect to every parameter, weight and event time.
@@ -106,7 +106,7 @@ def main() -> None:
         axes.set_xlim(0.013, 1.6)
         tidy(axes, title=title, x="dt (ms)")
     right.legend(fontsize=SMALL, frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
-    picture.savefig(Path(__file__).parents[1] / "docs" / "neurons.png", dpi=140)
+    picture.savefig(Path(__file__).parents[1] / "docs" / "figures" / "neurons.png", dpi=140)
 
 
 if __name__ == "__main__":

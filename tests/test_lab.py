@@ -224,7 +224,7 @@ def test_a_configuration_file_is_explained(tmp_path: Path):
 
 # One file is a task --------------------------------------------------------------------------------------------------
 
-PAGE = (ROOT / "docs" / "experiments.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "guides" / "experiments.md").read_text("utf-8")
 TASK = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
 """The example of the page on experiments."""
 

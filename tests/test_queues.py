@@ -289,10 +289,10 @@ def test_wrong_input_is_told():
 
 
 def test_the_example_in_the_docs_runs_and_its_gradient_is_right():
-    text = (Path(__file__).parents[1] / "docs" / "queues.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[1] / "docs" / "tutorials" / "own-simulator.md").read_text(encoding="utf-8")
     example = re.findall(r"```python\n(import.*?)```", text, re.DOTALL)[1].replace("jnp.arange(300.0)", "STEPS")
     names = {"STEPS": jnp.arange(300).astype(float)}
-    exec(compile(example, "docs/queues.md", "exec"), names)
+    exec(compile(example, "docs/tutorials/own-simulator.md", "exec"), names)
     at, value = jnp.array([3.3, 4.7]), jax.jit(lambda delay: names["final_potential"](delay)[0])
     for line in range(2):
         ahead, back = (value(at.at[line].add(h)) for h in (1e-6, -1e-6))

@@ -1,8 +1,8 @@
 """Google Speech Commands: spoken words of many speakers, as spikes of a cochlea.
 
 `ranvier encode` makes the file of the archive, of its folder, or of a list; the official splits have no speaker in two
-parts. The recipe is that of `docs/speech.md`: a recurrent layer with synaptic delays, trained by the value of a spike,
-read out by the mean potential of leaky integrators, early times counting more. Source: Warden, arXiv:1804.03209.
+parts. The recipe is that of `docs/guides/speech.md`: a recurrent layer with synaptic delays, trained by the value of a
+spike, read out by the mean potential of leaky integrators, early times counting more. Source: Warden, arXiv:1804.03209.
 """
 
 import dataclasses
