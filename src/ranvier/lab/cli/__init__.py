@@ -25,6 +25,7 @@ from ranvier.lab.cli import (
     train,
     view,
 )
+from ranvier.lab.cli.programs import keep_programs
 from ranvier.lab.cli.seeds import follow_parent
 from ranvier.lab.listing import nearest
 
@@ -80,6 +81,7 @@ def main() -> None:
     """The console script."""
     try:
         follow_parent()
+        keep_programs()
         status = execute(sys.argv[1:])
     except KeyboardInterrupt:
         status = 130

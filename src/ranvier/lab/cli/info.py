@@ -1,4 +1,4 @@
-"""`ranvier info`: versions, devices, the engine, cores."""
+"""`ranvier info`: versions, devices, the engine, cores, where programs are kept."""
 
 import click
 
@@ -19,11 +19,12 @@ def _info() -> None:
         say(console, f"{'device':<10} {device.platform}: {device.device_kind}")
     say(console, f"{'engine':<10} {level()}")
     say(console, f"{'cores':<10} {cores()}")
+    say(console, f"{'programs':<10} {jax.config.values['jax_compilation_cache_dir'] or 'not kept'}")
 
 
 command = click.Command(
     "info",
     short_help="Show versions, devices, the engine and cores.",
-    help="Show versions, devices, the engine and cores: what a bug report should say.",
+    help="Show versions, devices, the engine, cores and where compiled programs are kept: what a bug report should say.",
     callback=_info,
 )
