@@ -1,7 +1,8 @@
 """Checks that a user can run on a network of their own.
 
 `check_gradients` compares gradients with central differences and explains the outcome; `gradient_agreement` compares
-the gradients of two simulators; `diagnose` says why a network may not learn.
+the gradients of two simulators; `diagnose` says why a network may not learn; `operations` counts what an inference
+costs.
 """
 
 from ranvier.checks.agreement import Agreement as Agreement
@@ -12,6 +13,7 @@ from ranvier.checks.findings import Diagnosis as Diagnosis
 from ranvier.checks.findings import Finding as Finding
 from ranvier.checks.findings import Symptom as Symptom
 from ranvier.checks.gradient_check import check_gradients as check_gradients
+from ranvier.checks.neurobench import operations as operations
 from ranvier.checks.report import FieldReport as FieldReport
 from ranvier.checks.report import GradientReport as GradientReport
 from ranvier.checks.report import Reason as Reason
@@ -32,4 +34,5 @@ __all__ = [
     "check_gradients",
     "diagnose",
     "gradient_agreement",
+    "operations",
 ]
