@@ -28,9 +28,11 @@ from ranvier.train.fingerprint import fingerprint
 from ranvier.train.interrupt import deferred_interrupt, patiently
 from ranvier.train.optimisers import learning_paths, learning_rates
 from ranvier.train.progress import AbstractProgress, NoProgress
+from ranvier.train.provenance import provenance
 from ranvier.train.recipe import Recipe
 from ranvier.train.run_folder import RunFolder
 from ranvier.train.samples import keep_samples
+from ranvier.train.spreading import quantiles
 from ranvier.train.step import Totals, initial_state
 from ranvier.train.stream import Stream
 from ranvier.train.streaming import go_through, train_through
@@ -101,7 +103,7 @@ def fit(
         resume: Go on with the run in `out`, if there is one. It ends with the numbers it would have had undisturbed.
             Network, data, recipe and key must be those it was started with, but for `epochs`, which may be more.
         options: What else decides the result: a resumed run must have the same.
-        facts: What else to keep in `config.json`.
+        facts: What else to keep in `config.json`, beside versions, device, cores and commit.
         on_epoch_end: Called as `on_epoch_end(metrics, network)` after each epoch.
         progress: How to show progress; default not at all. See `progress_for`.
         stuck: Called once as `stuck(story, diagnosis)` where the loss has not fallen in three epochs; default writes
@@ -234,7 +236,7 @@ class _Run:
             "training data": self.train.digest(),
             "validation data": self.validation.digest(),
         }
-        self.folder.start(options, implied, facts, resume=resume)
+        self.folder.start(options, implied, provenance() | facts, resume=resume)
         if self.folder.checkpoint.exists():
             tree, stored = read_arrays(self.folder.checkpoint, self._kept())
             self.state, self.best, self.answer = tree["state"], tree["best"], np.asarray(tree["answer"])
@@ -277,6 +279,7 @@ class _Run:
             **{f"validation_{name}": judged[name] for name in ("loss", *checked.metrics)},
             "bumped": int(totals.bumped),
             "learning_rate": learning_rates(self.state.optimiser),
+            "quantiles": quantiles(self.state.network),
             "samples_per_second": self.train.size / (trained - start),
             "seconds": time.perf_counter() - start,
         }

@@ -24,7 +24,10 @@ NOT_PART_OF_THE_RESULT = ("simulator.threads", "simulator.key", "epochs")
 """What a run may be resumed with other values of: results do not depend on threads, the key of a simulator with noise
 is replaced for every batch, and more epochs only go further."""
 
-TAKEN = ("epoch", "loss", "accuracy", "regularization", "bumped", "guarded", "silent", "spikes_per_neuron", "seconds")
+TAKEN = (
+    *("epoch", "loss", "accuracy", "regularization", "bumped", "guarded", "silent", "spikes_per_neuron", "seconds"),
+    *("learning_rate", "quantiles", "samples_per_second"),
+)
 """Names that a metric cannot have."""
 
 
