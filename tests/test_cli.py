@@ -171,6 +171,17 @@ def test_report_prints_the_result_and_draws_again(finished: Path, ranvier: Any):
     assert (finished / "report.png").exists()
 
 
+def test_report_writes_a_page(finished: Path, tmp_path: Path, ranvier: Any):
+    said = ranvier("report", finished, "--html", tmp_path / "page.html")
+    assert said.status == 0
+    assert f"page: {tmp_path / 'page.html'}" in said.out.splitlines()
+    page = (tmp_path / "page.html").read_text()
+    accuracy = json.loads((finished / "metrics.json").read_text())["test_accuracy"]
+    assert f'"value":"{100 * accuracy:.2f} %","note":"once, at the end"' in page
+    assert '"kind":"Plane"' in page
+    assert "of 1,000 test samples, of 8 ms each" in page
+
+
 def test_report_says_what_is_wrong_with_a_folder(finished: Path, tmp_path: Path, ranvier: Any):
     said = ranvier("report", tmp_path)
     assert (said.status, said.err) == (

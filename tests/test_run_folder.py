@@ -1,7 +1,9 @@
 """The folder of any `fit`: it can be drawn, checked and loaded without the code that trained, whatever was trained."""
 
 import dataclasses
+import json
 import math
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,8 +27,9 @@ from ranvier.train import (
     draw_fit,
     evaluate,
     fit,
+    write_fit_page,
 )
-from ranvier.train.picture import _read
+from ranvier.train.picture import read_fit
 from ranvier.train.portable import from_json, to_json
 from ranvier.train.samples import read_samples
 
@@ -90,16 +93,34 @@ def test_a_folder_of_classes_has_networks_samples_and_all_answers(tmp_path: Path
     assert kept.target.tolist() == [0, 1, 2]
     assert kept.simulator == SPIKING.simulator
     assert draw_fit(tmp_path).read_bytes().startswith(b"\x89PNG")
-    run = _read(files, None)
+    run = read_fit(files)
     assert list(run.spikes) == ["input", "hidden", "output"]
     assert run.voltages == {}
     wanted = rv.simulate(fitted.network, kept.spikes, SPIKING.simulator, t_end=30.0).spikes["output"].time
     assert np.array_equal(run.spikes["output"].time, wanted)
 
 
+def sections(page: Path) -> list[str]:
+    (data,) = re.findall(r'<script id="data" type="application/json">(.*?)</script>', page.read_text(), re.DOTALL)
+    return [section["title"] for section in json.loads(data)["sections"]]
+
+
+def test_the_folder_of_any_fit_has_a_page(tmp_path: Path):
+    trained(tmp_path)
+    page = write_fit_page(tmp_path, tmp_path / "mine.html")
+    assert page == tmp_path / "mine.html"
+    assert sections(page) == ["Summary", "Learning", "Answers", "Samples", "Weights and delays", "Operations", "Doctor",
+                              "Configuration"]  # fmt: skip
+    versions = RunFolder(tmp_path).config()["versions"]
+    assert f'["jax","{versions["jax"]}"]' in page.read_text()
+    first = RunFolder(tmp_path).epochs()[0]["quantiles"]["input->hidden.weight"]
+    assert len(first) == 5
+    assert first == sorted(first)
+
+
 def test_a_folder_of_numbers_shows_potentials_instead(tmp_path: Path):
     trained(tmp_path, QUIET, numbers)
-    run = _read(RunFolder(tmp_path), None)
+    run = read_fit(RunFolder(tmp_path))
     assert run.label is None
     assert run.voltages["output"][1].shape == (10, 400, 3)
     assert run.target.shape == (10, 3)
@@ -136,10 +157,11 @@ def test_a_run_that_is_not_finished_shows_its_curves_and_says_so(tmp_path: Path)
 
     with pytest.raises(Stop):
         fit(network(), classes(30, 0), classes(20, 1), SPIKING, out=tmp_path, on_epoch_end=stop, key=KEY)
-    run = _read(RunFolder(tmp_path), None)
+    run = read_fit(RunFolder(tmp_path))
     assert "not finished" in run.note
     assert len(run.history) == 1
     draw_fit(tmp_path)
+    assert sections(write_fit_page(tmp_path)) == ["Summary", "Learning", "Weights and delays", "Configuration"]
     with pytest.raises(RunError, match=r"is not finished; go on with fit\(\.\.\., out=.*, resume=True\) first"):
         check_fit(tmp_path, key=KEY)
     with pytest.raises(RunError, match=r"is not a run folder: it has no config\.json"):
@@ -155,10 +177,13 @@ class Mine(rv.simulation.AbstractSimulator):
 
 def test_a_simulator_of_ones_own_is_no_obstacle_to_the_rest(tmp_path: Path):
     trained(tmp_path, dataclasses.replace(SPIKING, simulator=Mine()))
-    run = _read(RunFolder(tmp_path), None)
+    run = read_fit(RunFolder(tmp_path))
     assert "Mine is not a part of ranvier, so no file can hold it" in run.note
     assert (run.spikes, run.label is None) == ({}, False)
     draw_fit(tmp_path)
+    assert sections(write_fit_page(tmp_path)) == [
+        "Summary", "Learning", "Answers", "Weights and delays", "Configuration"
+    ]  # fmt: skip
     with pytest.raises(RunError, match=r"Mine is not a part .*; call ranvier\.checks\.check_gradients with it"):
         check_fit(tmp_path, key=KEY)
 

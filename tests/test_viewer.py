@@ -3,7 +3,6 @@
 import json
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import jax
@@ -13,10 +12,10 @@ import numpy as np
 import pytest
 
 import ranvier as rv
+from browser import browse
 from ranvier.viewer import Scene, by_delays, by_layers, draw_network, positions, scene, write_film, write_page
 
 KEY = jax.random.key(0)
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def seen(size: int = 6, dimensions: int = 2, spikes: int = 12, **given: object) -> Scene:
@@ -103,18 +102,6 @@ def test_the_page_stands_alone(tmp_path: Path):
     np.testing.assert_allclose(data["delay"], one.delay, rtol=1e-4)
     np.testing.assert_allclose(np.reshape(data["place"], (-1, 3)), one.place, rtol=1e-4)
     assert data["neuron"] == one.neuron.tolist()
-
-
-def browse(page: Path, after: str, *options: str) -> str:
-    """What a browser without a screen makes of a page."""
-    if BROWSER is None:
-        pytest.skip("no browser here: apt-get install chromium")
-    command = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1200,800", "--hide-scrollbars",
-               "--virtual-time-budget=500", f"--user-data-dir={page.parent / 'browser'}", *options]  # fmt: skip
-    done = subprocess.run(
-        [*command, f"{page.as_uri()}#{after}"], capture_output=True, text=True, timeout=120, check=True
-    )
-    return done.stdout
 
 
 @pytest.mark.slow

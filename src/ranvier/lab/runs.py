@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
@@ -21,6 +21,9 @@ from ranvier.selection import partition
 from ranvier.train import AbstractProgress, Dataset, Fitted, RunError, RunFolder, Stream, evaluate, fit
 from ranvier.train.provenance import provenance
 from ranvier.train.stuck import Stuck, examine, tell
+
+if TYPE_CHECKING:
+    from ranvier.plots import report
 
 SHOWN = 1000
 """Test samples of a report, where they are read from a file; the accuracy in its head is that of all."""
@@ -76,7 +79,7 @@ def run(
     recipe = experiment.recipe(data.train.size, threads)
     fitted = fit(
         experiment.network(), data.train, data.validation, recipe, out=out, resume=resume, options=options,
-        facts=provenance(), on_epoch_end=keep, progress=progress, stuck=stuck, key=experiment.keys[1],
+        on_epoch_end=keep, progress=progress, stuck=stuck, key=experiment.keys[1],
     )  # fmt: skip
     result = _result(experiment, fitted, evaluate(fitted.network, data.test, recipe), recipe.learn)
     with folder.locked():
@@ -99,9 +102,26 @@ def draw_report(experiment: Experiment, network: Network, folder: RunFolder) -> 
     """
     from ranvier.plots import report  # draws with matplotlib, which is slow to import
 
+    drawn = report_run(experiment, network, folder)
+    return report.save((experiment.task.picture.page or report.draw_report)(drawn), folder.path)
+
+
+def report_run(experiment: Experiment, network: Network, folder: RunFolder) -> "report.Run":
+    """What the report of a finished run shows: its network, test samples, and what training said.
+
+    Args:
+        experiment: What was run.
+        network: The network that it found.
+        folder: Where.
+
+    Raises:
+        RunError: the folder does not hold a finished run.
+    """
+    from ranvier.plots import report
+
     picture = experiment.task.picture
     points, label, encode = _shown(experiment)
-    run = report.Run(
+    return report.Run(
         network=network,
         simulator=experiment.recipe(samples=1).simulator,
         t_end=experiment.task.t_end,
@@ -116,7 +136,6 @@ def draw_report(experiment: Experiment, network: Network, folder: RunFolder) -> 
         initial=experiment.network(),
         record=experiment.readout.read(experiment.task.t_end).record.get("output", ()),
     )
-    return report.save((picture.page or report.draw_report)(run), folder.path)
 
 
 def _shown(

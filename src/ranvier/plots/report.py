@@ -165,6 +165,16 @@ def answers(
     return np.where(lead > 0, late.argmin(axis=1), -1), lead
 
 
+def spikes(run: Run, points: Float[np.ndarray, "samples features"]) -> dict[str, Spikes]:
+    """Spikes of all populations, inputs included, in answer to each point, shape (samples, n).
+
+    Args:
+        run: The run.
+        points: Features of samples.
+    """
+    return {run.network.inputs[0]: run.encode(points), **_solve(run, points).spikes}
+
+
 def _solve(run: Run, points: Float[np.ndarray, "samples features"]) -> Solution:
     """Spikes and recorded potentials, in parts of one size: one program, and no more memory than for one part."""
     parts = math.ceil(len(points) / CHUNK)

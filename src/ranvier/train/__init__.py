@@ -32,6 +32,7 @@ from ranvier.train.checkpoint import read_arrays as read_arrays
 from ranvier.train.checkpoint import read_facts as read_facts
 from ranvier.train.checkpoint import save_arrays as save_arrays
 from ranvier.train.dataset import Dataset as Dataset
+from ranvier.train.fit_page import write_fit_page as write_fit_page
 from ranvier.train.loop import Fitted as Fitted
 from ranvier.train.loop import TrainingError as TrainingError
 from ranvier.train.loop import TrainingInterrupted as TrainingInterrupted

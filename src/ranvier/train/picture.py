@@ -38,10 +38,20 @@ def draw_fit(folder: Path | str, network: Network | None = None) -> Path:
     from ranvier.plots.fitted import draw_fit_run  # draws with matplotlib, which is slow to import
     from ranvier.plots.report import save
 
-    return save(draw_fit_run(_read(RunFolder(folder), network)), Path(folder))
+    return save(draw_fit_run(read_fit(RunFolder(folder), network)), Path(folder))
 
 
-def _read(files: RunFolder, like: Network | None) -> "FitRun":
+def read_fit(files: RunFolder, like: Network | None = None) -> "FitRun":
+    """All that is known of a run, for a picture or a page; its samples are simulated.
+
+    Args:
+        files: The run folder.
+        like: A network like the one that was trained, where its neurons have functions of your own.
+
+    Raises:
+        RunError: it is not a run folder, or no epoch is done.
+        ValueError: the network cannot be read.
+    """
     from ranvier.plots.fitted import FitRun
 
     files.config()  # says what is wrong with the folder

@@ -11,21 +11,32 @@ HELP = """Print the result of a run and draw its report again.
 DIR is a run folder, of `ranvier train` or of a `fit` of your own, or a folder of several seeds: then the result of
 each, median and spread.
 
+With --html the report is also written as a page for a browser, one file that works offline: learning curves, spikes,
+decisions or confusions, weights and delays over time, operations, what the doctor finds, and the configuration.
+
 \b
 Examples:
   ranvier report runs/yin-yang
+  ranvier report runs/yin-yang --html
+  ranvier report runs/yin-yang --html yin-yang.html
   ranvier report runs/five
 """
 
+BESIDE = ""
+"""The value of --html without a file: the page goes into the run folder."""
 
-def _report(folder: Path) -> None:
+
+def _report(folder: Path, html: str | None) -> None:
     """Print the result of a run; `HELP` is what the user reads."""
     from ranvier.lab.runs import draw_report, is_experiment, load_run
     from ranvier.train import RunError, RunFolder
 
     runs = sorted(path for path in folder.glob("seed-*") if (path / "config.json").exists())
+    if html and len(runs) > 1:
+        msg = f"--html FILE is one page, and {folder} holds {len(runs)} runs; give --html alone, or use ranvier compare"
+        raise click.UsageError(msg)
     if not runs and not is_experiment(folder):
-        _fitted(folder)
+        _fitted(folder, html)
         return
     runs = runs or [folder]
     unfinished = [path for path in runs if not RunFolder(path).finished]
@@ -38,17 +49,26 @@ def _report(folder: Path) -> None:
         draw_report(*load_run(path), RunFolder(path))
     if runs == [folder]:
         show_result(folder, results[0])
-        return
-    show_seeds(folder, sorted(results, key=lambda result: result["seed"]))
-    for path in runs:
-        say(output(), f"report: {path / 'report.png'}")
+    else:
+        show_seeds(folder, sorted(results, key=lambda result: result["seed"]))
+        for path in runs:
+            say(output(), f"report: {path / 'report.png'}")
+    for path in runs if html is not None else ():
+        _page(path, html)
 
 
-def _fitted(folder: Path) -> None:
+def _page(path: Path, html: str | None) -> None:
+    """Write the page of an experiment."""
+    from ranvier.lab.pages import write_run_page
+
+    say(output(), f"page: {write_run_page(path, html or None)}")
+
+
+def _fitted(folder: Path, html: str | None) -> None:
     """The same for the folder of a `fit` of one's own, with what is known of it."""
     import jax
 
-    from ranvier.train import RunFolder, best_epoch, draw_fit
+    from ranvier.train import RunFolder, best_epoch, draw_fit, write_fit_page
 
     jax.config.update("jax_enable_x64", True)  # the network may be in float64
     picture, lines = draw_fit(folder), RunFolder(folder).epochs()
@@ -57,6 +77,8 @@ def _fitted(folder: Path) -> None:
     told = f", accuracy {percent(known['validation_accuracy'])}" if "validation_accuracy" in known else ""
     say(output(), f"validation loss {known['validation_loss']:.4g}{told} in epoch {best} of {len(lines)}")
     say(output(), f"report: {picture}")
+    if html is not None:
+        say(output(), f"page: {write_fit_page(folder, html or None)}")
 
 
 command = click.Command(
@@ -64,5 +86,14 @@ command = click.Command(
     help=HELP,
     short_help="Print the result of a run and draw its report again.",
     callback=_report,
-    params=[click.Argument(["folder"], type=click.Path(path_type=Path), metavar="DIR")],
+    params=[
+        click.Argument(["folder"], type=click.Path(path_type=Path), metavar="DIR"),
+        click.Option(
+            ["--html"],
+            is_flag=False,
+            flag_value=BESIDE,
+            metavar="[FILE]",
+            help="Write a page for a browser, too [default: DIR/report.html].",
+        ),
+    ],
 )
