@@ -15,6 +15,7 @@ from click.exceptions import NoArgsIsHelpError
 from ranvier.lab.cli import (
     bench,
     check,
+    compare,
     completion,
     diagnose,
     encode,
@@ -64,6 +65,7 @@ COMMANDS = (
     train,
     encode,
     report,
+    compare,
     view,
     export,
     check,
