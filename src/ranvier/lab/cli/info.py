@@ -25,6 +25,6 @@ def _info() -> None:
 command = click.Command(
     "info",
     short_help="Show versions, devices, the engine and cores.",
-    help="Show versions, devices, the engine, cores and where compiled programs are kept: what a bug report should say.",
+    help="Show versions, devices, the engine, cores and kept programs: what a bug report should say.",
     callback=_info,
 )
