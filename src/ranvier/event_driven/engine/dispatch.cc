@@ -40,7 +40,11 @@ Level best() {
     if (wide && some) return {"x86-64-v4", avx512::run, avx512::run_grid};
     if (some) return {"x86-64-v3", avx2::run, avx2::run_grid};
 #endif
+#ifdef RANVIER_NATIVE
+    return {"native", plain::run, plain::run_grid};
+#else
     return {"baseline", plain::run, plain::run_grid};
+#endif
 }
 
 const Level& level() {
