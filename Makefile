@@ -41,11 +41,11 @@ docs-serve: $(INSTALLED_DEV)
 # The tests run in JOBS processes: one BLAS thread each.
 test: export OPENBLAS_NUM_THREADS ?= 1
 test: lint
-	$(BIN)/pytest -n $(JOBS) $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 test-fast: export OPENBLAS_NUM_THREADS ?= 1
 test-fast: $(INSTALLED_DEV)
-	$(BIN)/pytest -n $(JOBS) -m fast $(ARGS)
+	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m fast $(ARGS)
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .

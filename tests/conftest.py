@@ -73,11 +73,34 @@ FAST = (
 """Files of tests that compile little: `make test-fast` runs them, without those marked slow."""
 
 
+TOGETHER = (
+    "cli",
+    "docs",
+    "engine_calls",
+    "gradient_study",
+    "hardware",
+    "methods",
+    "mnist",
+    "neurons",
+    "rules",
+    "scripts",
+    "site",
+    "speech_study",
+    "stream",
+    "surrogates",
+    "yin_yang",
+)
+"""Files whose tests share what takes long to prepare: those of one file run in one process."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of those files as fast."""
+    """Mark the tests of those files as fast, and as belonging together."""
     for item in items:
-        if item.path.stem.removeprefix("test_") in FAST and item.get_closest_marker("slow") is None:
+        name = item.path.stem.removeprefix("test_")
+        if name in FAST and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.fast)
+        if name in TOGETHER:
+            item.add_marker(pytest.mark.xdist_group(name))
 
 
 MAPS = 25_000
