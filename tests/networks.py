@@ -10,6 +10,7 @@ import dataclasses
 import itertools
 import math
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 
@@ -82,6 +83,19 @@ def neuron(rng: np.random.Generator, size: int, ratio: float, refractory: float,
         v_leak=spread(-0.1, 0.3),
         refractory=refractory * spread(0.8, 1.2) if math.isfinite(refractory) else refractory,
     )
+
+
+def biased(seed: int, structure: int | None = None) -> Case:
+    """The same network, weaker, with a bias for each neuron: about a third of the neurons fire by themselves."""
+    case = draw(seed, structure)
+    rng = np.random.default_rng([seed, 7])
+    network = case.network
+    for name, size in build.neuron_sizes(network).items():
+        bias = jnp.asarray(rng.uniform(-0.4, 1.4, size))
+        network = eqx.tree_at(lambda net, name=name: net[name].neuron.bias, network, bias)
+    weights = lambda net: [link.weight for link in net.connections]
+    network = eqx.tree_at(weights, network, [0.6 * weight for weight in weights(network)])
+    return dataclasses.replace(case, kind=f"{case.kind}, biased", network=network)
 
 
 def train(rng: np.random.Generator, size: int, count: int, t_end: float) -> rv.Spikes:
@@ -164,7 +178,7 @@ def translate(network: rv.Network) -> oracle.OracleNetwork:
     populations = {}
     for name, size in build.neuron_sizes(network).items():
         model = network.neurons[name]
-        fields = ("tau_mem", "tau_syn", "v_reset", "v_leak", "refractory")
+        fields = ("tau_mem", "tau_syn", "v_reset", "v_leak", "refractory", "bias")
         populations[name] = oracle.OraclePopulation(
             size=size,
             v_threshold=floats(model.v_threshold, size) if model.spiking else None,

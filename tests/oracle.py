@@ -2,13 +2,13 @@
 
 It shares no code with `ranvier` and uses Python floats, `heapq` and bisection only. Times are in ms.
 
-A neuron with potential V = v_leak + u and synaptic current I follows
+A neuron with potential V = v_leak + u, a constant bias and synaptic current I follows
 
-    tau_mem u' = -u + I,    tau_syn I' = -I,    u(0) = I(0) = 0,
+    tau_mem u' = -u + bias + I,    tau_syn I' = -I,    u(0) = I(0) = 0,
 
 and an event of weight w makes I += w when it arrives. Both equations are linear: s ms after a known state
 
-    I(s) = I e^(-s/tau_syn),    u(s) = u e^(-s/tau_mem) + I k(s),
+    I(s) = I e^(-s/tau_syn),    u(s) = bias + (u - bias) e^(-s/tau_mem) + I k(s),
     k(s) = (1/tau_mem) integral_0^s e^(-x/tau_syn) e^(-(s-x)/tau_mem) dx.
 
 When V reaches v_threshold from below, at t*, the neuron spikes and V is set to v_reset. V is held there
@@ -17,9 +17,10 @@ allows one spike. A spike of neuron i arrives at neuron j, over each connection,
 v_leak and v_reset must lie below v_threshold. A population without threshold (`v_threshold=None`) is a leaky
 integrator: it never spikes, and its `v_reset` and `refractory` are not read.
 
-Between events (I - u) e^(s/tau_mem) is monotone, hence u has at most one maximum, and the crossing, if there
-is one, lies on the rising branch before it. The maximum has a closed form; bisection then narrows the
-crossing down to two neighbouring floats. Crossings and arrivals are processed one by one in order of time.
+In the code u - bias is called u, so that it relaxes to 0, and thresholds and resets are relative to that. Between
+events (I - u) e^(s/tau_mem) is monotone, hence u has at most one maximum, and the crossing of a threshold above 0, if
+there is one, lies on the rising branch before it. The maximum has a closed form; bisection then narrows the crossing
+down to two neighbouring floats. A threshold below 0 is crossed in any case, and once: u falls at most once before. Crossings and arrivals are processed one by one in order of time.
 Coincidences: a crossing comes before an arrival, the end of a refractory period before an arrival, a record
 after everything else.
 """
@@ -51,6 +52,7 @@ class OraclePopulation:
     v_reset: PerNeuron
     v_leak: PerNeuron
     refractory: PerNeuron
+    bias: PerNeuron = 0.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ class _Neuron:
     unit: int
     tau_mem: float
     tau_syn: float
-    leak: float
+    rest: float  # v_leak + bias
     threshold: float  # of u, as is `reset`; inf for a leaky integrator
     reset: float
     refractory: float
@@ -162,9 +164,20 @@ class _Neuron:
     def next_crossing(self) -> float:
         """The first float at which the potential has reached the threshold, if nothing arrives before."""
         below = self.time
+        if self.threshold < 0 and self.time < NEVER:
+            reached, step = self.time, 1e-3 * self.tau_mem
+            while self.potential(reached) < self.threshold:
+                reached, step = reached + step, 2 * step
+                if reached > 1e6:
+                    return NEVER
+            return self.between(below, reached)
         reached = self.time + time_to_peak(self.u, self.i, self.tau_mem, self.tau_syn)
         if reached == NEVER or self.potential(reached) < self.threshold * TOUCH:
             return NEVER  # a peak that only touches the threshold is no spike
+        return self.between(below, reached)
+
+    def between(self, below: float, reached: float) -> float:
+        """The crossing between two times, narrowed down by bisection."""
         while below < (middle := 0.5 * (below + reached)) < reached:
             if self.potential(middle) < self.threshold:
                 below = middle
@@ -214,7 +227,7 @@ class _Run:
         """Take the voltages of all records that lie before `time`."""
         while self.records and self.records[-1][0] < time:
             now, name, row = self.records.pop()
-            self.voltages[name][row] = [neuron.leak + neuron.potential(now) for neuron in self.neurons[name]]
+            self.voltages[name][row] = [neuron.rest + neuron.potential(now) for neuron in self.neurons[name]]
 
     def result(self) -> OracleResult:
         """Sort the results by population."""
@@ -284,29 +297,34 @@ def _per_neuron(value: PerNeuron, size: int) -> list[float]:
 
 
 def _neurons(name: str, population: OraclePopulation) -> list[_Neuron]:
-    """The neurons of one population, at rest."""
+    """The neurons of one population, at v_leak."""
     size = population.size
-    tau_mem, tau_syn, leak = (
-        _per_neuron(value, size) for value in (population.tau_mem, population.tau_syn, population.v_leak)
+    tau_mem, tau_syn, leak, bias = (
+        _per_neuron(value, size)
+        for value in (population.tau_mem, population.tau_syn, population.v_leak, population.bias)
     )
     threshold, reset, refractory = [NEVER] * size, leak, [0.0] * size
     if population.v_threshold is not None:
         threshold, reset, refractory = (
             _per_neuron(value, size) for value in (population.v_threshold, population.v_reset, population.refractory)
         )
-    return [
+    neurons = [
         _Neuron(
             population=name,
             unit=unit,
             tau_mem=tau_mem[unit],
             tau_syn=tau_syn[unit],
-            leak=leak[unit],
-            threshold=threshold[unit] - leak[unit],
-            reset=reset[unit] - leak[unit],
+            rest=leak[unit] + bias[unit],
+            threshold=threshold[unit] - leak[unit] - bias[unit],
+            reset=reset[unit] - leak[unit] - bias[unit],
             refractory=refractory[unit],
+            u=-bias[unit],
         )
         for unit in range(size)
     ]
+    for neuron in neurons:
+        neuron.crossing = neuron.next_crossing()
+    return neurons
 
 
 def _require(holds: bool, message: str) -> None:
@@ -324,10 +342,10 @@ def _check_network(network: OracleNetwork) -> None:
             at = f"{name}, neuron {neuron.unit}"
             _require(0 < neuron.tau_mem < math.inf, f"{at}: tau_mem must be positive, got {neuron.tau_mem}")
             _require(0 < neuron.tau_syn < math.inf, f"{at}: tau_syn must be positive, got {neuron.tau_syn}")
-            _require(math.isfinite(neuron.leak), f"{at}: v_leak must be finite, got {neuron.leak}")
+            _require(math.isfinite(neuron.rest), f"{at}: v_leak and bias must be finite, got {neuron.rest}")
             _require(math.isfinite(neuron.reset), f"{at}: v_reset must be finite")
             _require(neuron.threshold > neuron.reset, f"{at}: v_threshold must exceed v_reset")
-            _require(neuron.threshold > 0, f"{at}: v_threshold must exceed v_leak")
+            _require(neuron.threshold > neuron.u, f"{at}: v_threshold must exceed v_leak")
             _require(neuron.refractory >= 0, f"{at}: refractory must be >= 0, got {neuron.refractory}")
     _check_connections(network)
 

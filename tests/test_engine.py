@@ -41,29 +41,33 @@ def potential(s: np.ndarray | float, current: float, u: float, tau_mem: float, t
     return u * np.exp(-s / tau_mem) + gain * (np.exp(-s / tau_syn) - np.exp(-s / tau_mem))
 
 
+@pytest.mark.parametrize("theta", [1.0, -0.5])
 @pytest.mark.parametrize("ratio", [0.5, 1.0, 2.0, 4.0, 2.7])
-def test_a_leap_ends_at_the_first_crossing(pieces: Pieces, ratio: float):
-    """The first sign change on a fine grid, refined by bisection; where there is none, the state at the end."""
+def test_a_leap_ends_at_the_first_crossing(pieces: Pieces, ratio: float, theta: float):
+    """The first sign change on a fine grid, refined by bisection; where there is none, the state at the end.
+
+    A threshold below rest is that of a neuron whose bias is above it.
+    """
     rng = np.random.default_rng(round(10 * ratio))
     crossed = 0
     for _ in range(2000):
-        tau_syn, u, span = rng.uniform(1, 15), rng.uniform(-1, 1), rng.uniform(0, 10)
+        tau_syn, u, span = rng.uniform(1, 15), theta + rng.uniform(-2, 0), rng.uniform(0, 10)
         tau_mem, current = ratio * tau_syn, rng.uniform(-2, 12) * rng.uniform(0, 1) ** 2
         found = np.zeros(3)
-        pieces("leap_of", np.array([current, u, 1.0, *rates_of(tau_mem, tau_syn), span]), found)
+        pieces("leap_of", np.array([current, u, theta, *rates_of(tau_mem, tau_syn), span]), found)
         s, current_end, u_end = found
         grid = np.linspace(0, span, 100)
-        above = np.flatnonzero(potential(grid, current, u, tau_mem, tau_syn) >= 1.0)
+        above = np.flatnonzero(potential(grid, current, u, tau_mem, tau_syn) >= theta)
         if len(above):
             bracket = grid[above[0] - 1], grid[above[0]]
-            wanted = brentq(lambda at, *rest: potential(at, *rest) - 1.0, *bracket, xtol=1e-15, rtol=1e-15,
+            wanted = brentq(lambda at, *rest: potential(at, *rest) - theta, *bracket, xtol=1e-15, rtol=1e-15,
                             args=(current, u, tau_mem, tau_syn))  # fmt: skip
-            slope = (current * np.exp(-wanted / tau_syn) - 1.0) / tau_mem
+            slope = (current * np.exp(-wanted / tau_syn) - theta) / tau_mem
             assert s == pytest.approx(wanted, abs=1e-13 / slope)
-            assert (current_end, u_end) == (pytest.approx(current * np.exp(-s / tau_syn), rel=1e-12), 1.0)
+            assert (current_end, u_end) == (pytest.approx(current * np.exp(-s / tau_syn), rel=1e-12), theta)
             crossed += 1
         elif s >= 0.0:  # between two points of the grid
-            assert potential(s, current, u, tau_mem, tau_syn) == pytest.approx(1.0, abs=1e-12)
+            assert potential(s, current, u, tau_mem, tau_syn) == pytest.approx(theta, abs=1e-12)
         else:
             assert u_end == pytest.approx(potential(span, current, u, tau_mem, tau_syn), rel=1e-11, abs=1e-12)
             assert current_end == pytest.approx(current * np.exp(-span / tau_syn), rel=1e-12)

@@ -16,7 +16,7 @@ from ranvier.event_driven.rows import rows as rows_of
 from ranvier.event_driven.simulator import _call
 from value_reference import Parts, Reference
 
-FIELDS = ("weights", "delays", "theta", "rho", "refractory", "times")  # time constants: test_gradients
+FIELDS = ("weights", "delays", "theta", "rho", "refractory", "start", "times")  # time constants: test_gradients
 GRADIENTS = {
     "exact": (rv.ExactDerivative(), Parts()),
     "value": (rv.SpikeValue(0.7), Parts(0.0, 0.7)),
@@ -86,17 +86,18 @@ def by_library(case: networks.Case, gradient: object, window: float | None = Non
 
 
 @pytest.mark.parametrize("name", GRADIENTS)
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 8, 10, 13])
-def test_the_gradient_is_that_of_sums_by_hand(seed: int, name: str):
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 8, 10, 13, "biased 1", "biased 6"])
+def test_the_gradient_is_that_of_sums_by_hand(seed: int | str, name: str):
     """Every kind of delay and of delivery, recurrent, many spikes; relative to the largest number of each field."""
-    case, (gradient, parts) = networks.draw(seed), GRADIENTS[name]
+    case = networks.draw(seed) if isinstance(seed, int) else networks.biased(int(seed.removeprefix("biased ")))
+    gradient, parts = GRADIENTS[name]
     wanted, found = by_hand(case, gradient, parts), by_library(case, gradient, case.window)
     assert any(np.any(part) for part in wanted["delays"])
     order = list(case.network.neurons)
     plan, _ = prepared(case, rv.EventDriven(window=case.window))
     for field in FIELDS:
         rows = wanted[field]
-        if field in ("theta", "rho", "refractory"):
+        if field in ("theta", "rho", "refractory", "start"):
             rows = [rows[order.index(one)] for one in plan.populations[plan.inputs :]]
         for one, other in zip(found[field], rows, strict=True):
             other = fitted(other, np.shape(one), field)
@@ -112,7 +113,7 @@ def fitted(value: np.ndarray, shape: tuple[int, ...], field: str) -> np.ndarray:
     if field == "delays":
         axes = tuple(axis for axis in (0, 1) if shape[axis] == 1 and value.shape[axis] > 1)
         return value.sum(axis=axes, keepdims=True)
-    return value
+    return value[None] if field == "start" else value
 
 
 def one_spike_each(refractory: float = math.inf) -> tuple[rv.Network, rv.Spikes]:

@@ -75,6 +75,7 @@ def pose(case: networks.Case) -> Problem:
     """Lay all numbers of a case end to end."""
     longest = float(jnp.max(case.network.neurons["hidden"].refractory))
     names = [name for name in FIELDS if name != "refractory" or 0 < longest < math.inf]
+    names += ["bias"] * any(bool(np.any(neuron.bias)) for neuron in case.network.neurons.values())
     chosen = {name: rv.partition(case.network, name)[0] for name in names}
     chosen["time"] = {name: train.time[: fired(train)] for name, train in case.spikes.items()}
     parts, structure = jax.tree.flatten(chosen)
@@ -268,6 +269,19 @@ def test_random_networks_agree_with_central_differences(chunk: int, record_prope
         f"{MIN_SLOPE}); worst error {worst:.1e}, of the quotient {noise:.1e}\n"
     )
     assert reasons["counted"] == COUNTED, reasons
+
+
+def test_networks_that_fire_by_themselves_agree_with_central_differences(
+    record_property: Callable[[str, object], None],
+):
+    """A bias for each neuron, a third of them above threshold; two structures, tonic and driven spikes mixed."""
+    found = [check(networks.biased(seed, structure)) for structure in (1, 6) for seed in range(structure, 60, 7)]
+    counted = [verdict for verdict in found if verdict.reason == "counted"]
+    worst = max(verdict.error for verdict in counted)
+    record_property("gradients", {"worst": worst, "counted": len(counted)})
+    assert len(counted) >= len(found) - MOST_EXCLUDED, found
+    assert worst < TOLERANCE
+    assert max(verdict.fields["bias"] for verdict in counted) < TOLERANCE
 
 
 def learnable(case: networks.Case) -> tuple[rv.Network, Callable]:

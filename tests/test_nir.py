@@ -98,6 +98,19 @@ def test_round_trips_of_200_networks_are_identities_or_refusals(tmp_path: Path):
     assert 2 <= refused <= 40
 
 
+def test_a_bias_goes_into_the_leak_potential_and_where_neurons_start_is_lost():
+    net = rv.feedforward([2, 3], neuron=rv.LIF(v_leak=0.1, bias=[0.2, -0.3, 0.0]), key=jax.random.key(0))
+    assert [(loss.place, loss.changes) for loss in losses(net) if loss.changes] == [("output", True)]
+    with pytest.raises(ValueError, match="NIR cannot say 1 thing.*where it starts.*approximate"):
+        to_nir(net)
+    graph = to_nir(net, approximate=True)
+    np.testing.assert_allclose(graph.nodes["output"].v_leak, [0.3, -0.2, 0.1], rtol=1e-6)
+    graph.nodes["output"].v_leak[0] = 1.5  # fires by itself
+    neuron = from_nir(graph)["output"].neuron
+    np.testing.assert_allclose(neuron.v_leak, [0.0, -0.2, 0.1], rtol=1e-6)
+    np.testing.assert_allclose(neuron.bias, [1.5, 0.0, 0.0], rtol=1e-6)
+
+
 def test_float32_stays_float32():
     with jax.enable_x64(False):
         net = rv.feedforward([2, 3], neuron=rv.LIF(), delay=rv.synaptic(0.5, 5.0), key=jax.random.key(0))

@@ -48,6 +48,8 @@ WRONG = {
     "tau_mem inf": (6, of_hidden("tau_mem"), jnp.array(jnp.inf)),
     "tau_syn 0": (6, of_hidden("tau_syn"), jnp.array(0.0)),
     "refractory negative": (6, of_hidden("refractory"), jnp.array(-2.0)),
+    "bias nan": (6, of_hidden("bias"), jnp.array(jnp.nan)),
+    "bias inf": (6, of_hidden("bias"), jnp.array(jnp.inf)),
     "refractory nan": (6, of_hidden("refractory"), jnp.array(jnp.nan)),
     "threshold nan": (2, of_hidden("v_threshold"), jnp.array(jnp.nan)),
 }

@@ -124,7 +124,7 @@ def test_a_script_needs_no_ranvier_and_its_numbers_are_those_of_the_network(writ
 
 def test_pairs_axonal_delays_and_readouts_are_written(tmp_path: Path):
     net = rv.Network(
-        {"input": rv.Population(3), "output": rv.Population(2, rv.LI(10.0, 5.0))},
+        {"input": rv.Population(3), "output": rv.Population(2, rv.LI(10.0, 5.0, bias=0.25))},
         [rv.Connection("input", "output", jnp.array([1.0, 2.0]), rv.AxonalDelay(jnp.array([[1.0], [2.0], [3.004]]), 0.0, 9.0),
                        rv.Pairs([2, 0], [1, 0]))],
     )  # fmt: skip
@@ -134,6 +134,7 @@ def test_pairs_axonal_delays_and_readouts_are_written(tmp_path: Path):
     np.testing.assert_allclose(data["c0_delay"], [3.004, 1.0], atol=1e-12)
     assert written.rounding == pytest.approx(0.004)
     assert data["p1_v_threshold"].tolist() == [1e9, 1e9]
+    assert data["p1_bias"].tolist() == [0.25, 0.25]
     assert data["p0_time"].tolist() == [1.0]
 
 

@@ -4,10 +4,10 @@ No adjoint: every spike, in order of time, carries the derivatives of its time a
 parameters at once, a sum over all events that came before. With K(a, t) what an event of weight 1 at a leaves of the
 potential at t, r the restart after the neuron's last spike and R its refractory time,
 
-    u(t) = rho e^{-(t - r)/tau_mem} + sum over events of w K(a, t)
+    u(t) = rho e^{-(t - r)/tau_mem} + sum over events of w K(a, t)      (start e^{-t/tau_mem} before the first spike)
     K(a, t) = kappa(t - a) if a >= r, else e^{-(r - a)/tau_syn} kappa(t - r)
     du = the derivative of this + sum over events of w K dpresence [+ what the reset and the refractory time do]
-    dpresence = scale/theta (du - dtheta)        dt = -min(1/V', cap) (du - dtheta)
+    dpresence = scale/height (du - dtheta)        dt = -min(1/V', cap) (du - dtheta)
 
 A loss meets dt of a spike; other neurons, and the restart, meet `timing` dt.
 """
@@ -43,13 +43,14 @@ class Fired(NamedTuple):
 
 @dataclass
 class Cell:
-    """Constants of one neuron, relative to its leak potential, and where its parameters stand in the vector."""
+    """Constants of one neuron, relative to v_leak + bias, and where its parameters stand in the vector."""
 
     tau_mem: float
     tau_syn: float
     theta: float
     rho: float
     hold: float
+    height: float  # v_threshold - v_leak
     at: dict[str, int]
 
     def slope(self, s: float) -> float:
@@ -91,14 +92,15 @@ class Reference:
         cells = {}
         for name, population in self.network.populations.items():
             size = population.size
-            places = {field: self._take(field, (size,)) for field in ("theta", "rho", "refractory")}
-            names = ("tau_mem", "tau_syn", "v_threshold", "v_reset", "refractory", "v_leak")
+            places = {field: self._take(field, (size,)) for field in ("theta", "rho", "refractory", "start")}
+            names = ("tau_mem", "tau_syn", "v_threshold", "v_reset", "refractory", "v_leak", "bias")
             given = [NEVER if getattr(population, field) is None else getattr(population, field) for field in names]
-            for unit, (mem, syn, high, low, hold, leak) in enumerate(
+            for unit, (mem, syn, high, low, hold, leak, bias) in enumerate(
                 zip(*(each(one, size) for one in given), strict=True)
             ):
                 at = {field: int(place[unit]) for field, place in places.items()}
-                cells[name, unit] = Cell(mem, syn, high - leak, low - leak, hold, at)
+                rest = leak + bias
+                cells[name, unit] = Cell(mem, syn, high - rest, low - rest, hold, high - leak, at)
         return cells
 
     def _fire(self, time: float, neuron: Name, slope: float, row: int) -> None:
@@ -111,7 +113,7 @@ class Reference:
         cell = self.cells[neuron]
         excess = self.potential(neuron, time)
         excess[cell.at["theta"]] -= 1.0
-        moves, appears = -min(1.0 / slope, self.parts.cap) * excess, self.parts.scale / cell.theta * excess
+        moves, appears = -min(1.0 / slope, self.parts.cap) * excess, self.parts.scale / cell.height * excess
         self.times[neuron[0]].append(moves)
         self.presence[neuron[0]].append(appears)
         self.fired.setdefault(neuron, []).append(Fired(time, self.parts.timing * moves, appears))
@@ -132,6 +134,8 @@ class Reference:
             total[cell.at["rho"]] += gone
             total += cell.rho / cell.tau_mem * gone * later
             total += gone * self._interruption(neuron, past[-1].time) * past[-1].appears
+        else:
+            total[cell.at["start"]] += math.exp(-time / cell.tau_mem)
         for c, link in enumerate(self.network.connections):
             if link.post == neuron[0]:
                 self._add_events(total, c, neuron[1], time, restart, later)

@@ -250,7 +250,8 @@ def _fluctuating(
     """Weights onto a population that is to fire at the wanted rate, from senders of another rate (Hz)."""
     neuron = linear(post.neuron or LI(), "the builders", "Pass `weight`.")
     taus = jnp.mean(neuron.tau_mem), jnp.mean(neuron.tau_syn)
-    distance = jnp.mean(neuron.v_threshold - neuron.v_leak) if neuron.spiking else 1.0
+    rest = jnp.where(neuron.rest < neuron.v_threshold, neuron.rest, neuron.v_leak)
+    distance = jnp.mean(neuron.v_threshold - rest) if neuron.spiking else 1.0
     xi = xi_for_rate(wanted, *taus, lowest=CALM) if neuron.spiking else 1.0
     return fluctuation_driven(rate, *taus, xi=xi, share=share, receiver=receiver, distance=distance)
 

@@ -12,28 +12,31 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, DTypeLike, Float
+from jaxtyping import Array, Float
 
 from ranvier._ruled import active_jvp, ruled
 
 Function = Callable[..., Float[Array, "*shape"]]
 
 
-def touch(dtype: DTypeLike) -> float:
-    """Up to how many thresholds a maximum of the potential only touches it, to rounding: 1 + 64 eps.
+def touch(theta: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Up to where a maximum of the potential only touches the threshold, to rounding: theta (1 + 64 eps).
 
     Touching is not crossing: a spike is where the potential meets its threshold while it rises. A maximum of exactly
-    the threshold is none, in every simulator, for such a spike would have no derivative.
+    the threshold is none, in every simulator, for such a spike would have no derivative. Below rest there are no
+    maxima between events: a threshold there is met as it is.
 
     Args:
-        dtype: Type of the potential.
+        theta: Threshold relative to rest.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from ranvier.crossing import touch
-        >>> 0.0 < touch("float64") - 1.0 < 1e-13
-        True
+        >>> above = touch(jnp.array([1.0, -1.0]))
+        >>> bool(0.0 < above[0] - 1.0 < 1e-4), float(above[1])
+        (True, -1.0)
     """
-    return 1.0 + 64.0 * float(jnp.finfo(dtype).eps)
+    return theta * jnp.where(theta > 0, 1.0 + 64.0 * float(jnp.finfo(theta.dtype).eps), 1.0)
 
 
 def exact_root(

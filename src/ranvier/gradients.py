@@ -1,15 +1,15 @@
 """How a spike is differentiated: what the simulators take as `gradient`.
 
-Let a neuron spike at t*, u its potential above rest, theta its threshold above rest, V' the slope of u just before t*,
-p_u = dL/du, and of each event that the spike causes, of weight w, x_I = dL/dI at its arrival. Two things can be said
-about the spike: what its time is worth and what it is worth to have it at all,
+Let a neuron spike at t*, u its potential above rest (v_leak + bias), theta its threshold above rest, V' the slope of u
+just before t*, p_u = dL/du, and of each event that the spike causes, of weight w, x_I = dL/dI at its arrival. Two
+things can be said about the spike: what its time is worth and what it is worth to have it at all,
 
     G = sum over its events of dL/d(arrival)        W = dL/d(presence) + sum over its events of w x_I
 
 (`presence` is 1 for each spike, and what `ranvier.spike_count` counts). With V'_r the slope where integration resumes
 after the refractory time, at r, the potential answers for
 
-    p_u- = timing (p_u(r) V'_r - G)/V' - (dL/dt*)/V' + h W        h = scale/theta
+    p_u- = timing (p_u(r) V'_r - G)/V' - (dL/dt*)/V' + h W        h = scale/(v_threshold - v_leak)
 
 `ExactDerivative` is timing = 1, scale = 0. dL/dt* is what the loss itself says of the time: it always counts as such.
 Derivatives with respect to delays, input times and refractory times are derivatives of times, whatever `gradient` is.

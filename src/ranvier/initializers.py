@@ -1,6 +1,6 @@
 """Random initial values, as functions `(key, shape, dtype) -> array` in the manner of `jax.nn.initializers`.
 
-`fluctuation_driven` chooses weights by what they do to a membrane: with u = V - v_leak, tau_mem u' = -u + I and
+`fluctuation_driven` chooses weights by what they do to a membrane: with u = V - v_leak - bias, tau_mem u' = -u + I and
 tau_syn I' = -I, an event of weight w adds `w eps(s)`, and whatever the ratio of the time constants
 
     integral of eps = tau_syn        integral of eps^2 = tau_syn^2 / (2 (tau_mem + tau_syn))
@@ -103,7 +103,7 @@ def fluctuation_driven(
             1. A recurrent layer usually takes 0.9 from the layer before and 0.1 from itself.
         receiver: Where weights are those of `Pairs`, the receiving neuron of each synapse (`pattern.post`): each neuron
             gets weights for the number of senders that it has.
-        distance: Threshold above rest, `v_threshold - v_leak`.
+        distance: Threshold above rest, `v_threshold - v_leak - bias`.
 
     Raises:
         ValueError: a number is out of its range, or weights that give the mean vary the membrane more than wanted.

@@ -25,13 +25,15 @@ SYNAPSE = 13
 WINDOWS = 14
 RING = 15
 INTERRUPTED = 16
+TONIC = 17
 
 STATUS = {
     0: "all went well",
     DROPPED: "more spikes than fit: the network fires a great deal, most often since its weights are too large at the "
     "start; make them smaller (ranvier.initializers.fluctuation_driven), or else raise max_spikes of the simulator",
     RESET: "v_reset is not below v_threshold for some neuron: it would fire without end; keep the two apart",
-    LEAK: "v_leak is not below v_threshold for some neuron: it would start above threshold; keep the two apart",
+    LEAK: "v_leak is not below v_threshold for some neuron: it would start above threshold; keep the two "
+    "apart, and give the neuron a bias if it is to fire by itself",
     WEIGHT: "a weight is not finite: the optimiser has diverged; lower its learning rate or clip the gradient",
     DELAY: "a delay is not finite, or outside its bounds: use ranvier.project after each step, or another bound; where "
     "it follows from a distance, bring the positions closer or take SpatialDelay(limit=Saturate())",
@@ -54,6 +56,8 @@ STATUS = {
     RING: "the delays are too many windows long for so many neurons in EventDriven: take a longer window, shorter "
     "delays, or fewer neurons",
     INTERRUPTED: "the simulation was stopped by Ctrl-C, and its results mean nothing",
+    TONIC: "FirstSpike takes no neuron that fires without input, and v_leak + bias is not below v_threshold for some: "
+    "take a smaller bias, or EventDriven",
 }
 """What each status means, and what to do about it."""
 

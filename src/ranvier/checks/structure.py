@@ -117,7 +117,7 @@ def slopes(
 ) -> dict[str, Float[np.ndarray, "..."]]:
     """Slope dV/dt (threshold units per ms) just before each spike.
 
-    At threshold, `V' = (v_leak - v_threshold + I) / tau_mem`.
+    At threshold, `V' = (v_leak + bias - v_threshold + I) / tau_mem`.
     `I` is the sum of `w e^{-(t - t_a)/tau_syn}` over the arrivals before the spike. Spikes that reach a
     neuron in its refractory time count: the current goes on.
 
@@ -148,6 +148,6 @@ def slopes(
                 age = train.time[mine, None] - arrival[None, :, unit]
                 decay = np.where(age > 0, np.exp(-np.maximum(age, 0) / tau[unit]), 0.0)
                 current[mine] += decay @ weight[:, unit]
-        gap = np.broadcast_to(np.asarray(neuron.v_leak - neuron.v_threshold), size)[train.unit]
+        gap = np.broadcast_to(np.asarray(neuron.rest - neuron.v_threshold), size)[train.unit]
         found[name] = (gap + current) / np.broadcast_to(np.asarray(neuron.tau_mem), size)[train.unit]
     return found

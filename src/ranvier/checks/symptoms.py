@@ -96,10 +96,11 @@ def activity(vitals: Vitals) -> Iterator[Finding]:
         busy = _busy(vitals, layer)
         if busy:
             meaning, number = busy
-            yield Finding(
-                Symptom.SATURATED, name, number, meaning, f"The weights onto {name} are too large.",
-                "Make them smaller: ranvier.initializers.fluctuation_driven, or CountUpperBound.", 0.9 - 0.02 * rank,
-            )  # fmt: skip
+            cause = f"The weights onto {name} are too large."
+            advice = "Make them smaller: ranvier.initializers.fluctuation_driven, or CountUpperBound."
+            if layer.alone > 0.5:
+                cause, advice = f"The bias of {name} alone takes its neurons to threshold.", "Make the bias smaller."
+            yield Finding(Symptom.SATURATED, name, number, meaning, cause, advice, 0.9 - 0.02 * rank)
         elif share > 0.5:
             yield _silent(name, layer, share, 0.9 - 0.02 * rank)
 
@@ -111,6 +112,8 @@ def _silent(name: str, layer: Layer, share: float, likelihood: float) -> Finding
     if layer.distance > 5:
         cause = f"The threshold, {layer.distance:.3g} above rest, is far from what weights of that size reach."
         advice = "Set v_threshold to 1, the unit of weights."
+    elif layer.bias < -0.5:
+        cause, advice = f"The bias of {name} holds its neurons back.", "Make the bias larger."
     elif np.mean(layer.fan_in[layer.silent] <= 0) > 0.5 and peak < 0.3:
         cause, advice = f"The weights onto {name} add up to nothing, or inhibit.", "Start with larger positive weights."
     return Finding(

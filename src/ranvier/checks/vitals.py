@@ -53,6 +53,8 @@ class Layer:
             spike), over samples and times; NaN where a spike is no threshold.
         lag: Median time (ms) from the first arrival that is possible to the first spike of a neuron; NaN without any.
         distance: Threshold above rest.
+        bias: Mean bias of the neurons, in units of that distance; 0 where they are not linear.
+        alone: Share of the neurons that fire without input, since their bias takes them to threshold.
         tau: Membrane and synaptic time constant (ms); NaN where it has none.
         once: Whether a neuron can spike once only.
         dropped: Spikes that did not fit.
@@ -65,6 +67,8 @@ class Layer:
     peak: Float[np.ndarray, " neurons"]
     lag: float
     distance: float
+    bias: float
+    alone: float
     tau: tuple[float, float]
     once: bool
     dropped: int
@@ -272,6 +276,8 @@ def _layer(network: Network, name: str, solution: Any, trains: dict[str, Spikes]
         peak=np.max((voltage - rest) / (high - rest), axis=(0, 1)),
         lag=_lag(solution.spikes[name], trains) if neuron.spiking else np.nan,
         distance=float(np.mean(high - rest)),
+        bias=float(np.mean(np.asarray(neuron.bias) / (high - rest))) if linear else 0.0,
+        alone=float(np.mean(np.asarray(neuron.rest) >= high)) if linear and neuron.spiking else 0.0,
         tau=tau,
         once=neuron.spiking and linear and bool(np.all(np.isinf(np.asarray(neuron.refractory)))),
         dropped=int(np.sum(np.asarray(stats.dropped.get(name, 0)))),

@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int
 
 from ranvier.clock_driven.flow import Rates
@@ -47,11 +48,12 @@ class SilentCells(AbstractCells):
     """LI: neurons that never spike."""
 
     rates: Rates
-    leak: Float[Array, "1 size"]
+    rest: Float[Array, "1 size"]
+    bias: Float[Array, "1 size"]
 
     def initial(self, batch: int) -> LinearState:
-        """At rest."""
-        return at_rest(batch, self.leak)
+        """At `v_leak`."""
+        return at_leak(batch, self.bias)
 
     def advance(
         self,
@@ -68,22 +70,23 @@ class SilentCells(AbstractCells):
         return silent_step(self.rates, state, h, times, weights), Emitted(nothing[0]), nothing[1]
 
     def voltage(self, state: LinearState) -> Float[Array, "batch size"]:
-        """`v_leak + u`."""
-        return self.leak + state.u
+        """`v_leak + bias + u`."""
+        return self.rest + state.u
 
 
 class LinearCells(AbstractCells):
     """LIF: linear between events."""
 
     membrane: Membrane
-    leak: Float[Array, "1 size"]
+    rest: Float[Array, "1 size"]
+    bias: Float[Array, "1 size"]
     grid: Grid
     max_spikes: int = eqx.field(static=True)
     parts: Parts = eqx.field(static=True)
 
     def initial(self, batch: int) -> LinearState:
-        """At rest."""
-        return at_rest(batch, self.leak)
+        """At `v_leak`."""
+        return at_leak(batch, self.bias)
 
     def advance(
         self,
@@ -97,10 +100,10 @@ class LinearCells(AbstractCells):
         return linear_step(self.membrane, state, step, self.grid.dt, h, times, weights, self.max_spikes, self.parts)
 
     def voltage(self, state: LinearState) -> Float[Array, "batch size"]:
-        """`v_leak + u`; in the refractory time what the spike is worth is not in it."""
+        """`v_leak + bias + u`; in the refractory time what the spike is worth is not in it."""
         if self.parts.reset or self.parts.refractory:
-            return self.leak + jnp.where(state.resting, self.membrane.rho, state.u)
-        return self.leak + state.u
+            return self.rest + jnp.where(state.resting, self.membrane.rho, state.u)
+        return self.rest + state.u
 
 
 class ODECells(AbstractCells):
@@ -140,10 +143,10 @@ class ODECells(AbstractCells):
         return jax.vmap(self.neuron.voltage)(state.neuron)
 
 
-def at_rest(batch: int, leak: Float[Array, "1 size"]) -> LinearState:
-    """State of linear neurons at t = 0."""
-    zero = jnp.zeros((batch, leak.shape[1]), leak.dtype)
-    return LinearState(zero, zero, jnp.zeros(zero.shape, jnp.int32), zero, jnp.zeros(zero.shape, bool))
+def at_leak(batch: int, bias: Float[Array, "1 size"]) -> LinearState:
+    """State of linear neurons at t = 0: u = -bias."""
+    zero = jnp.zeros((batch, bias.shape[1]), bias.dtype)
+    return LinearState(zero - bias, zero, jnp.zeros(zero.shape, jnp.int32), zero, jnp.zeros(zero.shape, bool))
 
 
 def make_cells(
@@ -164,12 +167,13 @@ def make_cells(
     """
     if isinstance(neuron, AbstractLinearNeuron):
         wide = lambda value: jnp.broadcast_to(value.astype(grid.dt.dtype), (1, size))
-        leak = wide(neuron.v_leak)
+        rest, bias, threshold = wide(neuron.rest), wide(neuron.bias), wide(neuron.v_threshold)
         rates = Rates(1.0 / wide(neuron.tau_mem), 1.0 / wide(neuron.tau_syn))
-        membrane = Membrane(
-            rates, wide(neuron.v_threshold) - leak, wide(neuron.v_reset) - leak, wide(neuron.refractory)
-        )
-        return LinearCells(membrane, leak, grid, max_spikes, parts) if neuron.spiking else SilentCells(rates, leak)
+        if not neuron.spiking:
+            return SilentCells(rates, rest, bias)
+        height = lax.stop_gradient(threshold - wide(neuron.v_leak))
+        membrane = Membrane(rates, threshold - rest, wide(neuron.v_reset) - rest, wide(neuron.refractory), height)
+        return LinearCells(membrane, rest, bias, grid, max_spikes, parts)
     if isinstance(neuron, AbstractODENeuron) and parts.scale > 0:
         msg = (
             f"ClockDriven: the value of a spike is known for LIF and LI populations only; got {type(neuron).__name__}. "

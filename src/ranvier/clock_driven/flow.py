@@ -1,6 +1,6 @@
 """The closed-form flow of a linear neuron in JAX, and when it first meets the threshold.
 
-With u = V - v_leak, I the synaptic current and s the time since both,
+With u = V - v_leak - bias, I the synaptic current and s the time since both,
 
     I(s) = I e^{-s/tau_syn}        u(s) = u e^{-s/tau_mem} + I kappa(s)
     kappa(s) = (s/tau_mem) e^{-s/tau_mem} (e^x - 1)/x,    x = s (1/tau_mem - 1/tau_syn)
@@ -91,13 +91,14 @@ def first_crossing(
 
     Without events u has at most one maximum, so a first crossing is bracketed by 0 and the end, where u has reached
     theta there, or else by 0 and that maximum. None is missed, and each is found to rounding.
-    A maximum that only touches theta is no crossing (`ranvier.crossing.touch`).
+    A maximum that only touches theta is no crossing (`ranvier.crossing.touch`). Where theta is below rest, u falls
+    first, if at all, then rises past it, and stays above: the end decides.
 
     Args:
         rates: The neurons' rates.
         start: (u, I) at the start; u is at most theta.
         later: (u, I) after `span`.
-        theta: Threshold above rest, > 0.
+        theta: Threshold relative to rest.
         span: How far to look (ms).
         armed: Neurons that can spike.
 
@@ -105,11 +106,11 @@ def first_crossing(
         Whether there is a crossing, and when (0 where there is none).
     """
     (u, i), level = start, jnp.broadcast_to(theta, span.shape)
-    may = armed & (i > level) & (span > 0)
-    top_level = level * touch(level.dtype)
+    may = armed & (jnp.maximum(i, 0.0) > level) & (span > 0)
+    top_level = touch(level)
     reached = may & (later[0] >= top_level)
     # If u falls at the end, its maximum is inside; if it ends within a rounding of theta, its maximum decides too.
-    peaks = may & ~reached & ((later[1] < later[0]) | (later[0] >= level))
+    peaks = may & ~reached & (level >= 0) & ((later[1] < later[0]) | (later[0] >= level))
 
     def solve() -> tuple[Bool[Array, "batch size"], Lanes]:
         peak = jnp.where(peaks, rates.peak(u, i), span)

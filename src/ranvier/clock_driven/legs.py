@@ -145,7 +145,7 @@ def _spike(way: Way, marks: Marks, parts: Parts, leg: int, u: Lanes, i: Lanes) -
     if parts.scale > 0:
         move = parts.timing * move
         onward = stop + move
-        worth = parts.scale / lax.stop_gradient(membrane.theta) * gap
+        worth = parts.scale / membrane.height * gap
         rho = rho + worth * lax.stop_gradient(_interrupted(parts, membrane, i))
         spike = Emitted(offset, jnp.where(fires, onward, jnp.inf), 1.0 + worth)
     i = i * (1.0 - jnp.where(fires, membrane.rates.syn * move, 0.0))

@@ -17,12 +17,13 @@ Events = Float[Array, "events batch size"]
 
 
 class Membrane(NamedTuple):
-    """Parameters of each neuron; potentials are relative to v_leak."""
+    """Parameters of each neuron; potentials are relative to rest, v_leak + bias. `height`: v_threshold - v_leak."""
 
     rates: Rates
     theta: Float[Array, "1 size"]
     rho: Float[Array, "1 size"]
     refractory: Float[Array, "1 size"]
+    height: Float[Array, "1 size"]
 
 
 class Way(NamedTuple):

@@ -37,11 +37,15 @@ class Arrivals(NamedTuple):
     weight: Float[Array, "n post #batch"]
 
 
-class Tau(NamedTuple):
-    """Time constants, one per neuron or shared."""
+class Cells(NamedTuple):
+    """Neurons: time constants, u at t = 0, threshold relative to rest, and `height`, v_threshold - v_leak, the unit of
+    a spike's value; one per neuron or shared."""
 
     mem: Float[Array, "1 #post 1"]
     syn: Float[Array, "1 #post 1"]
+    start: Float[Array, "1 #post 1"]
+    theta: Float[Array, "1 #post 1"]
+    height: Float[Array, "1 #post 1"]
 
 
 class Prefixes(NamedTuple):
@@ -53,16 +57,16 @@ class Prefixes(NamedTuple):
     u: Float[Array, "n post batch"]
 
 
-def prefixes(arrivals: Arrivals, tau: Tau) -> Prefixes:
-    """All prefixes of the arrivals at a population that starts at rest."""
+def prefixes(arrivals: Arrivals, cells: Cells) -> Prefixes:
+    """All prefixes of the arrivals at a population."""
     due, weight = sort_by_time(*arrivals)
     some = jnp.isfinite(due)
     time = jnp.where(some, due, 0.0)
     latest = jnp.concatenate([time[:1], time[:-1]])
     gap = jnp.where(some, time - latest, 0.0)
-    gap = jnp.broadcast_to(gap, jnp.broadcast_shapes(gap.shape, tau.mem.shape, tau.syn.shape))
-    decay_mem, kernel = flow(gap, tau.mem, tau.syn)
-    decay_syn = jnp.exp(-gap / tau.syn)
+    gap = jnp.broadcast_to(gap, jnp.broadcast_shapes(gap.shape, cells.mem.shape, cells.syn.shape))
+    decay_mem, kernel = flow(gap, cells.mem, cells.syn)
+    decay_syn = jnp.exp(-gap / cells.syn)
     weight = jnp.where(some, weight, 0.0)
     full = [jnp.broadcast_to(part, weight.shape) for part in (decay_syn, decay_mem, kernel)]
 
@@ -71,7 +75,9 @@ def prefixes(arrivals: Arrivals, tau: Tau) -> Prefixes:
         c, d, eta, j, v = second
         return a * c, b * d, kappa * d + a * eta, c * i + j, d * u + eta * i + v
 
-    *_, current, u = lax.associative_scan(then, (*full, weight, jnp.zeros_like(weight)))
+    begun = jnp.broadcast_to(cells.start * jnp.exp(-time[:1] / cells.mem), weight[:1].shape)
+    left = jnp.concatenate([begun, jnp.zeros_like(weight[1:])])
+    *_, current, u = lax.associative_scan(then, (*full, weight, left))
     following = jnp.concatenate([due[1:], jnp.full_like(due[:1], jnp.inf)])
     return Prefixes(time, jnp.where(some, following - time, -1.0), current, u)
 
@@ -93,28 +99,26 @@ class Fired(NamedTuple):
     limited: Bool[Array, "post batch"]
 
 
-def first_spikes(
-    arrivals: Arrivals, tau: Tau, theta: Float[Array, "1 #post 1"], t_end: Float[ArrayLike, ""], parts: Parts
-) -> Fired:
+def first_spikes(arrivals: Arrivals, cells: Cells, t_end: Float[ArrayLike, ""], parts: Parts) -> Fired:
     """First spike of each neuron.
 
-    The search is not differentiated. At its result T, `exact_root` takes the derivative of `sum w kappa(T - t) = theta`
-    over the arrivals that came before, in whatever order they stand. There V' = (I - theta) / tau_mem.
+    The search is not differentiated. At its result T, `exact_root` takes the derivative of
+    `u(0) e^{-T/tau_mem} + sum w kappa(T - t) = theta` over the arrivals that came before, in whatever order they stand.
+    There V' = (I - theta) / tau_mem.
 
     Args:
         arrivals: Arrivals in any order.
-        tau: Time constants.
-        theta: Threshold relative to rest, above 0.
+        cells: The neurons; thresholds above 0.
         t_end: Spikes after it do not count (ms).
         parts: How a spike is differentiated.
     """
-    root, limit, current = _search(*jax.tree.map(lax.stop_gradient, (arrivals, tau, theta)))
+    root, limit, current = _search(*jax.tree.map(lax.stop_gradient, (arrivals, cells)))
     fires = jnp.isfinite(root)
-    slope = lax.stop_gradient(jnp.where(fires, (current - theta) / tau.mem, 1.0))
+    slope = lax.stop_gradient(jnp.where(fires, (current - cells.theta) / cells.mem, 1.0))
     limited = ~(slope * parts.max_inverse_slope >= 1.0)
     causal = fires & (arrivals.time < limit)
 
-    found, given = jnp.where(fires, root, 0.0), (arrivals, tau, theta, fires, causal)
+    found, given = jnp.where(fires, root, 0.0), (arrivals, cells, fires, causal)
     time = exact_root(_above_threshold, found, *given, slope=slope, max_inverse_slope=parts.max_inverse_slope)
     fires = fires & (lax.stop_gradient(time) <= t_end)
     known = lambda time: jnp.where(fires, time, jnp.inf)[0]
@@ -122,7 +126,7 @@ def first_spikes(
     if parts.scale > 0:
         onward = lax.stop_gradient(time)
         onward = onward + parts.timing * (time - onward)
-        one = _presence(found, parts.scale / theta, given)
+        one = _presence(found, parts.scale / cells.height, given)
         presence = jnp.where(fires, one, 0.0)[0]
     return Fired(known(time), known(onward), presence, (fires & limited)[0])
 
@@ -141,38 +145,43 @@ def _presence(root: Float[Array, "1 post batch"], h: Float[Array, "1 #post 1"], 
 def _above_threshold(
     at: Float[Array, "1 post batch"],
     arrivals: Arrivals,
-    tau: Tau,
-    theta: Float[Array, "1 #post 1"],
+    cells: Cells,
     fires: Bool[Array, "1 post batch"],
     causal: Bool[Array, "n post batch"],
 ) -> Float[Array, "1 post batch"]:
     """What the causal arrivals make of u at a given time, above threshold; 0 for neurons that do not fire."""
-    _, kernel = flow(jnp.where(causal, at - arrivals.time, 0.0), tau.mem, tau.syn)
+    _, kernel = flow(jnp.where(causal, at - arrivals.time, 0.0), cells.mem, cells.syn)
     u = jnp.sum(jnp.where(causal, arrivals.weight * kernel, 0.0), axis=0, keepdims=True)
-    return jnp.where(fires, u - theta, 0.0)
+    u = u + cells.start * jnp.exp(-at / cells.mem)
+    return jnp.where(fires, u - cells.theta, 0.0)
 
 
 def _search(
-    arrivals: Arrivals, tau: Tau, theta: Float[Array, "1 #post 1"]
+    arrivals: Arrivals, cells: Cells
 ) -> tuple[Float[Array, "1 post batch"], Float[Array, "1 post batch"], Float[Array, "1 post batch"]]:
     """For each neuron its first spike (`inf`: none), a time that parts the arrivals before it from all others, and I.
 
     The time is halfway between two arrivals: compiled twice, the same arrival may differ by a rounding.
     """
-    found = prefixes(arrivals, tau)
-    hits = reaches(Start(found.current, found.u, theta, *tau), jnp.broadcast_to(found.span, found.u.shape))
+    found = prefixes(arrivals, cells)
+    hits = reaches(
+        Start(found.current, found.u, cells.theta, cells.mem, cells.syn), jnp.broadcast_to(found.span, found.u.shape)
+    )
     fires = jnp.any(hits, axis=0, keepdims=True)
     here = jnp.arange(len(hits))[:, None, None] == jnp.argmax(hits, axis=0, keepdims=True)
     pick = lambda part: jnp.sum(jnp.where(here, part, 0.0), axis=0, keepdims=True)
-    start = Start(jnp.where(fires, pick(found.current), 4.0 * theta), jnp.where(fires, pick(found.u), 0.0), theta, *tau)
+    current, u = jnp.where(fires, pick(found.current), 4.0 * cells.theta), jnp.where(fires, pick(found.u), 0.0)
+    start = Start(current, u, cells.theta, cells.mem, cells.syn)
     latest = pick(found.time)
     span = jnp.where(fires, pick(found.span), jnp.inf)
     wait = first_root(start, span)
-    current = start.current * jnp.exp(-wait / tau.syn)
+    current = start.current * jnp.exp(-wait / cells.syn)
     return jnp.where(fires, latest + wait, jnp.inf), latest + 0.5 * span, current
 
 
-def potentials_at(found: Prefixes, tau: Tau, times: Float[Array, "times batch"]) -> Float[Array, "times post batch"]:
+def potentials_at(
+    found: Prefixes, cells: Cells, times: Float[Array, "times batch"]
+) -> Float[Array, "times post batch"]:
     """u at given times (ms), arrivals at that instant included."""
     due = jnp.where(found.span >= 0.0, found.time, jnp.inf)
     count = jnp.sum(lax.stop_gradient(due[:, None] <= times[None, :, None]), axis=0)
@@ -182,5 +191,6 @@ def potentials_at(found: Prefixes, tau: Tau, times: Float[Array, "times batch"])
         return jnp.take_along_axis(part, jnp.broadcast_to(place, (len(times), *part.shape[1:])), axis=0)
 
     s = jnp.where(some, times[:, None] - pick(found.time), 0.0)
-    decay, kernel = flow(s, tau.mem, tau.syn)
-    return jnp.where(some, pick(found.u) * decay + pick(found.current) * kernel, 0.0)
+    decay, kernel = flow(s, cells.mem, cells.syn)
+    before = cells.start * jnp.exp(-times[:, None] / cells.mem)
+    return jnp.where(some, pick(found.u) * decay + pick(found.current) * kernel, before)

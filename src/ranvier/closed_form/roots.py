@@ -1,6 +1,7 @@
 """When a potential first meets its threshold, if nothing more arrives.
 
-With u = V - v_leak, s the time since the state (I, u), and theta = v_threshold - v_leak, the spike is the first s with
+With u = V - v_leak - bias, s the time since the state (I, u), and theta = v_threshold - v_leak - bias, above 0, the
+spike is the first s with
 
     u e^{-s/tau_mem} + I kappa(s) = theta        kappa(s) = (s/tau_mem) e^{-s/tau_mem} (e^x - 1)/x,
                                                  x = s (1/tau_mem - 1/tau_syn)
@@ -96,7 +97,7 @@ def reaches(start: Start, span: Float[Array, "*shape"]) -> Bool[Array, "*shape"]
     high = jnp.minimum(span, peak(safe))
     finite = jnp.isfinite(high)
     top = jnp.where(finite, potential(safe, jnp.where(finite, high, 0.0)), 0.0)
-    level = jnp.where(high < span, start.theta * touch(top.dtype), start.theta)
+    level = jnp.where(high < span, touch(start.theta), start.theta)
     return may & (span > 0.0) & (top >= level)
 
 

@@ -9,10 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, ArrayLike, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from ranvier._concrete import concrete
-from ranvier.closed_form.prefixes import Arrivals, Tau, first_spikes, potentials_at, prefixes
+from ranvier.closed_form.prefixes import Arrivals, Cells, first_spikes, potentials_at, prefixes
 from ranvier.closed_form.sorting import in_order
 from ranvier.dense import Link, dense
 from ranvier.events import Spikes
@@ -21,7 +21,7 @@ from ranvier.graph import cycle_limit, running_order
 from ranvier.network import Network
 from ranvier.neurons import linear
 from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_status, delivered
-from ranvier.status import NOT_FINITE, first_status
+from ranvier.status import NOT_FINITE, TONIC, first_status
 
 
 class FirstSpike(AbstractSimulator):
@@ -31,9 +31,9 @@ class FirstSpike(AbstractSimulator):
     associative scan, and the spike is found from the first one that leads across threshold before the next: by
     Lambert's W where tau_mem = tau_syn, by a square root where tau_mem = 2 tau_syn, else by a few steps of cubic
     convergence. O(n log^2 n) per neuron for n arrivals (a sorting network). Spikes and gradients are those of
-    `EventDriven`. Every derivative is JAX's own: weights, delays, thresholds, leak potentials, time constants, input
-    times, record times, and of exact derivatives to every order. It can be mapped (`jax.vmap`) over samples, and over
-    networks to train many seeds at once.
+    `EventDriven`. Every derivative is JAX's own: weights, delays, thresholds, leak potentials, biases, time constants,
+    input times, record times, and of exact derivatives to every order. It can be mapped (`jax.vmap`) over samples, and
+    over networks to train many seeds at once.
 
     Args:
         max_inverse_slope: Guard for spikes that graze the threshold, where dt*/dV = -1/V' diverges: the largest 1/V'
@@ -45,7 +45,7 @@ class FirstSpike(AbstractSimulator):
 
     Raises:
         ValueError: `max_inverse_slope` is not above 0; or, when run: the network has a cycle, a neuron may spike more
-            than once or is not linear.
+            than once, fires by itself (its bias takes it to threshold), or is not linear.
 
     References:
         Göltz et al., "DelGrad", Nat. Commun. 16 (2025); Göltz et al., Nat. Mach. Intell. 3 (2021).
@@ -81,7 +81,7 @@ class FirstSpike(AbstractSimulator):
         dtype = jnp.dtype(network.dtype)
         inputs = {name: Spikes(train.time.astype(dtype), train.unit, train.size) for name, train in spikes.items()}
         times = {name: at.astype(dtype) for name, at in record.items()}
-        status = argument_status(network, spikes, t_end, record)
+        status = first_status([(TONIC, _fire_alone(network))], before=argument_status(network, spikes, t_end, record))
         parts = self.gradient.parts()
         parts = parts._replace(max_inverse_slope=min(parts.max_inverse_slope, self.max_inverse_slope))
         found, voltages, late, guarded = _simulate(network, order, links, inputs, t_end, times, parts)
@@ -98,14 +98,28 @@ def _order(network: Network) -> list[str]:
         msg = f"FirstSpike: needs a feed-forward network; got a cycle through {', '.join(cycle)}. Use EventDriven()."
         raise ValueError(msg)
     for name, neuron in network.neurons.items():
-        hold = concrete(linear(neuron, "FirstSpike", "Use ClockDriven().").refractory)
+        cell = linear(neuron, "FirstSpike", "Use ClockDriven().")
+        hold = concrete(cell.refractory)
         if neuron.spiking and hold is not None and np.any((hold >= 0) & (hold < np.inf)):
             msg = (
                 f"FirstSpike: the neurons of {name!r} may spike more than once, since their refractory time is {hold} "
                 "ms. Give them LIF(refractory=jnp.inf), or use EventDriven()."
             )
             raise ValueError(msg)
+        rest, threshold = concrete(cell.rest), concrete(cell.v_threshold)
+        if rest is not None and threshold is not None and np.any(rest >= threshold):
+            msg = (
+                f"FirstSpike: neurons of {name!r} fire without input, since their bias takes them to the threshold: "
+                "v_leak + bias is not below v_threshold. Give them a smaller bias, or use EventDriven()."
+            )
+            raise ValueError(msg)
     return running_order(network, np.inf)
+
+
+def _fire_alone(network: Network) -> Bool[Array, ""]:
+    """Whether some neuron fires without input."""
+    neurons = [linear(neuron, "FirstSpike", "") for neuron in network.neurons.values()]
+    return jnp.any(jnp.stack([jnp.any(neuron.rest >= neuron.v_threshold) for neuron in neurons]))
 
 
 Counts = dict[str, Int[Array, " batch"]]
@@ -141,14 +155,15 @@ def _simulate(
         neuron, size = linear(network.neurons[name], "FirstSpike", ""), network.size(name)
         into = [_arrivals(link, sent[link.pre]) for link in links if link.post == name]
         due = _join([part for part in into if len(part.time)])
-        rest, tau = _column(neuron.v_leak), Tau(_column(neuron.tau_mem), _column(neuron.tau_syn))
+        rest, threshold = _column(neuron.rest), _column(neuron.v_threshold)
+        cells = Cells(_column(neuron.tau_mem), _column(neuron.tau_syn), -_column(neuron.bias), threshold - rest,
+                      lax.stop_gradient(threshold - _column(neuron.v_leak)))  # fmt: skip
         guarded[name] = jnp.zeros(batch, jnp.int32)
         late[name] = jnp.zeros(batch, jnp.int32) if due is None else _late(due, size, t_end)
         first = onward = jnp.full((size, batch), jnp.inf, network.dtype)
         presence = None if parts.scale == 0 else jnp.zeros_like(first)
         if neuron.spiking and due is not None:
-            theta = _column(neuron.v_threshold) - rest
-            fired = first_spikes(due, tau, theta, t_end, parts)
+            fired = first_spikes(due, cells, t_end, parts)
             guarded[name] = jnp.sum(fired.limited, axis=0, dtype=jnp.int32)
             first, onward, presence = fired.time, fired.onward, fired.presence
         if neuron.spiking:
@@ -156,7 +171,8 @@ def _simulate(
             found[name] = in_order(first.T, None if presence is None else presence.T)
         if name in record:
             at = record[name].T
-            u = jnp.zeros((1, 1, 1), network.dtype) if due is None else potentials_at(prefixes(due, tau), tau, at)
+            u = cells.start * jnp.exp(-at[:, None] / cells.mem)
+            u = u if due is None else potentials_at(prefixes(due, cells), cells, at)
             held = jnp.where(at[:, None] >= first[None], _column(neuron.v_reset), rest + u)
             voltages[name] = jnp.moveaxis(held, 2, 0)
     return found, voltages, late, guarded

@@ -14,7 +14,8 @@ class Call(NamedTuple):
     """The numbers of one call.
 
     Per connection, per population of neurons, per connection with pairs (two arrays of neurons), per input, per
-    recorded population; and what the rules say of them all, a key of `ranvier.status.STATUS` or 0.
+    recorded population, per population of neurons for each sample; and what the rules say of them all, a key of
+    `ranvier.status.STATUS` or 0.
     """
 
     weights: tuple[Any, ...]
@@ -24,10 +25,12 @@ class Call(NamedTuple):
     refractory: tuple[Any, ...]
     tau_mem: tuple[Any, ...]
     tau_syn: tuple[Any, ...]
+    height: tuple[Any, ...]
     pairs: tuple[Any, ...]
     times: tuple[Any, ...]
     units: tuple[Any, ...]
     records: tuple[Any, ...]
+    start: tuple[Any, ...]
     status: tuple[Any, ...]
 
 
@@ -58,11 +61,13 @@ def arrays(plan: Plan, call: Call) -> tuple[Array, ...]:
     flat = lambda group, kind=real: jnp.concatenate([jnp.zeros(0, kind), *(part.reshape(-1) for part in group)])
     wide = lambda group: flat([jnp.broadcast_to(part, (size,)) for part, size in zip(group, sizes, strict=True)])
     rows = lambda group, kind: jnp.concatenate([jnp.zeros((batch, 0), kind), *group], axis=1)
-    neurons = (wide(group) for group in (call.theta, call.rho, call.refractory, call.tau_mem, call.tau_syn))
+    groups = call.theta, call.rho, call.refractory, call.tau_mem, call.tau_syn, call.height
+    neurons = (wide(group) for group in groups)
     sides = zip(*call.pairs, strict=True) if call.pairs else ((), ())
     return (
         flat(call.weights), flat(call.delays), *neurons, *(flat(side, jnp.int32) for side in sides),
-        rows(call.times, real), rows(call.units, jnp.int32), rows(call.records, real), call.status[0],
+        rows(call.times, real), rows(call.units, jnp.int32), rows(call.records, real), rows(call.start, real),
+        call.status[0],
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The JAX-facing primitive: one function with a hand-written adjoint, computed by the engine.
 
 `event_driven(plan, call)` takes the numbers of a call and gives spike times, units, potentials and counters. Its
-gradient with respect to weights, delays, theta, rho, refractory times, time constants and input times is what
+gradient with respect to weights, delays, theta, rho, refractory times, time constants, input times and starts is what
 `ranvier.gradients` says.
 A perturbed number whose derivative it cannot give raises: a derivative is never silently zero.
 """
@@ -20,7 +20,7 @@ from ranvier.event_driven.call import Call, Forward, arrays, cut, cut_rows, cut_
 from ranvier.event_driven.derivatives import first_order
 from ranvier.event_driven.plan import Plan
 
-DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "tau_mem", "tau_syn", "times")
+DIFFERENTIABLE = ("weights", "delays", "theta", "rho", "refractory", "tau_mem", "tau_syn", "times", "start")
 
 
 RECORDS = (
@@ -76,13 +76,14 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, tuple[Array, ...], Forward
 
 class Kept(eqx.Module):
     """What the backward pass needs: the arrays of the call, the spikes as the engine keeps them, the shapes of the
-    call, and whether the gradients of time constants and of input times are wanted."""
+    call, and whether the gradients of time constants, of input times and of starts are wanted."""
 
     given: tuple[Array, ...]
     spikes: tuple[Array, ...]
     shapes: Call = eqx.field(static=True)
     taus: bool = eqx.field(static=True)
     timed: bool = eqx.field(static=True)
+    begun: bool = eqx.field(static=True)
 
 
 def _forward_rule(plan: Plan, call: Call) -> tuple[Result, Kept]:
@@ -95,12 +96,13 @@ def _forward_rule(plan: Plan, call: Call) -> tuple[Result, Kept]:
     result, given, found = _forward(plan, values)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), values)
     spikes = found.window, found.offset, found.units, found.slope, found.restart, found.spikes
-    taus, timed = (any(leaf.perturbed for leaf in group) for group in (call.tau_mem + call.tau_syn, call.times))
-    return result, Kept(given, spikes, shapes, taus, timed)
+    groups = call.tau_mem + call.tau_syn, call.times, call.start
+    taus, timed, begun = (any(leaf.perturbed for leaf in group) for group in groups)
+    return result, Kept(given, spikes, shapes, taus, timed, begun)
 
 
 def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
-    """Backward pass: sums over the batch for everything but the input times, which are left out unless wanted."""
+    """Backward pass: sums over the batch for all but input times and starts, which are left out unless wanted."""
     call, real = kept.shapes, jnp.dtype(plan.dtype)
     batch, places = call.times[0].shape[0], sum(part.shape[1] for part in call.times)
 
@@ -112,7 +114,8 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
     seeds = joined(cotangent.times), joined(cotangent.voltages), joined(cotangent.presence)
     neurons = (sum(plan.sizes[plan.inputs :]),)
     taus, early = neurons if kept.taus else (0,), (batch, places if kept.timed else 0)
-    flat = [kept.given[0].shape, kept.given[1].shape, neurons, neurons, neurons, taus, taus, early]
+    begun = (batch, *(neurons if kept.begun else (0,)))
+    flat = [kept.given[0].shape, kept.given[1].shape, neurons, neurons, neurons, taus, taus, early, begun]
     shapes = [jax.ShapeDtypeStruct(shape, real) for shape in flat]
     call_engine = first_order(lambda *these: library.run(plan, shapes, these, backward=True))
     found = call_engine(*kept.given, *kept.spikes, *seeds)
@@ -123,7 +126,9 @@ def _backward_rule(plan: Plan, kept: Kept, cotangent: Result) -> tuple[Call]:
             field: cut_wide(plan, found[at], getattr(call, field)) for at, field in ((5, "tau_mem"), (6, "tau_syn"))
         }
     if kept.timed:
-        gradients["times"] = cut_rows(found[-1], [part.shape[1:] for part in call.times])
+        gradients["times"] = cut_rows(found[7], [part.shape[1:] for part in call.times])
+    if kept.begun:
+        gradients["start"] = cut_rows(found[8], [part.shape[1:] for part in call.start])
     nothing = {field: jax.tree.map(_no_gradient, getattr(call, field)) for field in Call._fields}
     return (Call(**(nothing | gradients)),)
 

@@ -33,9 +33,9 @@ class EventDriven(AbstractSimulator):
     Time is cut into windows. Neurons that cannot reach threshold in a window are advanced by the closed-form flow of
     all that arrives in it; the others event by event, every threshold crossing found to rounding. Results do not
     depend on the window, but for a potential that touches its threshold to rounding (`ranvier.crossing.touch`): there
-    the last digit decides whether it fires. Differentiable: weights, delays, v_threshold, v_reset, v_leak, tau_mem,
-    tau_syn, refractory times, input spike times, recorded potentials; once, in reverse mode. Time constants cost two
-    exponentials for every event, if their gradient is asked for; else nothing.
+    the last digit decides whether it fires. Differentiable: weights, delays, v_threshold, v_reset, v_leak, bias,
+    tau_mem, tau_syn, refractory times, input spike times, recorded potentials; once, in reverse mode. Time constants
+    cost two exponentials for every event, if their gradient is asked for; else nothing.
 
     In float64 spike times are exact to rounding. In float32 they are mostly within 1e-4 ms, or half a unit in the last
     place of the time where that is more (3e-5 ms at 500 ms, 4e-3 ms at 1e5 ms), and gradients within 1e-3; a spike that
@@ -205,22 +205,27 @@ def _call(
     def wide(value: Float[Array, "*#size"], name: str) -> Float[Array, " size"]:
         return jnp.broadcast_to(value.astype(plan.dtype), (network.size(name),))
 
-    def relative(value: Float[Array, "*#size"], leak: Float[Array, "*#size"], name: str) -> Float[Array, " size"]:
-        return wide(value, name) - wide(leak, name)
+    def relative(value: Float[Array, "*#size"], other: Float[Array, "*#size"], name: str) -> Float[Array, " size"]:
+        return wide(value, name) - wide(other, name)
 
     pairs = list(zip(neurons, order, strict=True))
+    batch = next(iter(spikes.values())).time.shape[0]
     return Call(
         weights=tuple(link.weight.astype(plan.dtype) for link in links),
         delays=tuple(link.delay.astype(plan.dtype) for link in links),
-        theta=tuple(relative(neuron.v_threshold, neuron.v_leak, name) for neuron, name in pairs),
-        rho=tuple(relative(neuron.v_reset, neuron.v_leak, name) for neuron, name in pairs),
+        theta=tuple(relative(neuron.v_threshold, neuron.rest, name) for neuron, name in pairs),
+        rho=tuple(relative(neuron.v_reset, neuron.rest, name) for neuron, name in pairs),
         refractory=tuple(wide(neuron.refractory, name) for neuron, name in pairs),
         tau_mem=tuple(neuron.tau_mem.astype(plan.dtype) for neuron in neurons),
         tau_syn=tuple(neuron.tau_syn.astype(plan.dtype) for neuron in neurons),
+        height=tuple(
+            jax.lax.stop_gradient(relative(neuron.v_threshold, neuron.v_leak, name)) for neuron, name in pairs
+        ),
         pairs=tuple(link.pairs for link in links if link.pairs),
         times=tuple(spikes[name].time.astype(plan.dtype) for name in inputs),
         units=tuple(spikes[name].unit.astype(jnp.int32) for name in inputs),
         records=tuple(record[name].astype(plan.dtype) for name in order if name in record),
+        start=tuple(jnp.broadcast_to(-wide(neuron.bias, name), (batch, network.size(name))) for neuron, name in pairs),
         status=(status[None],),
     )
 
@@ -237,8 +242,8 @@ def _solution(plan: Plan, network: Network, result: Result) -> Solution:
     recorded = [name for name, times in zip(order, plan.records, strict=True) if times]
     voltages = {}
     for name, potential in zip(recorded, result.voltages, strict=True):
-        leak = jnp.broadcast_to(_linear(network, name).v_leak.astype(plan.dtype), (network.size(name),))
-        voltages[name] = potential + leak[None, None, :]
+        rest = jnp.broadcast_to(_linear(network, name).rest.astype(plan.dtype), (network.size(name),))
+        voltages[name] = potential + rest[None, None, :]
     presence = result.presence or (None,) * len(order)
     spikes = {
         name: Spikes(time, unit, network.size(name), presence=present)

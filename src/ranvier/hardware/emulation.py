@@ -78,6 +78,7 @@ def _neuron(network: Network, name: str, chip: BrainScaleS2, key: PRNGKeyArray) 
         v_threshold=ideal.v_leak + (ideal.v_threshold - ideal.v_leak) * threshold,
         v_reset=ideal.v_reset,
         v_leak=ideal.v_leak,
+        bias=ideal.bias,
         refractory=ideal.refractory,
     )
 

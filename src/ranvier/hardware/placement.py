@@ -83,7 +83,7 @@ def check_fits(network: Network, chip: BrainScaleS2) -> Resources:
 
 
 def _check_neurons(network: Network) -> None:
-    """LIF neurons with one time constant for all, one spike each."""
+    """LIF neurons with one time constant for all, one spike each, and no bias."""
     taus = set()
     for name, neuron in network.neurons.items():
         cell = linear(neuron, f"BrainScaleS2: population {name!r}", "Use LIF.")
@@ -95,6 +95,13 @@ def _check_neurons(network: Network) -> None:
             msg = (
                 f"BrainScaleS2: population {name!r} may spike again after {refractory} ms, and only first spikes "
                 "are emulated. Give it LIF(refractory=jnp.inf)."
+            )
+            raise ValueError(msg)
+        bias = concrete(cell.bias)
+        if bias is not None and np.any(bias != 0):
+            msg = (
+                f"BrainScaleS2: the neurons of {name!r} have a bias of up to {np.abs(bias).max():g}, and this chip is "
+                "driven by spikes alone. Give them bias=0.0, or let an input unit stand for it."
             )
             raise ValueError(msg)
         taus |= _taus(cell)

@@ -48,9 +48,15 @@ class AbstractLinearNeuron(AbstractNeuron):
     tau_mem: eqx.AbstractVar[Float[Array, "*#size"]]
     tau_syn: eqx.AbstractVar[Float[Array, "*#size"]]
     v_leak: eqx.AbstractVar[Float[Array, "*#size"]]
+    bias: eqx.AbstractVar[Float[Array, "*#size"]]
     v_threshold: eqx.AbstractVar[Float[Array, "*#size"]]
     v_reset: eqx.AbstractVar[Float[Array, "*#size"]]
     refractory: eqx.AbstractVar[Float[Array, "*#size"]]
+
+    @property
+    def rest(self) -> Float[Array, "*#size"]:
+        """`v_leak + bias`: the potential to which a neuron without events relaxes."""
+        return self.v_leak + self.bias
 
     def initial(self, size: int, dtype: DTypeLike) -> Float[Array, "variables size"]:
         """`V = v_leak`, `I = 0`."""
@@ -63,7 +69,7 @@ class AbstractLinearNeuron(AbstractNeuron):
         """`V'` and `I'`; `current` is added to I."""
         del t
         v, i = state
-        return jnp.stack([(self.v_leak - v + i + current) / self.tau_mem, -i / self.tau_syn])
+        return jnp.stack([(self.rest - v + i + current) / self.tau_mem, -i / self.tau_syn])
 
     def voltage(self, state: Float[Array, "variables size"]) -> Float[Array, " size"]:
         """`V`."""

@@ -1,9 +1,9 @@
 """Neurons that are linear between events: LIF and LI. With `I` the synaptic current,
 
-    tau_mem dV/dt = v_leak - V + I        tau_syn dI/dt = -I        an event of weight w: I += w
+    tau_mem dV/dt = v_leak - V + bias + I        tau_syn dI/dt = -I        an event of weight w: I += w
 
 and both start at V = v_leak, I = 0. Every parameter is a scalar, shared by the population, or one value per neuron.
-Potentials are in units of the threshold, times in ms.
+Potentials and currents are in units of the threshold, times in ms.
 """
 
 from typing import ClassVar
@@ -23,12 +23,19 @@ class LIF(AbstractLinearNeuron):
     When V reaches `v_threshold` from below a spike is emitted, V is set to `v_reset` and stays there for `refractory`
     ms, while the current goes on. `refractory = inf` allows one spike per neuron.
 
+    Without events V relaxes to `v_leak + bias`. Where that is above `v_threshold`, the neuron fires by itself, every
+
+        T = refractory + tau_mem ln((v_leak + bias - v_reset) / (v_leak + bias - v_threshold))
+
+    ms after its first spike, which comes at another time, since V starts at `v_leak` and not at `v_reset`.
+
     Args:
         tau_mem: Membrane time constant (ms), > 0; scalar or one per neuron, as all of these.
         tau_syn: Synaptic time constant (ms), > 0. Any ratio to `tau_mem`, 1 included.
         v_threshold: Threshold, above `v_reset` and `v_leak`.
         v_reset: Potential after a spike.
-        v_leak: Potential at rest, and at t = 0.
+        v_leak: Potential at rest without a bias, and at t = 0.
+        bias: Constant current, of any sign.
         refractory: Time (ms) that V stays at `v_reset`, >= 0 or inf.
 
     Raises:
@@ -39,11 +46,14 @@ class LIF(AbstractLinearNeuron):
         >>> import ranvier as rv
         >>> float(rv.LIF(tau_mem=10.0, tau_syn=2.5).tau_mem)
         10.0
+        >>> float(rv.LIF(bias=[0.5, 1.5]).rest.max())  # the second neuron fires by itself
+        1.5
     """
 
     tau_mem: Float[Array, "*#size"]
     tau_syn: Float[Array, "*#size"]
     v_leak: Float[Array, "*#size"]
+    bias: Float[Array, "*#size"]
     v_threshold: Float[Array, "*#size"]
     v_reset: Float[Array, "*#size"]
     refractory: Float[Array, "*#size"]
@@ -58,6 +68,7 @@ class LIF(AbstractLinearNeuron):
         v_threshold: ArrayLike = 1.0,
         v_reset: ArrayLike = 0.0,
         v_leak: ArrayLike = 0.0,
+        bias: ArrayLike = 0.0,
         refractory: ArrayLike = 0.0,
     ):
         self.tau_mem = parameter("LIF", "tau_mem", tau_mem)
@@ -65,6 +76,7 @@ class LIF(AbstractLinearNeuron):
         self.v_threshold = parameter("LIF", "v_threshold", v_threshold)
         self.v_reset = parameter("LIF", "v_reset", v_reset)
         self.v_leak = parameter("LIF", "v_leak", v_leak)
+        self.bias = parameter("LIF", "bias", bias)
         self.refractory = parameter("LIF", "refractory", refractory)
         check("LIF", self.rules())
 
@@ -76,6 +88,7 @@ class LIF(AbstractLinearNeuron):
             finite("v_threshold", self.v_threshold),
             finite("v_reset", self.v_reset),
             finite("v_leak", self.v_leak),
+            finite("bias", self.bias),
             below("v_reset", self.v_reset, "v_threshold", self.v_threshold, RESET),
             below("v_leak", self.v_leak, "v_threshold", self.v_threshold, LEAK),
             waiting("refractory", self.refractory),
@@ -88,7 +101,8 @@ class LI(AbstractLinearNeuron):
     Args:
         tau_mem: Membrane time constant (ms), > 0; scalar or one per neuron.
         tau_syn: Synaptic time constant (ms), > 0.
-        v_leak: Potential at rest, and at t = 0.
+        v_leak: Potential at rest without a bias, and at t = 0.
+        bias: Constant current: V relaxes to `v_leak + bias`.
 
     Raises:
         ValueError: a time constant is not positive or a value is not finite.
@@ -102,13 +116,17 @@ class LI(AbstractLinearNeuron):
     tau_mem: Float[Array, "*#size"]
     tau_syn: Float[Array, "*#size"]
     v_leak: Float[Array, "*#size"]
+    bias: Float[Array, "*#size"]
     spiking: ClassVar[bool] = False
     learns: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, tau_mem: ArrayLike = 20.0, tau_syn: ArrayLike = 5.0, *, v_leak: ArrayLike = 0.0):
+    def __init__(
+        self, tau_mem: ArrayLike = 20.0, tau_syn: ArrayLike = 5.0, *, v_leak: ArrayLike = 0.0, bias: ArrayLike = 0.0
+    ):
         self.tau_mem = parameter("LI", "tau_mem", tau_mem)
         self.tau_syn = parameter("LI", "tau_syn", tau_syn)
         self.v_leak = parameter("LI", "v_leak", v_leak)
+        self.bias = parameter("LI", "bias", bias)
         check("LI", self.rules())
 
     def rules(self) -> tuple[Rule, ...]:
@@ -117,6 +135,7 @@ class LI(AbstractLinearNeuron):
             above_zero("tau_mem", self.tau_mem),
             above_zero("tau_syn", self.tau_syn),
             finite("v_leak", self.v_leak),
+            finite("bias", self.bias),
         )
 
     @property

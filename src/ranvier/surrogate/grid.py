@@ -1,6 +1,7 @@
 """Everything happens on a grid of steps, and spikes have a surrogate derivative.
 
-With a = e^{-dt/tau_syn}, b = e^{-dt/tau_mem} and u = V - v_leak, a step takes the state at n dt to that at (n + 1) dt:
+With a = e^{-dt/tau_syn}, b = e^{-dt/tau_mem} and u = V - v_leak - bias, a step takes the state at n dt to that at
+(n + 1) dt:
 
     I <- I + what arrives at n dt
     u <- b u + kappa(dt) I,   I <- a I          the exact flow of tau_mem u' = -u + I, not Euler
@@ -118,7 +119,8 @@ def simulate_on_grid(
     lines = [delay_line(link, rules.dt, rules.taps) for link in dense(network)]
     none = {name: jnp.zeros((batch, network.size(name)), dtype) for name in neurons}
     fired = {name: zeros for name, zeros in none.items() if neurons[name].spiking}
-    start = Carry({name: State(z, z, z, z) for name, z in none.items()}, fired, [line.empty(batch) for line in lines])
+    states = {name: State(z - _row(neurons[name].bias, dtype), z, z, z) for name, z in none.items()}
+    start = Carry(states, fired, [line.empty(batch) for line in lines])
 
     def step(carry: Carry, given: tuple[Array, dict[str, Array]]) -> tuple[Carry, dict[str, Trace]]:
         now, inputs = given
@@ -154,7 +156,7 @@ def _advance(
     if not spiking:
         return State(u, current, state.held, state.late), jnp.zeros_like(u), None, None
     u = u + jnp.clip(state.held, 0.0, 1.0) * (membrane.rho - u)
-    spikes = rules.surrogate(u - membrane.theta * touch(u.dtype))
+    spikes = rules.surrogate(u - touch(membrane.theta))
     fired = lax.stop_gradient(spikes) > 0
     cause = fired.astype(u.dtype) if rules.detach_reset else spikes
     rise = jnp.where(fired, u - state.u, 1.0)  # above 0 at a spike: u starts below threshold
@@ -181,12 +183,17 @@ def _share(args: tuple[Array, Array], share: Array, tangents: tuple[Any, Any]) -
 
 
 def _membrane(neuron: AbstractLinearNeuron, dt: float, dtype: DTypeLike) -> Membrane:
-    row = lambda value: value.astype(dtype).reshape(1, -1)
+    row = lambda value: _row(value, dtype)
     rate, rate_syn = dt / row(neuron.tau_mem), dt / row(neuron.tau_syn)
-    decay, leak = jnp.exp(-rate), row(neuron.v_leak)
+    decay, rest = jnp.exp(-rate), row(neuron.rest)
     kappa = rate * decay * exprel(rate - rate_syn)
-    theta, rho = row(neuron.v_threshold) - leak, row(neuron.v_reset) - leak
+    theta, rho = row(neuron.v_threshold) - rest, row(neuron.v_reset) - rest
     return Membrane(decay, jnp.exp(-rate_syn), kappa, theta, rho, row(neuron.refractory) / dt)
+
+
+def _row(value: Float[Array, "*#size"], dtype: DTypeLike) -> Float[Array, "1 #size"]:
+    """A parameter of a population, to stand beside (batch, size)."""
+    return value.astype(dtype).reshape(1, -1)
 
 
 def on_grid(train: Spikes, size: int, rules: Rules, dtype: DTypeLike) -> Float[Array, "steps batch size"]:
@@ -257,4 +264,4 @@ def potentials(
     row = lambda value: value.astype(u.dtype).reshape(1, 1, -1)
     rate, rate_syn = s / row(neuron.tau_mem), s / row(neuron.tau_syn)
     kappa = rate * jnp.exp(-rate) * exprel(rate - rate_syn)
-    return row(neuron.v_leak) + u * jnp.exp(-rate) + kappa * current
+    return row(neuron.rest) + u * jnp.exp(-rate) + kappa * current

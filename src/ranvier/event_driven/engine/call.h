@@ -10,10 +10,11 @@
 
 namespace ranvier {
 
-// Both passes take the first thirteen. PRE and POST are the neurons of every pair of the connections that have a list
-// of them; STATUS is what the rules say of the arguments, a key of `ranvier.status.STATUS`. The backward pass goes on
-// with what the forward pass kept (WINDOW ... TOTAL) and the cotangents of times, potentials and presence (without
-// places if the derivative is exact).
+// Both passes take the first fifteen. THETA and RHO are relative to the potential to which a neuron relaxes, and so is
+// START, where a sample's potentials are at t = 0, (batch, neurons); HEIGHT is the unit of a spike's value. PRE and
+// POST are the neurons of every pair of the connections that have a list of them; STATUS is what the rules say of the
+// arguments, a key of `ranvier.status.STATUS`. The backward pass goes on with what the forward pass kept (WINDOW ...
+// TOTAL) and the cotangents of times, potentials and presence (without places if the derivative is exact).
 enum Input {
     WEIGHT,
     DELAY,
@@ -22,11 +23,13 @@ enum Input {
     REFRACTORY,
     TAU_MEM,
     TAU_SYN,
+    HEIGHT,
     PRE,
     POST,
     TIME,
     UNIT,
     RECORD,
+    START,
     STATUS,
     WINDOW,
     OFFSET,
@@ -61,8 +64,19 @@ enum Output {
     OUTPUTS
 };
 
-// Gradients; those of time constants and of input times have no places if they are not wanted.
-enum Gradient { OF_WEIGHT, OF_DELAY, OF_THETA, OF_RHO, OF_REFRACTORY, OF_TAU_MEM, OF_TAU_SYN, OF_TIME, GRADIENTS };
+// Gradients; those of time constants, of input times and of starts have no places if they are not wanted.
+enum Gradient {
+    OF_WEIGHT,
+    OF_DELAY,
+    OF_THETA,
+    OF_RHO,
+    OF_REFRACTORY,
+    OF_TAU_MEM,
+    OF_TAU_SYN,
+    OF_TIME,
+    OF_START,
+    GRADIENTS
+};
 
 struct View {
     void* data;

@@ -104,7 +104,7 @@ def _node(population: Population, unit: float, dt: float | None) -> nir.NIRNode:
         "tau_mem": tau_mem,
         "tau_syn": tau_syn,
         "r": np.ones_like(tau_mem) if dt is None else tau_mem / (dt / unit),
-        "v_leak": each(neuron.v_leak),
+        "v_leak": each(neuron.rest),
         "w_in": tau_syn if dt is None else tau_syn / (dt / unit),
     }
     if isinstance(neuron, LI):

@@ -39,7 +39,8 @@ def from_nir(
 
     Input becomes an input, CubaLIF a population of `LIF`, CubaLI one of `LI`; chains of Linear, Affine without bias,
     Scale and Delay become connections with fixed delays. Input resistances and input weights go into the weights,
-    exactly.
+    exactly. Neurons start at v_leak, which NIR leaves open; where that is not below the threshold they start at
+    v_reset, and the difference is their bias.
 
     NIR's own LIF and LI have no synaptic current: a spike makes the potential jump by `r w / tau`. ranvier's neurons
     have one; with `tau_syn` the jump takes that many ms, and potentials differ by about the part `tau_syn / tau` of it.
@@ -168,7 +169,8 @@ def _population(
     synaptic = read("tau_syn") if cuba else np.full_like(tau_mem, (tau_syn or 0.0) / units.unit)
     fields = {"tau_mem": tau_mem * units.unit, "tau_syn": synaptic * units.unit, "v_leak": read("v_leak")}
     spiking = isinstance(node, nir.CubaLIF | nir.LIF)
-    fields |= {field: read(field) for field in ("v_threshold", "v_reset")} if spiking else {}
+    if spiking:
+        fields |= _firing(fields["v_leak"], read("v_threshold"), read("v_reset"))
     common = {field: value[0] if (value == value[0]).all() else value for field, value in fields.items()}
     try:
         neuron = LIF(**common) if spiking else LI(**common)
@@ -178,6 +180,13 @@ def _population(
     area = 1.0 if units.dt is None else units.dt / units.unit
     gain = read("r") * (read("w_in") if cuba else 1.0) * area / synaptic
     return Population(tau_mem.size, neuron), gain
+
+
+def _firing(leak: Any, threshold: Any, reset: Any) -> dict[str, Float[np.ndarray, " size"]]:
+    """Potentials of neurons that spike: a leak potential above threshold is a bias of a neuron that starts at reset."""
+    alone = leak >= threshold
+    start, bias = np.where(alone, reset, leak), np.where(alone, leak - reset, 0.0).astype(leak.dtype)
+    return {"v_leak": start, "bias": bias, "v_threshold": threshold, "v_reset": reset}
 
 
 _Path = tuple[list[str], Terms, int]

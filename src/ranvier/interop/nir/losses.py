@@ -62,6 +62,12 @@ def losses(network: Network, *, max_lines: int = MAX_LINES) -> tuple[Loss, ...]:
             longest = float(np.max(np.asarray(neuron.refractory)))
             what = f"its refractory time, up to {longest:g} ms; without it spikes may follow each other faster"
             found.append(Loss(name, what, True, True))
+        if isinstance(neuron, LIF | LI) and np.any(np.asarray(neuron.bias) != 0):
+            what = (
+                "where it starts: NIR has no bias, so it goes into v_leak, and potentials start at v_leak without it; "
+                "first spikes may come sooner or later"
+            )
+            found.append(Loss(name, what, True, True))
         if population.position is not None:
             found.append(Loss(name, "its positions", False, True))
     for link in network.connections:

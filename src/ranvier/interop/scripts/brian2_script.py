@@ -20,12 +20,13 @@ b.prefs.codegen.target = "numpy"  # without this line Brian2 compiles to C++: fa
 b.defaultclock.dt = dt * b.ms
 
 EQUATIONS = """
-dv/dt = (v_leak - v + I) / tau_mem : 1 (unless refractory)
+dv/dt = (v_leak - v + bias + I) / tau_mem : 1 (unless refractory)
 dI/dt = -I / tau_syn : 1
 tau_mem : second (constant)
 tau_syn : second (constant)
 wait : second (constant)
 v_leak : 1 (constant)
+bias : 1 (constant)
 v_reset : 1 (constant)
 v_threshold : 1 (constant)
 """
@@ -43,7 +44,7 @@ for at, population in enumerate(facts["populations"]):
         )
         for field in ("tau_mem", "tau_syn", "wait"):
             setattr(group, field, np.tile(data[f"p{at}_{field}"], samples) * b.ms)
-        for field in ("v_leak", "v_reset", "v_threshold"):
+        for field in ("v_leak", "bias", "v_reset", "v_threshold"):
             setattr(group, field, np.tile(data[f"p{at}_{field}"], samples))
         group.v = group.v_leak
         groups[name], monitors[name] = group, b.SpikeMonitor(group)

@@ -31,11 +31,11 @@ for at, population in enumerate(facts["populations"]):
         populations[name] = sim.Population(count, sim.SpikeSourceArray(spike_times=trains), label=name)
         continue
     each = {field: np.tile(data[f"p{at}_{field}"], samples) for field in
-            ("tau_mem", "tau_syn", "wait", "v_leak", "v_reset", "v_threshold")}
+            ("tau_mem", "tau_syn", "wait", "v_leak", "bias", "v_reset", "v_threshold")}
     cell = sim.IF_curr_exp(
         tau_m=each["tau_mem"], cm=each["tau_mem"], tau_syn_E=each["tau_syn"], tau_syn_I=each["tau_syn"],
         tau_refrac=np.maximum(each["wait"], dt), v_rest=each["v_leak"], v_reset=each["v_reset"],
-        v_thresh=each["v_threshold"], i_offset=0.0,
+        v_thresh=each["v_threshold"], i_offset=each["bias"],
     )
     populations[name] = sim.Population(count, cell, initial_values={"v": each["v_leak"]}, label=name)
     populations[name].record("spikes")

@@ -257,7 +257,7 @@ def _cells(network: Network, name: str, t_end: float) -> dict[str, np.ndarray]:
     """Parameters of a population, one per neuron."""
     neuron: Any = network[name].neuron
     each = lambda value: np.array(np.broadcast_to(np.asarray(value, float), (network.size(name),)))
-    found = {field: each(getattr(neuron, field)) for field in ("tau_mem", "tau_syn", "v_leak", "v_reset")}
+    found = {field: each(getattr(neuron, field)) for field in ("tau_mem", "tau_syn", "v_leak", "bias", "v_reset")}
     never = t_end + 1.0  # a threshold that is not met, a time that does not end
     found["v_threshold"] = np.minimum(each(neuron.v_threshold), 1e9)
     return found | {"wait": np.minimum(each(neuron.refractory), never)}

@@ -28,10 +28,11 @@ struct Clock {
     double margin;
 };
 
-// Per neuron, float64: rates, threshold and reset relative to rest, refractory time, and what one window does to it.
+// Per neuron, float64: rates, threshold and reset relative to rest, refractory time, the unit of a spike's value, and
+// what one window does to it. Rest is where a neuron relaxes to; with a bias it may be above threshold.
 struct Membranes {
     Array<Rates> rates;
-    Array<double> theta, rho, refractory;
+    Array<double> theta, rho, refractory, height;
     Array<Course> over;
     Array<double> syn, mem, kernel;  // those of `over`, side by side
 };
@@ -66,7 +67,7 @@ struct Network {
 // The numbers of a network, as they were given.
 template <class Real>
 struct Given {
-    const Real *weight, *delay, *theta, *rho, *refractory, *tau_mem, *tau_syn;
+    const Real *weight, *delay, *theta, *rho, *refractory, *tau_mem, *tau_syn, *height;
     const int32_t *pre, *post;
 };
 
@@ -157,6 +158,7 @@ void fill_neurons(Network<Real>& net, const Given<Real>& given) {
         neurons.theta[n] = given.theta[n];
         neurons.rho[n] = given.rho[n];
         neurons.refractory[n] = given.refractory[n];
+        neurons.height[n] = given.height[n];
     }
     // a power of two, so that splitting a time into window and offset is exact
     const double longest = smaller(net.plan.longest_window, SAFE<Real> * shortest);
@@ -175,8 +177,8 @@ Network<Real> empty_network(const Plan& plan, const Real* weight) {
     const int64_t n = plan.neurons, d = plan.delays;
     return {plan,
             {},
-            {Array<Rates>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<Course>(n), Array<double>(n),
-             Array<double>(n), Array<double>(n)},
+            {Array<Rates>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<Course>(n),
+             Array<double>(n), Array<double>(n), Array<double>(n)},
             {weight, Array<int32_t>(d), Array<int32_t>(d), Array<Real>(d), Array<Real>(d), Array<Real>(d),
              Array<Real>(scattered), Array<Real>(scattered), Array<int32_t>(turned), Array<Real>(2 * turned),
              Array<int64_t>(plan.links), Rows(plan), Array<Real>(plan.pairs > 0 ? plan.weights : 0)}};

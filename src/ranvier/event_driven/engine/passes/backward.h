@@ -51,8 +51,8 @@ template <class Real>
 void cross(const Network<Real>& net, Backward<Real>& room, int64_t q, int64_t n) {
     const Membranes& neurons = net.neurons;
     const double hold = neurons.refractory[n], resumed = hold > 0.0 ? room.resumed[n] : room.adjoint[n].u;
-    const Crossed crossed{neurons.rates[n],    neurons.theta[n],     neurons.rho[n], hold,
-                          room.train.slope[q], room.train.restart[q]};
+    const Crossed crossed{neurons.rates[n],  neurons.theta[n],    neurons.rho[n],       hold,
+                          neurons.height[n], room.train.slope[q], room.train.restart[q]};
     const double before = before_spike(crossed, net.plan.parts, resumed, room.owed[q], room.worth[q]);
     room.adjoint[n].u = before;
     if (room.taus() && !(hold > 0.0)) resume(net, room, n);
@@ -131,17 +131,24 @@ void retreat(const Network<Real>& net, Backward<Real>& room, int64_t k, int64_t 
     }
 }
 
-// The arrays of one sample on its way back: its inputs, what was kept, cotangents (presence may be none), and place for
-// the gradient of input times (or none).
+// The arrays of one sample on its way back: its inputs, what was kept, cotangents (presence may be none), and places
+// for the gradients of input times and of the start (or none).
 template <class Real>
 struct Returning {
-    const Real* time;
-    const int32_t* unit;
-    const Real* record;
+    Sample<Real> given;
     Kept<Real> kept;
     const Real *direct, *seed, *presence;
-    Real* early;
+    Real *early, *begun;
 };
+
+// What the adjoint at t = 0 says of where the potentials start.
+template <class Real>
+void arrive_at_start(const Network<Real>& net, Backward<Real>& room, const Returning<Real>& sample) {
+    for (int64_t n = 0; n < net.plan.neurons; ++n) {
+        if (sample.begun != nullptr) sample.begun[n] = static_cast<Real>(room.adjoint[n].u);
+        if (room.taus()) room.sums->rate_mem[n] += sample.given.start[n] * room.tangent[n].u_mem;
+    }
+}
 
 // One sample, left undone once `stopped`; its part of the gradient is added to `room.sums`.
 template <class Real, class Stopped>
@@ -156,8 +163,8 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
     room.held.fill(0);
     room.resumed.fill(0.0);
     room.pieces.forget();
-    recall(net, sample.time, sample.unit, sample.kept, room.train);
-    room.records.read(sample.record, plan.record_times, net.clock);
+    recall(net, sample.given.time, sample.given.unit, sample.kept, room.train);
+    room.records.read(sample.given.record, plan.record_times, net.clock);
     room.seed = sample.seed;
     room.owed.fill(0.0);
     room.worth.fill(0.0);
@@ -176,6 +183,7 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
                 pull(net, room, first[0], first[1], p, k % net.clock.span, wanted, 1.0);
         }
     }
+    arrive_at_start(net, room, sample);
     if (sample.early != nullptr)
         for (int64_t q = 0; q < plan.input_places; ++q) sample.early[q] = static_cast<Real>(room.owed[q]);
 }

@@ -35,7 +35,7 @@ Number* part(const View& view, int64_t axes, const View& lead, int64_t lead_axes
 template <class Real>
 struct Element {
     Given<Real> given;
-    const Real *time, *record;
+    const Real *time, *record, *start;
     const int32_t* unit;
     int32_t status;
     Real *at, *voltage;  // forward
@@ -43,7 +43,7 @@ struct Element {
     Kept<Real> kept;
     int32_t *silent, *guarded, *dropped, *in_flight, *events, *exact, *ended;
     const Real *direct, *seed, *presence;  // backward
-    Real *of_weight, *of_delay, *of_theta, *of_rho, *of_refractory, *of_tau_mem, *of_tau_syn, *of_time;
+    Real *of_weight, *of_delay, *of_theta, *of_rho, *of_refractory, *of_tau_mem, *of_tau_syn, *of_time, *of_start;
     bool broken;
 
     bool same_network(const Element& other) const { return memcmp(&given, &other.given, sizeof given) == 0; }
@@ -61,6 +61,7 @@ public:
         chunks_ = smaller(CHUNKS, samples_);
         taus_ = call.backward && call.out[OF_TAU_MEM].dimensions[call.out[OF_TAU_MEM].rank - 1] > 0;
         timed_ = call.backward && call.out[OF_TIME].dimensions[call.out[OF_TIME].rank - 1] > 0;
+        begun_ = call.backward && call.out[OF_START].dimensions[call.out[OF_START].rank - 1] > 0;
     }
 
     void run() {
@@ -88,10 +89,12 @@ private:
         Element<Real> it{};
         it.given = {in<Real>(WEIGHT, 1, e),  in<Real>(DELAY, 1, e),      in<Real>(THETA, 1, e),
                     in<Real>(RHO, 1, e),     in<Real>(REFRACTORY, 1, e), in<Real>(TAU_MEM, 1, e),
-                    in<Real>(TAU_SYN, 1, e), in<int32_t>(PRE, 1, e),     in<int32_t>(POST, 1, e)};
+                    in<Real>(TAU_SYN, 1, e), in<Real>(HEIGHT, 1, e),     in<int32_t>(PRE, 1, e),
+                    in<int32_t>(POST, 1, e)};
         it.time = in<Real>(TIME, 2, e);
         it.unit = in<int32_t>(UNIT, 2, e);
         it.record = in<Real>(RECORD, 2, e);
+        it.start = in<Real>(START, 2, e);
         it.status = *in<int32_t>(STATUS, 1, e);
         call_.backward ? read_backward(it, e) : read_forward(it, e);
         return it;
@@ -126,6 +129,7 @@ private:
         it.of_tau_mem = out<Real>(OF_TAU_MEM, 1, e);
         it.of_tau_syn = out<Real>(OF_TAU_SYN, 1, e);
         it.of_time = timed_ ? out<Real>(OF_TIME, 2, e) : nullptr;
+        it.of_start = begun_ ? out<Real>(OF_START, 2, e) : nullptr;
     }
 
     int64_t places() const { return plan_.places - plan_.input_places; }
@@ -194,6 +198,7 @@ private:
         if (taus_) nan(it.of_tau_mem, plan_.neurons);
         if (taus_) nan(it.of_tau_syn, plan_.neurons);
         if (timed_) nan(it.of_time, samples_ * plan_.input_places);
+        if (begun_) nan(it.of_start, samples_ * plan_.neurons);
     }
 
     template <class Number>
@@ -231,9 +236,13 @@ private:
             it.at + at,          it.by + at,           it.voltage + b * plan_.values, kept(it, b),
             it.silent + counter, it.guarded + counter, it.dropped + counter,          it.in_flight + counter,
             it.events + b,       it.exact + b};
-        const bool fine = simulate(job.net, room, it.time + b * plan_.input_places, it.unit + b * plan_.input_places,
-                                   it.record + b * plan_.record_times, outcome, [this] { return stopped(); });
+        const bool fine = simulate(job.net, room, given(it, b), outcome, [this] { return stopped(); });
         if (!fine) __atomic_store_n(&it.broken, true, __ATOMIC_RELAXED);
+    }
+
+    Sample<Real> given(const Element<Real>& it, int64_t b) const {
+        const int64_t at = b * plan_.input_places;
+        return {it.time + at, it.unit + at, it.record + b * plan_.record_times, it.start + b * plan_.neurons};
     }
 
     Kept<Real> kept(const Element<Real>& it, int64_t b) const {
@@ -266,14 +275,13 @@ private:
         const int64_t chunk = task % chunks_;
         for (int64_t b = chunk * samples_ / chunks_; b < (chunk + 1) * samples_ / chunks_; ++b) {
             const int64_t at = b * places(), input = b * plan_.input_places;
-            const Returning<Real> sample{it.time + input,
-                                         it.unit + input,
-                                         it.record + b * plan_.record_times,
+            const Returning<Real> sample{given(it, b),
                                          kept(it, b),
                                          it.direct + at,
                                          it.seed + b * plan_.values,
                                          it.presence ? it.presence + at : nullptr,
-                                         timed_ ? it.of_time + input : nullptr};
+                                         timed_ ? it.of_time + input : nullptr,
+                                         begun_ ? it.of_start + b * plan_.neurons : nullptr};
             differentiate(job.net, room, sample, [this] { return stopped(); });
         }
     }
@@ -316,7 +324,7 @@ private:
     mutable bool stopped_ = false;
     const Plan plan_;
     int64_t lead_axes_, elements_, samples_, chunks_;
-    bool taus_, timed_;
+    bool taus_, timed_, begun_;
 };
 
 }  // namespace ranvier::RANVIER_LEVEL

@@ -131,13 +131,13 @@ inline bool finite(const State& state) {
 
 // One sample, left undone once `stopped`; false if a potential or current is not finite.
 template <class Real, class Stopped>
-bool simulate(const Network<Real>& net, Forward<Real>& room, const Real* time, const int32_t* unit, const Real* record,
-              Outcome<Real>& outcome, const Stopped& stopped) {
-    room.state.clear();
+bool simulate(const Network<Real>& net, Forward<Real>& room, const Sample<Real>& given, Outcome<Real>& outcome,
+              const Stopped& stopped) {
+    room.state.begin(given.start);
     room.ring.fill(0);
     room.calendar.clear(net.plan);
-    load(net, time, unit, room.train);
-    room.records.read(record, net.plan.record_times, net.clock);
+    load(net, given.time, given.unit, room.train);
+    room.records.read(given.record, net.plan.record_times, net.clock);
     int64_t busy = 0;  // whatever was sent so far arrives before this window
     for (int64_t k = 0; k < net.clock.windows && !stopped(); ++k) {
         if (k >= busy) {

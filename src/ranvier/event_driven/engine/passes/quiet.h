@@ -1,7 +1,7 @@
 // Stretches in which nothing happens: passed in one stride, so that their number of windows costs next to nothing.
 //
 // Where nothing arrives, a neuron cannot cross its threshold unless its current is above it: `tau_mem u' = I - u` is
-// not above 0 at u = theta otherwise, and a current only decays.
+// not above 0 at u = theta otherwise, and a current only decays. Where theta is below rest, it fires by itself.
 #pragma once
 
 #include "sample.h"
@@ -12,7 +12,7 @@ namespace ranvier::RANVIER_LEVEL {
 inline int64_t at_rest(int64_t until, int64_t k, const State& state, const double* theta) {
     for (int64_t n = 0; n < state.current.size(); ++n) {
         if (state.held_window[n] >= k) until = smaller(until, state.held_window[n]);
-        if (!(state.current[n] <= theta[n])) return k;
+        if (!(larger(state.current[n], 0.0) <= theta[n])) return k;
     }
     return until;
 }

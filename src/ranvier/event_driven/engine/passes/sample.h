@@ -6,6 +6,14 @@
 
 namespace ranvier::RANVIER_LEVEL {
 
+// What one sample is given: input spikes, record times, and potentials at t = 0 above rest.
+template <class Real>
+struct Sample {
+    const Real* time;
+    const int32_t* unit;
+    const Real *record, *start;
+};
+
 // Record times of a sample as windows and offsets (ms).
 struct Records {
     Array<int32_t> window;
@@ -57,9 +65,11 @@ struct State {
 
     explicit State(int64_t n) : current(n), u(n), held_window(n), held_offset(n), held_spike(n) {}
 
-    void clear() {
+    // At t = 0, `start` above rest.
+    template <class Real>
+    void begin(const Real* start) {
         current.fill(0.0);
-        u.fill(0.0);
+        for (int64_t n = 0; n < u.size(); ++n) u[n] = start[n];
         held_window.fill(-1);
     }
 };

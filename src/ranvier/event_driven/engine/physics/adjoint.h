@@ -28,10 +28,11 @@ struct Parts {
     bool valued;
 };
 
-// A spike: its neuron's numbers relative to rest, the slope of u just before it, and where integration resumes.
+// A spike: its neuron's numbers relative to rest, the unit of its value, and the slopes of u just before it and where
+// integration resumes.
 struct Crossed {
     Rates rates;
-    double theta, rho, hold, slope, restart;
+    double theta, rho, hold, height, slope, restart;
 };
 
 // What reset and refractory time do to the potential at the restart, as far as they count.
@@ -45,7 +46,7 @@ RANVIER_DEVICE inline double interrupted(const Crossed& spike, const Parts& part
 // p_u just before a spike:
 //
 //     p_u- = (p_u(r) V'_r - G)/V'        or, where the value counts,
-//     p_u- = (timing p_u(r) V'_r - G)/V' + scale/theta W
+//     p_u- = (timing p_u(r) V'_r - G)/V' + scale/height W
 //
 // with p_u(r) = `resumed` the adjoint where integration resumes, G = `owed`, W = `worth`, 1/V' at most `parts.cap`.
 RANVIER_DEVICE inline double before_spike(const Crossed& spike, const Parts& parts, double resumed, double owed,
@@ -55,7 +56,7 @@ RANVIER_DEVICE inline double before_spike(const Crossed& spike, const Parts& par
     if (!parts.valued) return (flowing - owed) * inverse;
     const double moved = parts.timing * flowing - owed;
     if (resumed != 0.0) worth += resumed * interrupted(spike, parts);
-    const double valued = parts.scale / spike.theta * worth;
+    const double valued = parts.scale / spike.height * worth;
     return moved != 0.0 ? valued + moved * inverse : valued;
 }
 

@@ -11,7 +11,8 @@
 //     u0 + gap min(1 - e^{-h/tau_mem}, gap tau_syn/(2 tau_mem least))     gap = I - u0, least = max(I e^{-h/tau_syn},
 //     u0)
 //
-// since I >= least > 0 as long as u rises, where `u'' <= -I/(tau_syn tau_mem)`.
+// since I >= least > 0 as long as u rises, where `u'' <= -I/(tau_syn tau_mem)`. Where neither is above 0, `u0 + gap (1
+// - e^{-h/tau_mem})` holds alone; no sign of u or theta matters to it.
 #pragma once
 
 #include "flow.h"
@@ -44,7 +45,7 @@ RANVIER_DEVICE RANVIER_INLINE double excess_of(double i_now, double u_now, doubl
     const double gap = larger(larger(i_most, 0.0) - u_now, 0.0), least = larger(i_last, u_now);
     const double peak = u_now + gap * smaller(over.rise, gap * over.bend / larger(least, 1e-30));
     const double highest = larger(i_last >= larger(u_most, 0.0) ? u_most : peak, u_now);
-    const double excess = highest + margin * (fabs(u_now) + lift) - theta * (1.0 - margin);
+    const double excess = highest + margin * (fabs(u_now) + lift) - theta * (1.0 - copysign(margin, theta));
     return excess == excess ? larger(excess, LEAST) : INFINITY;
 }
 

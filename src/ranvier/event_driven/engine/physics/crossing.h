@@ -6,6 +6,7 @@
 namespace ranvier::RANVIER_LEVEL {
 
 // A maximum up to this many thresholds only touches it, to rounding: no spike, since none has a derivative there.
+// (Below rest, at 0, u has no maximum: nothing can touch a threshold that is there.)
 constexpr double TOUCH = 1.0 + 64 * EPSILON;
 
 // A step of Halley's method this short, in time constants and beside the curve's own scale, is exact to rounding.
@@ -23,7 +24,7 @@ RANVIER_DEVICE inline double peak_time(double current, double u, const Rates& ra
     return z == 0.0 ? drop : -drop * log1p(-z) / z;
 }
 
-// The s in (0, high] with u(s) = theta, u rising and concave up to it, and the current there.
+// The s in (0, high] with u(s) = theta, u rising there, and the current. Up to it u is concave, or theta below rest.
 //
 // Halley's method from a quadratic guess, kept in its bracket; Newton's where the curve is too bent for it.
 RANVIER_DEVICE inline Leap crossing(double current, double u, double theta, const Rates& rates, double high) {
@@ -59,12 +60,14 @@ RANVIER_DEVICE inline Leap crossing(double current, double u, double theta, cons
 
 // Advance by `span` (ms), or to the first crossing before.
 //
-// u(0) <= theta. A crossing needs a current above theta. Then u has at most one maximum: if u ends below theta while
-// it still rises there is none; if it has come down, the maximum decides. One that only touches theta does not count.
+// u(0) <= theta. Where theta is above rest, a crossing needs a current above it. Then u has at most one maximum: if u
+// ends below theta while it still rises there is none; if it has come down, the maximum decides. One that only touches
+// theta does not count. Where theta is below rest, u falls first, if at all, then rises past it, and stays above.
 RANVIER_DEVICE inline Leap leap(double current, double u, double theta, const Rates& rates, double span) {
     const Passed passed = flow(span, rates);
     const Leap end{-1.0, current * passed.syn, u * passed.mem + current * passed.kernel};
-    if (!(current > theta) || span <= 0.0) return end;
+    if (!(larger(current, 0.0) > theta) || span <= 0.0) return end;
+    if (theta < 0.0) return end.u < theta ? end : crossing(current, u, theta, rates, span);
     double high = span;
     if (end.u < theta * TOUCH) {
         const bool rising = end.current >= end.u || u + (current - u) * span * rates.mem < theta;
