@@ -106,8 +106,10 @@ def _order(network: Network) -> list[str]:
                 "ms. Give them LIF(refractory=jnp.inf), or use EventDriven()."
             )
             raise ValueError(msg)
-        rest, threshold = concrete(cell.rest), concrete(cell.v_threshold)
-        if rest is not None and threshold is not None and np.any(rest >= threshold):
+        leak, bias, threshold = concrete(cell.v_leak), concrete(cell.bias), concrete(cell.v_threshold)
+        if leak is None or bias is None or threshold is None:
+            continue
+        if np.any((leak < threshold) & (leak + bias >= threshold) & (bias < np.inf)):
             msg = (
                 f"FirstSpike: neurons of {name!r} fire without input, since their bias takes them to the threshold: "
                 "v_leak + bias is not below v_threshold. Give them a smaller bias, or use EventDriven()."
