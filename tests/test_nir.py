@@ -99,7 +99,7 @@ def test_round_trips_of_200_networks_are_identities_or_refusals(tmp_path: Path):
 
 
 def test_a_bias_goes_into_the_leak_potential_and_where_neurons_start_is_lost():
-    net = rv.feedforward([2, 3], neuron=rv.LIF(v_leak=0.1, bias=[0.2, -0.3, 0.0]), key=jax.random.key(0))
+    net = rv.feedforward([2, 3], neuron=rv.LIF(v_leak=0.1, bias=np.array([0.2, -0.3, 0.0])), key=jax.random.key(0))
     assert [(loss.place, loss.changes) for loss in losses(net) if loss.changes] == [("output", True)]
     with pytest.raises(ValueError, match="NIR cannot say 1 thing.*where it starts.*approximate"):
         to_nir(net)

@@ -43,10 +43,10 @@ class LIF(AbstractLinearNeuron):
             `v_leak` is not below `v_threshold`.
 
     Example:
-        >>> import ranvier as rv
+        >>> import jax.numpy as jnp, ranvier as rv
         >>> float(rv.LIF(tau_mem=10.0, tau_syn=2.5).tau_mem)
         10.0
-        >>> float(rv.LIF(bias=[0.5, 1.5]).rest.max())  # the second neuron fires by itself
+        >>> float(rv.LIF(bias=jnp.array([0.5, 1.5])).rest.max())  # the second neuron fires by itself
         1.5
     """
 
