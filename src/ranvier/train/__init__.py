@@ -57,6 +57,9 @@ from ranvier.train.progress import progress_for as progress_for
 from ranvier.train.recipe import Recipe as Recipe
 from ranvier.train.run_folder import RunError as RunError
 from ranvier.train.run_folder import RunFolder as RunFolder
+from ranvier.train.sinks import Several as Several
+from ranvier.train.sinks import TensorBoard as TensorBoard
+from ranvier.train.sinks import WeightsAndBiases as WeightsAndBiases
 from ranvier.train.stream import Stream as Stream
 from ranvier.train.stuck import diagnose_fit as diagnose_fit
 from ranvier.train.stuck import examine as examine
