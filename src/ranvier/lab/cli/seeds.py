@@ -72,6 +72,7 @@ def run_workers(
     threads: int,
     resume: bool,
     quiet: bool,
+    also: Sequence[str] = (),
 ) -> None:
     """Train several seeds side by side; raises `RuntimeError` with a worker's own words if one fails.
 
@@ -83,6 +84,7 @@ def run_workers(
         threads: Threads of each.
         resume: Go on with runs that are there.
         quiet: Show no progress.
+        also: More options of each worker.
     """
     from ranvier.lab.config_file import write_config
 
@@ -90,7 +92,7 @@ def run_workers(
     with tempfile.TemporaryDirectory() as place, tempfile.TemporaryFile("w+") as complaints:
         config = Path(place) / "config.toml"
         write_config(experiment, config)
-        started = [_start(config, share, folder, threads, resume, complaints) for share in shares]
+        started = [_start(config, share, folder, threads, resume, also, complaints) for share in shares]
         try:
             _watch(started, experiment.training.epochs, {seed: seed_folder(folder, seed) for seed in seeds}, quiet)
         except BaseException:
@@ -107,11 +109,11 @@ def run_workers(
 
 
 def _start(
-    config: Path, seeds: Sequence[int], folder: Path, threads: int, resume: bool, complaints: Any
+    config: Path, seeds: Sequence[int], folder: Path, threads: int, resume: bool, also: Sequence[str], complaints: Any
 ) -> subprocess.Popen[bytes]:
     """Start one worker, in a session of its own: Ctrl-C reaches it through this process."""
     command = [sys.executable, "-m", "ranvier.lab.cli", "train", "--config", str(config), "--out", str(folder)]
-    command += ["--seeds", ",".join(map(str, seeds)), "--workers", "1", "--threads", str(threads), "--quiet"]
+    command += ["--seeds", ",".join(map(str, seeds)), "--workers", "1", "--threads", str(threads), "--quiet", *also]
     return subprocess.Popen(
         [*command, "--resume"] if resume else command,
         stdin=subprocess.DEVNULL,

@@ -9,13 +9,14 @@ import click
 from click.shell_completion import CompletionItem
 
 from ranvier.lab.cli.options import SUBJECT, SettingsCommand, given_settings, scan, told
-from ranvier.lab.cli.output import errors, output, say, show_result, show_seeds
+from ranvier.lab.cli.output import errors, output, say, show_result, show_seeds, summary_line
 from ranvier.lab.cli.seeds import cores, parse_seeds, run_workers, seed_folder
 from ranvier.lab.listing import listing
 from ranvier.lab.ranges import SettingError
 
 if TYPE_CHECKING:
     from ranvier.lab import Experiment
+    from ranvier.train import AbstractProgress
 
 HELP = """Train a network, choose the best epoch on validation data, test it once, and draw a report.
 
@@ -36,6 +37,8 @@ Examples:
   ranvier train mnist --delay axonal --folder data/mnist
   ranvier train words.h5 --hidden 256 --epochs 50
   ranvier train --config runs/small/config.toml --seed 1 --out runs/again
+  ranvier train mnist --folder data/mnist --dry-run
+  ranvier train yin-yang --tensorboard logs
 
 The seeds of --seeds are trained side by side, each in its own process and in its own run folder, OUT/seed-N; the
 results are the same as one after the other. After Ctrl-C or a crash the same command with --resume goes on where it
@@ -67,12 +70,32 @@ class Job:
     resume: bool
     quiet: bool
     threads: int | None
+    tensorboard: Path | None = None
+    wandb: str | None = None
+
+    @property
+    def told(self) -> list[str]:
+        """The options that say whom else to tell how training goes."""
+        pairs = (("--tensorboard", self.tensorboard), ("--wandb", self.wandb))
+        return [word for name, value in pairs if value is not None for word in (name, str(value))]
+
+    def sinks(self) -> list["AbstractProgress"]:
+        """Whom else to tell how training goes."""
+        from ranvier.train import TensorBoard, WeightsAndBiases
+
+        found: list[AbstractProgress] = []
+        name = "-".join(self.folder.parts[-2:])
+        if self.tensorboard is not None:
+            found.append(TensorBoard(self.tensorboard / name))
+        if self.wandb is not None:
+            found.append(WeightsAndBiases(self.wandb, name=name, config=self.experiment.describe()))
+        return found
 
     def run(self) -> dict[str, Any]:
         """Run the experiment in this process."""
         from ranvier.lab import run
         from ranvier.lab.parts import AbstractSpikeTask
-        from ranvier.train import NoProgress, progress_for
+        from ranvier.train import NoProgress, Several, progress_for
         from ranvier.train.stuck import tell
 
         task = self.experiment.task
@@ -81,8 +104,8 @@ class Job:
         name = f"seed {self.experiment.seed}"
         progress = NoProgress() if self.quiet else progress_for(output(), name)
         return run(
-            self.experiment, self.folder, resume=self.resume, threads=self.threads, progress=progress,
-            stuck=None if self.quiet else tell,
+            self.experiment, self.folder, resume=self.resume, threads=self.threads,
+            progress=Several(progress, *self.sinks()), stuck=None if self.quiet else tell,
         )  # fmt: skip
 
     def finished(self) -> dict[str, Any]:
@@ -161,7 +184,8 @@ def _subject(ctx: click.Context, arguments: Sequence[str]) -> "Experiment | None
 
 def _train(
     ctx: click.Context, task: str | None, config: str | None, seeds: str | None, out: Path | None, resume: bool,
-    quiet: bool, threads: int | None, workers: int | None, **others: Any,
+    quiet: bool, threads: int | None, workers: int | None, dry_run: bool, tensorboard: Path | None, wandb: str | None,
+    **others: Any,
 ) -> None:  # fmt: skip
     """Train a network; `HELP` is what the user reads."""
     if ctx.meta[SUBJECT] is None:
@@ -179,7 +203,11 @@ def _train(
         jax.config.update("jax_enable_x64", True)
     from ranvier.lab.catalogue import label
 
-    job = Job(experiment, out or Path("runs") / label(experiment), resume, quiet, threads)
+    folder = out or Path("runs") / label(experiment)
+    job = Job(experiment, folder, resume, quiet, threads, tensorboard, wandb)
+    if dry_run:
+        _rehearse(job, which or [experiment.seed], workers)
+        return
     try:
         if which is None:
             show_result(job.folder, job.run())
@@ -189,6 +217,22 @@ def _train(
         words = f"interrupted; the same command with --resume goes on from the last epoch in {job.folder}."
         say(errors(), f"ranvier: {words}")
         raise click.exceptions.Exit(130) from None
+
+
+def _rehearse(job: Job, seeds: Sequence[int], workers: int | None) -> None:
+    """Say what training would take, without doing it."""
+    from ranvier.lab.dry_run import duration, estimate
+
+    found = estimate(job.experiment, job.threads)
+    rounds = -(-len(seeds) // min(workers or cores(), len(seeds)))
+    say(output(), str(found))
+    if len(seeds) > 1:
+        say(output(), f"seeds        {len(seeds)} in {rounds} rounds: {duration(rounds * found.total)} or more")
+    say(output(), f"folder       {job.folder}; nothing was written")
+    numbers = {
+        name: getattr(found, name) for name in ("parameters", "synapses", "events", "peak_bytes", "step", "epoch")
+    }
+    say(output(), summary_line(dry_run=True, **numbers, seconds=rounds * found.total))
 
 
 def _several(job: Job, seeds: Sequence[int], workers: int | None) -> None:
@@ -202,7 +246,7 @@ def _several(job: Job, seeds: Sequence[int], workers: int | None) -> None:
         results = [job.seed(seed).run() for seed in seeds]
     else:
         threads = job.threads or max(1, cores() // at_a_time)
-        run_workers(job.experiment, seeds, job.folder, at_a_time, threads, job.resume, job.quiet)
+        run_workers(job.experiment, seeds, job.folder, at_a_time, threads, job.resume, job.quiet, job.told)
         results = [job.seed(seed).finished() for seed in seeds]
     show_seeds(job.folder, results)
 
@@ -234,6 +278,15 @@ command = SettingsCommand(
         click.Option(["--resume"], is_flag=True, help="Go on with the run in DIR, if there is one."),
         click.Option(["--quiet"], is_flag=True, help="Show no progress."),
         click.Option(
+            ["--dry-run"], is_flag=True,
+            help="Measure a few steps and say what the run would take: sizes, memory, time. Writes nothing.",
+        ),
+        click.Option(
+            ["--tensorboard"], type=click.Path(path_type=Path), metavar="DIR",
+            help="Write the metrics of every epoch for TensorBoard, too.",
+        ),
+        click.Option(["--wandb"], metavar="PROJECT", help="Send them to this project of Weights & Biases, too."),
+        click.Option(
             ["--threads"],
             type=click.IntRange(1),
             metavar="N",
@@ -243,4 +296,4 @@ command = SettingsCommand(
             ["--workers"], type=click.IntRange(1), metavar="N", help="Seeds at a time [default: one per core]."
         ),
     ],
-)
+)  # fmt: skip
