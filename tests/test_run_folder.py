@@ -29,6 +29,7 @@ from ranvier.train import (
     fit,
     write_fit_page,
 )
+from ranvier.train.fit_facts import advice
 from ranvier.train.picture import read_fit
 from ranvier.train.portable import from_json, to_json
 from ranvier.train.samples import read_samples
@@ -111,6 +112,9 @@ def test_the_folder_of_any_fit_has_a_page(tmp_path: Path):
     assert page == tmp_path / "mine.html"
     assert sections(page) == ["Summary", "Learning", "Answers", "Samples", "Weights and delays", "Operations", "Doctor",
                               "Configuration"]  # fmt: skip
+    assert advice(lambda: check_fit(tmp_path / "none", key=KEY)) == [
+        ("There is no diagnosis", f"{tmp_path / 'none'} is not a run folder: it has no config.json.")
+    ]
     versions = RunFolder(tmp_path).config()["versions"]
     assert f'["jax","{versions["jax"]}"]' in page.read_text()
     first = RunFolder(tmp_path).epochs()[0]["quantiles"]["input->hidden.weight"]

@@ -64,7 +64,7 @@ def write_run_page(folder: Path | str, out: Path | str | None = None, *, doctor:
         answers=_plane(tested, answer),
         operations=operation_rows(network, trains, experiment.task.t_end),
         operations_of=of_samples(f"{len(answer):,} test samples", experiment.task.t_end),
-        doctor=advice(diagnose_run(folder)) if doctor else None,
+        doctor=advice(lambda: diagnose_run(folder)) if doctor else None,
         settings=experiment.describe() | {"epochs": experiment.training.epochs},
     )
     run = dataclasses.replace(run, name=_name(Path(folder)), label=np.asarray(tested.label), answer=answer)

@@ -58,7 +58,7 @@ function scale(low, high, from, to, log) {
 function reach(values, log, room = 0.06) {
   const there = values.filter(known);
   if (!there.length) return [0, 1];
-  let low = Math.min(...there.slice(0, 1)), high = low;
+  let low = there[0], high = there[0];
   for (const value of there) { low = Math.min(low, value); high = Math.max(high, value); }
   if (log) return low === high ? [low / 2, high * 2] : [low / (high / low) ** room, high * (high / low) ** room];
   if (low === high) { const wide = Math.abs(low) * 0.1 || 1; return [low - wide, high + wide]; }

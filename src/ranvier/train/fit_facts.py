@@ -1,6 +1,6 @@
 """What `fit` left in a run folder, read and put into words for a page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ def known_of_fit(folder: Path | str, network: Network | None = None, *, doctor: 
         about["operations"] = operation_rows(run.network, run.spikes, run.t_end)
         about["operations_of"] = of_samples(f"the {count} validation samples that the run kept", run.t_end)
     if doctor and run.spikes:
-        about["doctor"] = advice(diagnose_fit(folder, network))
+        about["doctor"] = advice(lambda: diagnose_fit(folder, network))
     settings = config["options"] or {name: brief(value) for name, value in config["implied"].items() if shown(name)}
     origin = {name: value for name, value in config.items() if name not in ("options", "implied")}
     return run, Known(tiles=_tiles(run), settings=settings, origin=flattened(origin), **about)
@@ -127,8 +127,16 @@ def operation_rows(network: Network, trains: Mapping[str, Spikes], t_end: float)
     ]  # fmt: skip
 
 
-def advice(found: Diagnosis) -> list[tuple[str, str]]:
-    """What the doctor says: headings and texts."""
+def advice(ask: Callable[[], Diagnosis]) -> list[tuple[str, str]]:
+    """What the doctor says, headings and texts; or why there is no diagnosis, for a page is worth having without one.
+
+    Args:
+        ask: Asks the doctor.
+    """
+    try:
+        found = ask()
+    except (ValueError, RuntimeError) as error:
+        return [("There is no diagnosis", str(error))]
     if found.healthy:
         return [("", "Nothing conspicuous was found.")]
     return [
