@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -47,7 +49,8 @@ def ranvier(capsys: pytest.CaptureFixture[str]) -> Any:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small run, finished."""
     folder = tmp_path_factory.mktemp("runs") / "small"
-    assert execute(["train", "yin-yang", *SMALL, "--quiet", "--out", str(folder)]) == 0
+    logs = ["--tensorboard", str(folder.parent / "logs")]
+    assert execute(["train", "yin-yang", *SMALL, "--quiet", "--out", str(folder), *logs]) == 0
     return folder
 
 
@@ -57,6 +60,13 @@ def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     return subprocess.run(
         command, capture_output=True, text=True, timeout=600, env=os.environ | environment, check=False
     )
+
+
+def facts_of(said: Said) -> dict[str, str]:
+    """The last line, which is for programs."""
+    head, *pairs = shlex.split(said.out.splitlines()[-1])
+    assert head == "result:"
+    return dict(pair.split("=", 1) for pair in pairs)
 
 
 # Training and its folder ---------------------------------------------------------------------------------------------
@@ -112,7 +122,10 @@ def test_a_run_says_how_well_it_did_and_where_the_report_is(finished: Path, ranv
     accuracy = json.loads((finished / "metrics.json").read_text())["test_accuracy"]
     assert said.status == 0
     assert said.out.splitlines()[0] == f"test accuracy {100 * accuracy:.1f} %"
-    assert said.out.splitlines()[-1] == f"report: {finished / 'report.png'}"
+    assert said.out.splitlines()[-2] == f"report: {finished / 'report.png'}"
+    facts = facts_of(said)
+    assert (facts["task"], facts["seed"], facts["folder"]) == ("yin-yang", "0", str(finished))
+    assert float(facts["test_accuracy"]) == pytest.approx(accuracy)
     assert {path.name: path.read_bytes() for path in finished.iterdir()} == before
 
 
@@ -161,6 +174,28 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path, ranvier: Any, monkeypatch: pyt
 
 
 # Other commands ------------------------------------------------------------------------------------------------------
+
+
+def test_training_is_told_to_tensorboard(finished: Path):
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    (place,) = (finished.parent / "logs").iterdir()
+    found = accumulator.EventAccumulator(str(place), size_guidance={"tensors": 0})
+    found.Reload()
+    course = [event.tensor_proto.float_val[0] for event in found.Tensors("validation_loss")]
+    assert course == pytest.approx([line["validation_loss"] for line in RunFolder(finished).epochs()], rel=1e-6)
+
+
+def test_a_dry_run_says_what_training_would_take_and_writes_nothing(tmp_path: Path, ranvier: Any):
+    said = ranvier("train", "temporal-order", "--epochs", 7, "--dry-run", "--seeds", "0..4", "--out", tmp_path / "run")
+    assert said.status == 0, said.err
+    assert not (tmp_path / "run").exists()
+    facts, made = facts_of(said), experiment("temporal-order", epochs=7)
+    assert int(facts["parameters"]) == int(facts["synapses"]) == 4
+    assert float(facts["events"]) == 4.0  # two input spikes to two outputs
+    assert f"{made.data().train.size:,} to train on" in said.out
+    assert "for 7 epochs" in said.out
+    assert 0 < float(facts["step"]) < float(facts["epoch"]) < float(facts["seconds"])
+    assert int(facts["peak_bytes"]) > 1e8  # JAX alone takes more
 
 
 def test_report_prints_the_result_and_draws_again(finished: Path, ranvier: Any):
@@ -231,6 +266,9 @@ PAGES = [
     ["completion"],
     ["study"],
     ["export"],
+    ["compare"],
+    ["diagnose"],
+    ["view"],
 ]
 PAGES += [["study", name] for name in STUDIES] + [["train", name] for name in listing("tasks")]
 
@@ -240,7 +278,7 @@ def test_help_is_there_and_has_examples(command: Sequence[str], ranvier: Any):
     said = ranvier(*command, "--help")
     assert said.status == 0
     assert f"Usage: {' '.join(['ranvier', *command[: 2 if command[:1] == ['study'] else 1]])}" in said.out
-    assert "Examples:" in said.out or command in ([], ["info"])
+    assert "Examples:" in said.out
     assert said.err == ""
 
 
@@ -290,6 +328,57 @@ def test_a_shell_completes_commands_tasks_options_and_values(ranvier: Any):
     assert complete("train", "yin-yang", "--method", "surrogate", "--be") == ["--beta"]
     assert complete("train", "yin-yang", "--delay", "ax") == ["axonal"]
     assert "_RANVIER_COMPLETE=bash_complete" in ranvier("completion", "bash").out
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_installed_by_one_command(
+    shell: str, tmp_path: Path, ranvier: Any, monkeypatch: pytest.MonkeyPatch
+):
+    for name, value in {"HOME": str(tmp_path), "SHELL": f"/usr/bin/{shell}"}.items():
+        monkeypatch.setenv(name, value)
+    for name in ("XDG_DATA_HOME", "XDG_CONFIG_HOME", "ZDOTDIR"):
+        monkeypatch.delenv(name, raising=False)
+    start_up = tmp_path / {"bash": ".bashrc", "zsh": ".zshrc", "fish": "none"}[shell]
+    start_up.write_text("alias ll=ls\n")
+    for _ in range(2):  # the second time changes nothing
+        said = ranvier("completion", "--install")
+        assert said.status == 0, said.err
+    script = Path(said.out.splitlines()[0].removeprefix("written: "))
+    assert f"_RANVIER_COMPLETE={shell}_complete" in script.read_text()
+    lines = start_up.read_text().splitlines()
+    assert lines[0] == "alias ll=ls"
+    assert len(lines) == (1 if shell == "fish" else 2)
+    if shell == "bash" and shutil.which("bash"):
+        done = subprocess.run(
+            ["bash", "-c", f". {start_up}; complete -p ranvier"], capture_output=True, text=True, check=True
+        )
+        assert "_ranvier_completion" in done.stdout
+
+
+def test_a_shell_that_is_not_known_is_asked_for(ranvier: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SHELL", "/bin/tcsh")
+    said = ranvier("completion", "--install")
+    assert (said.status, "name the shell, one of bash, zsh, fish; yours is tcsh" in said.err) == (2, True)
+    assert ranvier("completion").status == 2
+
+
+def test_exit_codes_are_told_and_kept(ranvier: Any):
+    said = ranvier("--help").out
+    assert all(f"{status}  " in said for status in (0, 1, 2, 130))
+    command = f"{sys.executable} -m ranvier.lab.cli train --help | true; echo ${{PIPESTATUS[0]}}"
+    if shutil.which("bash"):
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() in ("0", "1")
+        assert "Traceback" not in done.stderr
+        assert "Broken pipe" not in done.stderr
+
+
+def test_a_missing_package_is_one_sentence(tmp_path: Path, ranvier: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    said = ranvier("train", "temporal-order", "--epochs", 1, "--quiet", "--out", tmp_path / "run", "--wandb", "delays")
+    assert said.status == 1
+    needs = "WeightsAndBiases needs the package wandb, which is not installed"
+    assert said.err == f"ranvier: {needs}: pip install 'ranvier[wandb]'.\n"
 
 
 def test_without_a_command_there_is_help(ranvier: Any):

@@ -174,7 +174,9 @@ def test_the_page_of_a_comparison(tmp_path: Path, capsys: pytest.CaptureFixture[
     first, second = seeds(tmp_path / "a<b>", FIRST, delay="axonal"), seeds(tmp_path / "b", SECOND)
     page = tmp_path / "c.html"
     assert execute(["compare", str(first), str(second), "--html", str(page)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"page: {page}"
+    said = capsys.readouterr().out.splitlines()
+    assert said[-2] == f"page: {page}"
+    assert said[-1] == "result: measure='test accuracy' groups=2 median_A=0.925 median_B=0.905 p_A_B=0.0625"
     (data,) = re.findall(r'<script id="data" type="application/json">(.*?)</script>', page.read_text(), re.DOTALL)
     titles = {section["title"]: section["figures"] for section in json.loads(data)["sections"]}
     assert list(titles) == ["Result", "What they differ in", "Learning", "Every run"]

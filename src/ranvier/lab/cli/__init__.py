@@ -33,8 +33,24 @@ from ranvier.lab.listing import nearest
 HELP = """Exact gradients for spiking neural networks with learnable delays.
 
 \b
-Train a network on Yin-Yang and look at the report:
-  ranvier train yin-yang
+Examples:
+  ranvier train yin-yang                       train a network and draw a report
+  ranvier report runs/yin-yang --html          the report as a page for a browser
+  ranvier diagnose runs/yin-yang               why a network may not learn
+  ranvier completion --install                 let the shell complete commands and options
+"""
+
+EPILOG = """Results are written to stdout, and everything else to stderr. The last line of a result is for programs:
+result: name=value name=value ...
+
+\b
+Exit status:
+  0    all went well
+  1    the command failed: one sentence on stderr says why; or nobody reads its output any more
+  2    the command makes no sense: one sentence on stderr says what is wrong
+  130  interrupted by Ctrl-C; what was done is kept, and --resume goes on
+
+RANVIER_TRACEBACK=1 shows where an error came from.
 """
 
 
@@ -49,6 +65,7 @@ def _show_version(ctx: click.Context, option: click.Parameter, wanted: bool) -> 
 app = click.Group(
     "ranvier",
     help=HELP,
+    epilog=EPILOG,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     params=[
         click.Option(
@@ -104,7 +121,7 @@ def execute(arguments: Sequence[str]) -> int:
         return _fail(_usage(error), error.exit_code)
     except click.Abort:
         return 130
-    except (ValueError, RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError, ImportError) as error:
         if os.environ.get("RANVIER_TRACEBACK"):
             raise
         return _fail(str(error) or type(error).__name__, 1)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from ranvier.lab.cli.output import output, say
+from ranvier.lab.cli.output import output, say, summary_line
 from ranvier.lab.listing import listing
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _check(target: str, samples: int, seed: int) -> None:
 def _tell(report: "GradientReport") -> NoReturn:
     """Print the outcome, and end with it as exit status."""
     say(output(), str(report))
+    say(output(), summary_line(passed=report.passed))
     raise click.exceptions.Exit(0 if report.passed else 1)
 
 

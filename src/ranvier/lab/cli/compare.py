@@ -1,10 +1,11 @@
 """`ranvier compare`: runs and studies side by side, seeds together, and is a difference more than chance?"""
 
+import statistics
 from pathlib import Path
 
 import click
 
-from ranvier.lab.cli.output import output, say
+from ranvier.lab.cli.output import output, say, summary_line
 
 HELP = """Put runs side by side. Those that differ in their seed only are one group, with median, spread and number.
 
@@ -34,6 +35,11 @@ def _compare(folders: tuple[Path, ...], html: str | None) -> None:
         from ranvier.pages import write_page
 
         say(console, f"page: {write_page(html or NAME, comparison_page(found))}")
+    middles = {
+        f"median_{group.name}": statistics.median(group.values(found.measure).values()) for group in found.groups
+    }
+    tests = {f"p_{one}_{other}": test.p for one, other, test in found.tests}
+    say(console, summary_line(measure=found.measure, groups=len(found.groups), **middles, **tests))
 
 
 command = click.Command(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ranvier.lab.cli.output import output, say
+from ranvier.lab.cli.output import output, say, summary_line
 from ranvier.lab.listing import listing
 
 HELP = """Examine a network that does not learn, and say what is most likely wrong, with one thing to do.
@@ -44,6 +44,8 @@ def _diagnose(target: str, picture: Path | None) -> None:
     if picture is not None:
         found.draw().savefig(picture, dpi=100)
         say(output(), f"picture: {picture}")
+    first = found.findings[0].symptom.name.lower() if found.findings else None
+    say(output(), summary_line(findings=len(found.findings), likeliest=first))
 
 
 command = click.Command(

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from ranvier.lab.cli.options import SettingsCommand, given_settings
-from ranvier.lab.cli.output import errors, output, say
+from ranvier.lab.cli.output import errors, output, say, summary_line
 from ranvier.lab.cli.seeds import cores
 from ranvier.lab.settings import change
 
@@ -63,6 +63,7 @@ def _encode(
         f"{found.spikes / found.samples:.0f} spikes each."
     )
     say(output(), words)
+    say(output(), summary_line(file=out, samples=found.samples, classes=len(found.classes), spikes=found.spikes))
 
 
 def _draw(audio: Path, label: str, cochlea: Any, picture: Path) -> None:

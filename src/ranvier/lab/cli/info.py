@@ -4,6 +4,13 @@ import click
 
 from ranvier.lab.cli.output import output, say
 
+HELP = """Show versions, devices, the engine, cores and kept programs: what a bug report should say.
+
+\b
+Examples:
+  ranvier info
+"""
+
 
 def _info() -> None:
     import jax
@@ -25,6 +32,6 @@ def _info() -> None:
 command = click.Command(
     "info",
     short_help="Show versions, devices, the engine and cores.",
-    help="Show versions, devices, the engine, cores and kept programs: what a bug report should say.",
+    help=HELP,
     callback=_info,
 )

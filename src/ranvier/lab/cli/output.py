@@ -1,5 +1,9 @@
-"""What the commands write: results on stdout, everything else on stderr."""
+"""What the commands write: results on stdout, everything else on stderr.
 
+The last line of a result is for programs: `result: name=value name=value ...`, quoted as a shell quotes.
+"""
+
+import shlex
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -28,8 +32,26 @@ def say(console: "Console", text: str) -> None:
     console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
-def show_result(folder: Path, result: Mapping[str, Any]) -> None:
-    """The result of one run."""
+def summary_line(**facts: Any) -> str:
+    """The line for programs; `shlex.split` takes it apart.
+
+    Example:
+        >>> from ranvier.lab.cli.output import summary_line
+        >>> summary_line(test_accuracy=0.975, folder="my runs/first", delay=None)
+        "result: test_accuracy=0.975 folder='my runs/first' delay=none"
+    """
+    text = lambda value: "none" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return " ".join(["result:", *(f"{name}={shlex.quote(text(value))}" for name, value in facts.items())])
+
+
+def show_result(folder: Path, result: Mapping[str, Any], *, last: bool = True) -> None:
+    """The result of one run.
+
+    Args:
+        folder: Its folder.
+        result: What `metrics.json` says.
+        last: Whether the line for programs follows.
+    """
     console = output()
     say(console, f"test accuracy {percent(result['test_accuracy'])}")
     say(
@@ -39,10 +61,33 @@ def show_result(folder: Path, result: Mapping[str, Any]) -> None:
         f"{result['samples_per_second']:,.0f} samples/s",
     )
     say(console, f"report: {folder / 'report.png'}")
+    if last:
+        say(console, result_line(folder, result))
 
 
-def show_seeds(folder: Path, results: Sequence[Mapping[str, Any]]) -> None:
-    """The results of several seeds, their median and their spread."""
+def result_line(folder: Path, result: Mapping[str, Any]) -> str:
+    """The line for programs of one run."""
+    names = ("seed", "test_accuracy", "validation_accuracy", "best_epoch", "epochs", "parameters", "seconds")
+    return summary_line(task=result["name"], **{name: result[name] for name in names}, folder=folder)
+
+
+def seeds_line(folder: Path, results: Sequence[Mapping[str, Any]]) -> str:
+    """The line for programs of several seeds."""
+    low, middle, high = quartiles([result["test_accuracy"] for result in results])
+    return summary_line(
+        task=results[0]["name"], seeds=len(results), test_accuracy=middle, test_accuracy_low=low,
+        test_accuracy_high=high, folder=folder,
+    )  # fmt: skip
+
+
+def show_seeds(folder: Path, results: Sequence[Mapping[str, Any]], *, last: bool = True) -> None:
+    """The results of several seeds, their median and their spread.
+
+    Args:
+        folder: Their folder.
+        results: What the `metrics.json` of each says.
+        last: Whether the line for programs follows.
+    """
     from rich.table import Table
 
     console = output()
@@ -59,6 +104,8 @@ def show_seeds(folder: Path, results: Sequence[Mapping[str, Any]]) -> None:
         f"test accuracy: median {percent(middle)}, quartiles {percent(low)} to {percent(high)}, "
         f"range {percent(min(tests))} to {percent(max(tests))}, {len(tests)} seeds",
     )
+    if last:
+        say(console, seeds_line(folder, results))
 
 
 def quartiles(values: Sequence[float]) -> tuple[float, float, float]:

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import click
 
-from ranvier.lab.cli.output import output, percent, say, show_result, show_seeds
+from ranvier.lab.cli.output import (
+    output,
+    percent,
+    result_line,
+    say,
+    seeds_line,
+    show_result,
+    show_seeds,
+    summary_line,
+)
 
 HELP = """Print the result of a run and draw its report again.
 
@@ -48,13 +57,14 @@ def _report(folder: Path, html: str | None) -> None:
     for path in runs:
         draw_report(*load_run(path), RunFolder(path))
     if runs == [folder]:
-        show_result(folder, results[0])
+        show_result(folder, results[0], last=False)
     else:
-        show_seeds(folder, sorted(results, key=lambda result: result["seed"]))
+        show_seeds(folder, sorted(results, key=lambda result: result["seed"]), last=False)
         for path in runs:
             say(output(), f"report: {path / 'report.png'}")
     for path in runs if html is not None else ():
         _page(path, html)
+    say(output(), result_line(folder, results[0]) if runs == [folder] else seeds_line(folder, results))
 
 
 def _page(path: Path, html: str | None) -> None:
@@ -79,6 +89,9 @@ def _fitted(folder: Path, html: str | None) -> None:
     say(output(), f"report: {picture}")
     if html is not None:
         say(output(), f"page: {write_fit_page(folder, html or None)}")
+    names = ("validation_loss", "validation_accuracy")
+    numbers = {name: known[name] for name in names if name in known}
+    say(output(), summary_line(**numbers, best_epoch=best, epochs=len(lines), folder=folder))
 
 
 command = click.Command(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ranvier.lab.cli.options import SettingsCommand, given_settings, told
-from ranvier.lab.cli.output import errors, output, say
+from ranvier.lab.cli.output import errors, output, say, summary_line
 from ranvier.lab.listing import listing
 from ranvier.lab.ranges import SettingError
 from ranvier.lab.settings import change
@@ -91,6 +91,7 @@ def _run(ctx: click.Context, entry: "Entry", out: Path, resume: bool, quiet: boo
         say(console, f"ranvier: interrupted; the same command with --resume goes on in {out}.")
         raise click.exceptions.Exit(130) from None
     say(output(), entry.summary(results, out))
+    say(output(), summary_line(study=ctx.info_name, folder=out))
 
 
 command = Studies("study", help=HELP, short_help="Run a study: many runs that answer a question.")
