@@ -1,7 +1,7 @@
 """For the API reference: what Griffe, which reads sources without running them, does not know of this package.
 
-* An Equinox module is a dataclass: a class that derives from `equinox.Module` and has no `__init__` of its own gets the
-  one that Equinox makes of its fields.
+* An Equinox module is a dataclass: a class that derives from `equinox.Module`, or a `NamedTuple`, without an `__init__`
+  gets the one that is made of its fields.
 * What an abstract class without fields lists as arguments are the attributes that those derived from it have.
 * `Example:` is a section of code, as `Examples:` is.
 """
@@ -44,7 +44,7 @@ def _line(found: griffe.Class) -> list[griffe.Class]:
 
 
 def _is_module(found: griffe.Class) -> bool:
-    return any(str(base) == "eqx.Module" for one in _line(found) for base in one.bases)
+    return any(str(base) in ("eqx.Module", "NamedTuple") for one in _line(found) for base in one.bases)
 
 
 def _is_interface(found: griffe.Class) -> bool:

@@ -80,7 +80,7 @@ def test_a_wrong_page_fails(run: Callable[[Path, str], tuple[int, str]], tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}-{page.stem}")
 def test_a_page_runs_from_top_to_bottom(page: Path, run: Callable[[Path, str], tuple[int, str]], tmp_path: Path):
     (tmp_path / page.name).write_text(blocks(page), encoding="utf-8")
     status, output = run(tmp_path, page.name)

@@ -1,5 +1,6 @@
 """The documentation site: it builds without a warning, every page is found, no link leads nowhere, nothing is fetched."""
 
+import ast
 import importlib.util
 import os
 import re
@@ -10,13 +11,17 @@ import tomllib
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
 
+import ranvier as rv
+
 ROOT = Path(__file__).parents[1]
 SETTINGS = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 USED = ("docs", "src", "benchmarks", "zensical.toml", "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "pyproject.toml")
 """What the site is made of."""
 
@@ -116,6 +121,78 @@ def test_nothing_is_fetched_from_elsewhere(read: dict[Path, Links]):
     loaded = {link for page in read.values() for link in page.loaded}
     assert loaded
     assert [link for link in loaded if re.match(r"([a-z]+:)?//", link)] == []
+
+
+def exported(package: str) -> set[str]:
+    """What a package offers: the names that its `__init__` imports as themselves."""
+    tree = ast.parse((ROOT / "src" / package.replace(".", "/") / "__init__.py").read_text("utf-8"))
+    found = {alias.asname for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    return {name for name in found if name and not name.startswith("_")}
+
+
+DOCUMENTED = ("checks", "clock_driven", "datasets", "delays", "encoders", "hardware", "lab", "neurons", "plots", "queues",
+              "regularizers", "simulation", "train", "viewer", "interop.jaxley", "interop.nir", "interop.recordings",
+              "interop.scripts")  # fmt: skip
+"""Packages whose every public name is in the reference."""
+
+
+def test_everything_public_is_in_the_reference(read: dict[Path, Links]):
+    names = {name for path, page in read.items() if path.parent.name == "reference" for name in page.names}
+    last = {name.rsplit(".", 1)[-1] for name in names}
+    modules = {name for name in rv.__all__ if isinstance(getattr(rv, name), ModuleType)}
+    assert sorted(set(rv.__all__) - modules - last) == ["combine"]  # that of Equinox
+    for package in DOCUMENTED:
+        missing = {name for name in exported(f"ranvier.{package}") if name not in last}
+        assert missing == set(), package
+
+
+LOOK = """<!doctype html><body><script>
+const [width, ...pages] = location.hash.slice(1).split(",");
+async function look(page) {
+  const frame = document.createElement("iframe");
+  frame.style = `width:${width}px;height:800px`;
+  const loaded = new Promise(done => (frame.onload = done));
+  frame.src = page;
+  document.body.append(frame);
+  await loaded;
+  const inside = frame.contentDocument.documentElement;
+  const found = `${inside.scrollWidth - inside.clientWidth}`;
+  frame.remove();
+  return found;
+}
+(async () => {
+  const found = [];
+  for (const page of pages) found.push(await look(page));
+  document.title = "too wide by " + found.join(" ");
+})();
+</script>"""
+"""Opens pages in a frame of a given width, and says by how much each is too wide."""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_pages_fit_into_a_browser_and_a_phone(site: Path, width: int, tmp_path: Path):
+    if BROWSER is None:
+        pytest.skip("no browser here: apt-get install chromium")
+    (site / "look.html").write_text(LOOK, "utf-8")
+    pages = ["index.html", "choose.html", "comparison.html", "reference/simulation.html", "coming-from/snntorch.html"]
+    command = [BROWSER, "--headless=new", "--no-sandbox", "--disable-gpu", "--allow-file-access-from-files",
+               "--enable-logging=stderr", "--window-size=1400,900", "--virtual-time-budget=20000",
+               f"--user-data-dir={tmp_path}", "--dump-dom", f"{(site / 'look.html').as_uri()}#{width},{','.join(pages)}"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert f"<title>too wide by {' '.join('0' * len(pages))}</title>" in done.stdout
+    assert [line for line in done.stderr.splitlines() if "CONSOLE" in line] == []
+
+
+def test_figures_are_drawn_by_their_script(tmp_path: Path):
+    script = ROOT / "docs" / "figures" / "draw.py"
+    cheap = ["kernels", "lost_events", "surrogates"]
+    command = [sys.executable, "-W", "error", str(script), *cheap, "--into", str(tmp_path)]
+    subprocess.run(command, check=True, timeout=300)
+    assert sorted(path.stem for path in tmp_path.glob("*.png")) == cheap
+    listed = re.search(r"^FIGURES = \((.*?)\)", script.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+    assert listed is not None
+    for name in re.findall(r"\w+", listed[1]):
+        assert (script.parent / f"{name}.png").stat().st_size > 1000, name
 
 
 def test_links_of_the_readme_lead_somewhere():

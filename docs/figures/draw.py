@@ -82,8 +82,9 @@ def exactness() -> Figure:
     left.axhline(1.0, color=FAINT, lw=0.8, ls="--")
     for at in (1.5, 3.5, 5.2):
         left.plot([at, at], [-0.12, -0.02], color=BLUE, lw=2)
-    left.axvline(float(solution.spikes["output"].time[0]), color=ORANGE, lw=1)
-    left.set(xlabel="time (ms)", ylabel="potential (thresholds)", title="events (blue), the spike they cause (orange)")
+    for at in solution.spikes["output"].time[:2]:
+        left.axvline(float(at), color=ORANGE, lw=1)
+    left.set(xlabel="time (ms)", ylabel="potential (thresholds)", title="three events, two spikes")
     delay = jnp.linspace(0.0, 2.0, 161)
     exact = jax.vmap(spike)(delay)
     right.plot(delay, exact, color=INK, label="continuous")
@@ -124,8 +125,8 @@ def adjoint() -> Figure:
     above.plot(times, potential(net, times), color=INK)
     above.axvline(sent, color=FAINT, lw=1, ls=":")
     above.axvline(arrival, color=BLUE, lw=1)
-    above.annotate("sent", (sent, 0.9), fontsize=SMALL, color=FAINT, ha="right")
-    above.annotate("arrives, a delay later", (arrival + 0.1, 0.05), fontsize=SMALL, color=BLUE)
+    above.annotate("sent", (sent + 0.1, 0.6), fontsize=SMALL, color=INK)
+    above.annotate("arrives, a delay later", (arrival + 0.6, 0.02), fontsize=SMALL, color=BLUE)
     above.set(ylabel="potential u", title="forward: from the event to the loss, here L = u at 12 ms")
     below.plot(times, p_u, color=ORANGE, label="$p_u$ = dL/du")
     below.plot(times, p_i, color=GREEN, label="$p_I$ = dL/dI")
@@ -133,7 +134,7 @@ def adjoint() -> Figure:
     below.plot([arrival] * 2, [p_u[at], p_i[at]], "o", color=BLUE)
     below.set(xlabel="time (ms)", ylabel="adjoint", title="backward: what u and I at each time are worth to the loss")
     below.annotate(f"dL/dw = $p_I$ = {p_i[at]:.3f}\ndL/dd = w ($p_I/\\tau_s - p_u/\\tau_m$) = {owed:.3f}",
-                   (arrival + 0.15, 0.62), fontsize=SMALL, color=BLUE)  # fmt: skip
+                   (arrival + 0.15, 0.78), fontsize=SMALL, color=BLUE)  # fmt: skip
     below.legend(frameon=False, loc="center right")
     return _tidied(page)
 
@@ -186,11 +187,11 @@ def lost_events() -> Figure:
 def loss_jumps() -> Figure:
     """A loss against one weight: smooth between the places where a spike appears; the slopes of two gradients."""
     net = rv.feedforward(
-        [20, 12, 1], neuron=rv.LIF(20.0, 5.0), readout=rv.LI(20.0, 5.0),
-        weight=[rv.initializers.normal(1.0, 1.0), rv.initializers.normal(0.4, 0.2)], key=jax.random.key(3),
+        [20, 4, 1], neuron=rv.LIF(20.0, 5.0), readout=rv.LI(20.0, 5.0),
+        weight=[rv.initializers.normal(1.0, 0.5), rv.initializers.normal(0.4, 0.2)], key=jax.random.key(3),
     )  # fmt: skip
     rng = np.random.default_rng(0)
-    spikes = rv.Spikes(np.sort(rng.uniform(0.0, 80.0, 60)), rng.integers(0, 20, 60), size=20)
+    spikes = rv.Spikes(np.sort(rng.uniform(0.0, 80.0, 40)), rng.integers(0, 20, 40), size=20)
 
     def value(gain: jax.Array, gradient: rv.ExactDerivative | rv.SpikeValue) -> jax.Array:
         scaled = _with_weight(net, net["input->hidden"].weight * gain)
@@ -259,7 +260,39 @@ def in_space() -> Figure:
     return page
 
 
-FIGURES = (first_network, exactness, adjoint, kernels, lost_events, loss_jumps, surrogates, in_space)
+def depth() -> Figure:
+    """How many neurons fire in each of eight layers: weights of one size, and set for trembling membranes."""
+    shape, spikes = [60] * 9, _noise(60, 40.0)
+    page = figure(9.0, 3.6, layout="constrained")
+    left, right = page.subplots(1, 2)
+    driven = lambda rates: [rv.initializers.fluctuation_driven(rate, 20.0, 5.0) for rate in rates]
+    starts = {
+        "normal(0.1, 0.3)": rv.initializers.normal(0.1, 0.3),
+        "normal(0.3, 0.5)": rv.initializers.normal(0.3, 0.5),
+        "driven, 40 Hz for all": driven([40.0] * 8),
+        "driven, each layer's rate": driven([40.0] + [10.0] * 7),
+    }
+    for colour, (name, weight) in zip(CLASSES, starts.items(), strict=False):
+        net = rv.feedforward(shape, neuron=rv.LIF(20.0, 5.0, refractory=2.0), weight=weight, key=jax.random.key(0))
+        fired = rv.simulate(net, spikes, rv.EventDriven(max_spikes=400), t_end=500.0).spikes
+        counts = [rv.spike_count(train) for train in fired.values()]
+        layer = range(1, len(counts) + 1)
+        left.plot(layer, [100 * float((count == 0).mean()) for count in counts], "o-", color=colour, label=name)
+        right.plot(layer, [2 * float(count.mean()) for count in counts], "o-", color=colour, label=name)
+    left.set(xlabel="layer", ylabel="silent neurons (%)", title="who is silent")
+    right.set(xlabel="layer", ylabel="rate (Hz)", title="how much the others fire", yscale="symlog")
+    left.legend(frameon=False, fontsize=SMALL)
+    return _tidied(page)
+
+
+def _noise(units: int, rate: float) -> rv.Spikes:
+    """Poisson spikes of half a second (Hz)."""
+    rng = np.random.default_rng(1)
+    count = rng.poisson(0.5 * rate * units)
+    return rv.Spikes(np.sort(rng.uniform(0.0, 500.0, count)), rng.integers(0, units, count), size=units)
+
+
+FIGURES = (first_network, exactness, adjoint, kernels, lost_events, loss_jumps, surrogates, in_space, depth)
 
 
 def _tidied(page: Figure) -> Figure:
