@@ -22,7 +22,7 @@ import numpy as np
 
 import ranvier as rv
 
-REPEATS = 15
+REPEATS = 11
 DELAYS = {
     "none": rv.fixed(0.0),
     "axonal": rv.axonal(0.0, 5.0),
