@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 import ranvier as rv
 from ranvier.plots.spike_raster import causes, heights, travel
 from ranvier.plots.style import CLASSES, DELAY, FAINT, INK, SMALL, WEIGHT, figure, tidy
-from ranvier.train import adam, by_path
+from ranvier.train import adam, answers, by_path
 from ranvier.viewer import draw_network, scene
 
 HERE = Path(__file__).parent
@@ -292,7 +292,49 @@ def _noise(units: int, rate: float) -> rv.Spikes:
     return rv.Spikes(np.sort(rng.uniform(0.0, 500.0, count)), rng.integers(0, units, count), size=units)
 
 
-FIGURES = (first_network, exactness, adjoint, kernels, lost_events, loss_jumps, surrogates, in_space, depth)
+def decisions() -> Figure:
+    """What the two networks of the tutorial on Yin-Yang answer in the plane."""
+    encode = partial(rv.encoders.latency, t_early=0.15, t_late=2.0)
+    train, validation, _ = (
+        rv.Dataset(encode(part.feature.astype("float32")), part.label, classes=3)
+        for part in rv.datasets.yin_yang_splits()
+    )
+    grid = np.linspace(0.01, 0.99, 90)
+    x, y = (axis.ravel() for axis in np.meshgrid(grid, grid))
+    plane = rv.Dataset(
+        encode(np.stack([x, y, 1 - x, 1 - y], axis=1).astype("float32")), np.zeros(x.size, int), classes=3
+    )
+    truth = rv.datasets.yin_yang_class(x, y).reshape(90, 90)
+    near = rv.initializers.normal(0.5, 0.04)
+    kinds = {
+        "weights": (rv.fixed(0.0), rv.initializers.normal(1.65, 0.71), adam(0.03)),
+        "weights and delays": (rv.synaptic(0.0, 1.0, init=near), rv.initializers.normal(2.0, 1.5),
+                               by_path({"weight": adam(0.044), "delay": adam(0.028)})),
+    }  # fmt: skip
+    page = figure(8.0, 4.2, layout="constrained")
+    for axes, (name, (delay, weight, optimiser)) in zip(page.subplots(1, 2), kinds.items(), strict=True):
+        neuron = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=jnp.inf)
+        net = rv.feedforward(
+            [4, 5, 3], neuron=neuron, delay=delay, weight=weight, dtype="float32", key=jax.random.key(0)
+        )
+        recipe = rv.Recipe(
+            rv.EventDriven(max_spikes=1, max_inverse_slope=20.0),
+            t_end=8.0,
+            readout=rv.readouts.FirstSpike("output"),
+            loss=partial(rv.losses.relative_time_mse, margin=0.2),
+            optimiser=optimiser,
+            recovery=rv.regularizers.SilentRecovery(),
+            epochs=30,
+            batch=150,
+        )
+        trained = rv.fit(net, train, validation, recipe, key=jax.random.key(1)).network
+        answer = np.asarray(answers(trained, plane, recipe)).reshape(90, 90)
+        rv.plots.decision_map(answer, truth=truth, ax=axes)
+        axes.set_title(name, loc="left", color=INK, fontweight="bold")
+    return page
+
+
+FIGURES = (first_network, exactness, adjoint, kernels, lost_events, loss_jumps, surrogates, in_space, depth, decisions)
 
 
 def _tidied(page: Figure) -> Figure:
