@@ -27,7 +27,7 @@ DATA = datasets.random_manifolds(90, 1, 1, manifolds=MANIFOLDS, key=jax.random.k
 SPIKES = datasets.channel_spikes(100.0 * DATA.feature, UNITS)
 LOSS = partial(rv.losses.cross_entropy, scale=10.0)
 GUARDED, GRAZING = rv.EventDriven(max_spikes=30, max_inverse_slope=20.0), rv.EventDriven(max_spikes=30)
-READOUT = rv.readouts.MaxPotential("output", np.arange(1.0, T_END, 2.0))
+READOUT = rv.readouts.MaxPotential("output")
 
 
 def network(
@@ -130,7 +130,7 @@ SICK: dict[str, tuple[Callable[[], Case], Symptom, str]] = {
     "inputs in seconds": (lambda: Case(spikes=timed(lambda time: time / 1000)), Symptom.TIME_UNIT, "input"),
     "inputs in microseconds": (lambda: Case(spikes=timed(lambda time: time * 1000)), Symptom.TIME_UNIT, "input"),
     "the simulation ends too early": (
-        lambda: Case(t_end=40.0, readout=rv.readouts.MaxPotential("output", np.arange(1.0, 40.0))),
+        lambda: Case(t_end=40.0, readout=rv.readouts.MaxPotential("output")),
         Symptom.LATE_INPUT, "input",
     ),
     "no input spikes": (

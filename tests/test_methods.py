@@ -110,7 +110,7 @@ def test_the_known_delays_solve_temporal_order_and_the_opposite_is_always_wrong(
 
 @pytest.mark.parametrize("method", ["event-driven", "surrogate"])
 def test_temporal_order_is_learned(method: str):
-    made = orders(method, record_every=1.0, **({"dt": 0.5} if method == "surrogate" else {}))
+    made = orders(method, **({"dt": 0.5} if method == "surrogate" else {}))
     data = made.data()
     fitted = fit(made.network(), data.train, data.validation, made.recipe(2), key=jax.random.key(0))
     seen = [line["validation_accuracy"] for line in fitted.epochs]

@@ -430,7 +430,7 @@ def test_training_records_what_the_term_needs():
     )  # fmt: skip
     data = Dataset(rv.Spikes([[1.0, 2.0]] * 4, [[0, 1]] * 4), np.array([0, 1, 0, 1]))
     term = PeakMargin("hidden", PEAK_TIMES, strength=1.0)
-    readout = rv.readouts.MaxPotential("output", PEAK_TIMES)
+    readout = rv.readouts.MaxPotential("output")
     recipe = Recipe(rv.EventDriven(), t_end=30.0, readout=readout, loss=rv.losses.cross_entropy,
                     optimiser=adam(0.1), epochs=25, batch=4, regularizers=(term,))  # fmt: skip
     fitted = rv.fit(net, data, data, recipe, stuck=None, key=jax.random.key(0))

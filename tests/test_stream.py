@@ -39,7 +39,7 @@ def in_memory(stream: Stream) -> Dataset:
 RECIPE = Recipe(
     rv.EventDriven(max_spikes=30, gradient=rv.SpikeValue()),
     t_end=160.0,
-    readout=MeanPotential("output", np.arange(5.0, 160.0, 5.0)),
+    readout=MeanPotential("output"),
     loss=rv.losses.cross_entropy,
     optimiser=by_path({"weight": adam(0.01), "delay": adam(0.05)}),
     epochs=1,

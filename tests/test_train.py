@@ -301,10 +301,10 @@ def test_losses_on_recorded_potentials():
     start = rv.feedforward(
         [2, 2], neuron=rv.LI(10.0, 5.0), delay=rv.synaptic(0.0, 5.0), weight=rv.initializers.constant(1.0), key=KEY
     )
-    times = np.arange(1.0, 30.0)
+    times = np.linspace(0.0, 30.0, 3001)
     rule = recipe(
         t_end=30.0,
-        readout=readouts.MaxPotential("output", times),
+        readout=readouts.MaxPotential("output"),
         loss=partial(cross_entropy, scale=20.0),
         optimiser=by_path({"delay": adam(0.5)}),
         learn=("delay",),
@@ -313,7 +313,7 @@ def test_losses_on_recorded_potentials():
     voltage = rv.simulate(start, train.spikes, BASE.simulator, t_end=30.0, record={"output": times}).voltages["output"]
     wanted = optax.softmax_cross_entropy_with_integer_labels(20.0 * voltage.max(axis=1), train.target).mean()
     found = evaluate(start, train, rule)
-    assert found["loss"] == pytest.approx(float(wanted), rel=1e-12)
+    assert found["loss"] == pytest.approx(float(wanted), rel=1e-4)
     assert found["accuracy"] == np.mean(np.asarray(voltage).max(axis=1).argmax(axis=1) == np.asarray(train.target))
     fitted = fit(start, train, train, rule, key=KEY)
     assert fitted.epochs[-1]["validation_loss"] < 0.95 * found["loss"]

@@ -195,7 +195,7 @@ def loss_jumps() -> Figure:
 
     def value(gain: jax.Array, gradient: rv.ExactDerivative | rv.SpikeValue) -> jax.Array:
         scaled = _with_weight(net, net["input->hidden"].weight * gain)
-        readout = rv.readouts.MeanPotential("output", np.arange(2.0, 100.0, 2.0))
+        readout = rv.readouts.MeanPotential("output")
         simulator = rv.EventDriven(gradient=gradient)
         return readout(rv.simulate(scaled, spikes, simulator, t_end=100.0, record=readout.record))[0]
 

@@ -75,6 +75,7 @@ if TYPE_CHECKING:  # imported when used; tests/test_face.py holds this list, `_H
     from ranvier import readouts as readouts
     from ranvier import regularizers as regularizers
     from ranvier import simulation as simulation
+    from ranvier import summaries as summaries
     from ranvier import surrogates as surrogates
     from ranvier import synapses as synapses
     from ranvier import taps as taps
@@ -167,6 +168,7 @@ __all__ = [
     "simulation",
     "spatial",
     "spike_count",
+    "summaries",
     "surrogates",
     "synapses",
     "synaptic",

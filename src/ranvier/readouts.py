@@ -1,8 +1,9 @@
 """Readouts: what is read off a simulation, one number per output, for losses, metrics and predictions.
 
-A readout is a value that is called with a `Solution` and knows which potentials have to be recorded for it:
+A readout is a value that is called with a `Solution` and knows what has to be recorded for it: potentials at times, or
+summaries of potentials over the whole simulation (`ranvier.summaries`), which `EventDriven` gives exactly:
 
-    readout = readouts.MaxPotential("output", times=np.arange(0.5, 60.0, 0.5))
+    readout = readouts.MaxPotential("output")
     solution = rv.simulate(net, spikes, rv.EventDriven(), t_end=60.0, record=readout.record)
     loss = losses.cross_entropy(readout(solution), label)
 
@@ -23,8 +24,9 @@ from jaxtyping import Array, ArrayLike, Float, Int
 
 from ranvier.events import first_spike, spike_count
 from ranvier.simulation import Solution
+from ranvier.summaries import AbstractSummary, Integral, Maximum, Mean, Summaries, as_summaries, check_tau
 
-Record = Mapping[str, tuple[float, ...]]
+Record = Mapping[str, tuple[float, ...] | Summaries]
 Decide = Callable[[Any], Int[Array, "*batch"]]
 
 
@@ -65,7 +67,7 @@ class AbstractReadout(abc.ABC):
     """Reduces a solution to numbers. Implementations are frozen dataclasses.
 
     Args:
-        record: Times (ms) at which potentials have to be recorded, by population, for `ranvier.simulate(record=...)`.
+        record: What has to be recorded of each population, times (ms) or summaries, for `ranvier.simulate(record=...)`.
         decide: What makes a class of the numbers, such as `earliest`; None if there is no rule.
     """
 
@@ -197,100 +199,107 @@ class Potential(AbstractReadout):
 
 @dataclasses.dataclass(frozen=True)
 class MaxPotential(AbstractReadout):
-    """The highest potential of each output at the recorded times. The highest output is the answer.
+    """The highest potential of each output over the whole simulation. The highest output is the answer.
 
-    `max_n V(t_n)`. At a maximum dV/dt = 0, so the gradient is that of the true maximum up to the distance of the times.
+    `max_t V(t)`, at its true instant: `ranvier.summaries.Maximum`.
 
     Args:
-        population: The output population.
-        times: Ascending times (ms).
-
-    Raises:
-        ValueError: as for `Potential`.
+        population: The output population, which integrates.
 
     Example:
-        >>> import numpy as np
         >>> from ranvier import readouts
-        >>> len(readouts.MaxPotential("output", np.arange(0.5, 20.0, 0.5)).record["output"])
-        39
+        >>> readouts.MaxPotential("output").record
+        {'output': (Maximum(),)}
     """
 
     population: str
-    times: Sequence[float] | Float[np.ndarray, " times"]
-
-    def __post_init__(self):
-        object.__setattr__(self, "times", _ascending("MaxPotential", np.asarray(self.times, float)))
 
     @property
     def record(self) -> Record:
-        """The times."""
-        return {self.population: tuple(self.times)}
+        """The maximum."""
+        return {self.population: (Maximum(),)}
 
     decide = staticmethod(highest)
 
     def __call__(self, solution: Solution) -> Float[Array, "*batch outputs"]:
-        """Maxima over the recorded times.
-
-        Args:
-            solution: What `ranvier.simulate` gave with `record=readout.record`.
-
-        Raises:
-            ValueError: other times, or none, were recorded.
-        """
-        return jnp.max(_voltages(solution, self), axis=-2)
+        """Highest potentials; a ValueError if they were not recorded with `record=readout.record`."""
+        return _voltages(solution, self)[..., 0, :]
 
 
 @dataclasses.dataclass(frozen=True)
 class MeanPotential(AbstractReadout):
-    """The mean potential of each output over the recorded times, weighted if wanted. The highest is the answer.
+    """The mean potential of each output over the whole simulation, weighted if wanted. The highest is the answer.
 
-    `sum_n e^(-t_n / tau) V(t_n) / sum_n e^(-t_n / tau)`; without `tau` all times weigh the same.
+    `integral of e^(-t / tau) V(t) dt / integral of e^(-t / tau) dt`, from 0 to t_end: `ranvier.summaries.Mean`.
 
     Args:
-        population: The output population.
-        times: Ascending times (ms).
+        population: The output population, which integrates.
         tau: Time constant (ms) of weights that favour early times; inf for none.
 
     Raises:
-        ValueError: as for `Potential`, or `tau` is not above 0.
+        ValueError: `tau` is not above 0.
 
     Example:
-        >>> import numpy as np
         >>> from ranvier import readouts
-        >>> readouts.MeanPotential("output", np.arange(1.0, 4.0), tau=1000.0).record
-        {'output': (1.0, 2.0, 3.0)}
+        >>> readouts.MeanPotential("output", tau=1000.0).record
+        {'output': (Mean(tau=1000.0),)}
     """
 
     population: str
-    times: Sequence[float] | Float[np.ndarray, " times"]
     tau: float = math.inf
 
     def __post_init__(self):
-        object.__setattr__(self, "times", _ascending("MeanPotential", np.asarray(self.times, float)))
-        if not self.tau > 0:
-            msg = f"MeanPotential: `tau` must be a time in ms above 0, or inf; got {self.tau}."
-            raise ValueError(msg)
+        check_tau(type(self).__name__, self.tau)
 
     @property
     def record(self) -> Record:
-        """The times."""
-        return {self.population: tuple(self.times)}
+        """The mean."""
+        return {self.population: (Mean(self.tau),)}
 
     decide = staticmethod(highest)
 
     def __call__(self, solution: Solution) -> Float[Array, "*batch outputs"]:
-        """Weighted means over the recorded times.
+        """Weighted means; a ValueError if they were not recorded with `record=readout.record`."""
+        return _voltages(solution, self)[..., 0, :]
 
-        Args:
-            solution: What `ranvier.simulate` gave with `record=readout.record`.
 
-        Raises:
-            ValueError: other times, or none, were recorded.
-        """
-        voltage, times = _voltages(solution, self), np.asarray(self.times)
-        weight = np.exp((times[0] - times) / self.tau)  # from the first time: some weight is 1, whatever `tau` is
-        share = jnp.asarray(weight / weight.sum(), voltage.dtype)
-        return jnp.einsum("t,...ts->...s", share, voltage)
+@dataclasses.dataclass(frozen=True)
+class IntegralPotential(AbstractReadout):
+    """The integral of the potential of each output (ms), weighted if wanted. The highest is the answer.
+
+    `integral from 0 to t_end of e^(-t / tau) V(t) dt`: `ranvier.summaries.Integral`.
+
+    Args:
+        population: The output population, which integrates.
+        tau: Time constant (ms) of weights that favour early times; inf for none.
+
+    Raises:
+        ValueError: `tau` is not above 0.
+
+    Example:
+        >>> from ranvier import readouts
+        >>> readouts.IntegralPotential("output").record
+        {'output': (Integral(tau=inf),)}
+
+    Source: with `cross_entropy`, Nowotny, Turner & Knight, Neuromorph. Comput. Eng. 5 (2025), arXiv:2212.01232.
+    """
+
+    population: str
+    tau: float = math.inf
+
+    def __post_init__(self):
+        check_tau(type(self).__name__, self.tau)
+
+    @property
+    def record(self) -> Record:
+        """The integral."""
+        return {self.population: (Integral(self.tau),)}
+
+    decide = staticmethod(highest)
+
+    def __call__(self, solution: Solution) -> Float[Array, "*batch outputs"]:
+        """Weighted integrals; a ValueError if they were not recorded with `record=readout.record`."""
+        return _voltages(solution, self)[..., 0, :]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,7 +308,7 @@ class Custom(AbstractReadout):
 
     Args:
         function: `function(solution)`, anything that the loss can use.
-        record: Ascending times (ms) at which to record potentials, by population; default none.
+        record: What to record of each population, ascending times (ms) or summaries; default nothing.
         decide: What makes a class of what the function gives, such as `highest`; default nothing does.
 
     Raises:
@@ -314,11 +323,12 @@ class Custom(AbstractReadout):
     """
 
     function: Callable[[Solution], Any]
-    record: Mapping[str, ArrayLike | Sequence] = dataclasses.field(default_factory=dict)
+    record: Mapping[str, ArrayLike | Sequence | AbstractSummary] = dataclasses.field(default_factory=dict)
     decide: Decide | None = None
 
     def __post_init__(self):
-        kept = {name: _ascending("Custom", np.atleast_1d(np.asarray(at, float))) for name, at in self.record.items()}
+        times = lambda at: _ascending("Custom", np.atleast_1d(np.asarray(at, float)))
+        kept = {name: as_summaries(at) or times(at) for name, at in self.record.items()}
         object.__setattr__(self, "record", kept)
 
     def __call__(self, solution: Solution) -> Any:
@@ -370,15 +380,16 @@ def _spikes(solution: Solution, readout: FirstSpike | SpikeCount) -> Any:
 
 
 def _voltages(
-    solution: Solution, readout: Potential | MaxPotential | MeanPotential
-) -> Float[Array, "*batch times outputs"]:
-    name, wanted = readout.population, len(readout.record[readout.population])
+    solution: Solution, readout: Potential | MaxPotential | MeanPotential | IntegralPotential
+) -> Float[Array, "*batch records outputs"]:
+    name, wanted = readout.population, readout.record[readout.population]
     recorded = solution.voltages.get(name)
-    if recorded is None or recorded.shape[-2] != wanted:
+    if recorded is None or recorded.shape[-2] != len(wanted):
+        asked = as_summaries(wanted)
+        needs = f"potentials of {name!r} at its {len(wanted)} times" if asked is None else f"{asked[0]} of {name!r}"
         got = "none" if recorded is None else recorded.shape[-2]
         msg = (
-            f"{type(readout).__name__}: needs the potentials of {name!r} at its {wanted} times; {got} were recorded. "
-            "Pass record=readout.record to simulate."
+            f"{type(readout).__name__}: needs the {needs}; {got} were recorded. Pass record=readout.record to simulate."
         )
         raise ValueError(msg)
     return recorded

@@ -2,7 +2,7 @@
 
 import dataclasses
 import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import equinox as eqx
@@ -16,6 +16,7 @@ from ranvier.events import Spikes, spike_count
 from ranvier.network import Network
 from ranvier.selection import partition
 from ranvier.simulation import AbstractSimulator, Solution, simulate
+from ranvier.summaries import AbstractSummary
 from ranvier.surrogate import Surrogate
 
 
@@ -116,7 +117,7 @@ def gradient_agreement(
     *,
     t_end: float,
     loss: Callable[[Solution], Float[Array, ""]],
-    record: Mapping[str, ArrayLike] | None = None,
+    record: Mapping[str, ArrayLike | Sequence | AbstractSummary] | None = None,
 ) -> AgreementReport:
     """Compare the gradients of one loss on one network by two simulators, for each connection.
 
@@ -181,7 +182,7 @@ def _gradient(
     simulator: AbstractSimulator,
     t_end: float,
     loss: Callable[[Solution], Float[Array, ""]],
-    record: Mapping[str, ArrayLike],
+    record: Mapping[str, ArrayLike | Sequence | AbstractSummary],
 ) -> dict[str, Float[np.ndarray, " size"]]:
     """Gradient by connection and field."""
     learn, fixed = partition(network, "weight", "delay")

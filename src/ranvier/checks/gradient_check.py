@@ -24,6 +24,7 @@ from ranvier.checks.simulated import Loss, Sample, Setup, random_factors
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.simulation import AbstractSimulator
+from ranvier.summaries import AbstractSummary, as_summaries
 
 
 def check_gradients(
@@ -34,7 +35,7 @@ def check_gradients(
     t_end: float,
     loss: Loss | None = None,
     names: Sequence[str] = ("weight", "delay"),
-    record: Mapping[str, ArrayLike] | None = None,
+    record: Mapping[str, ArrayLike | Sequence | AbstractSummary] | None = None,
     samples: int = 4,
     probes: Probes | None = None,
     tolerance: float = 1e-6,
@@ -50,7 +51,7 @@ def check_gradients(
         loss: Function of one sample's `Solution`; default a random sum of spike times and potentials. Spike counts
             have no derivative and cannot be in it.
         names: Fields to check: those of `ranvier.partition`, and `"time"` for the input spike times.
-        record: Times at which to record potentials, as for `simulate`.
+        record: Times at which to record potentials, or summaries, as for `simulate`.
         samples: Largest number of samples taken from a batch, at random.
         probes: How many numbers and directions, and what counts; default `Probes()`.
         tolerance: Largest relative error of the gradient vector accepted.
@@ -103,17 +104,23 @@ def _require_float64() -> None:
         raise RuntimeError(msg)
 
 
-def _samples(network: Network, spikes: Spikes | Mapping[str, Spikes], record: Mapping[str, ArrayLike]) -> list[Sample]:
+def _samples(
+    network: Network,
+    spikes: Spikes | Mapping[str, Spikes],
+    record: Mapping[str, ArrayLike | Sequence | AbstractSummary],
+) -> list[Sample]:
     """Input and record times of each sample."""
     trains = {network.inputs[0]: spikes} if isinstance(spikes, Spikes) else dict(spikes)
     wide = {name: Spikes(train.time.astype(jnp.float64), train.unit, train.size) for name, train in trains.items()}
-    at = {name: jnp.asarray(times).astype(jnp.float64) for name, times in record.items()}
+    wide64 = lambda times: jnp.asarray(times).astype(jnp.float64)
+    at = {name: as_summaries(wanted) or wide64(wanted) for name, wanted in record.items()}
     shape = next(iter(wide.values())).time.shape
     if len(shape) == 1:
         return [Sample(wide, at)]
     rows = range(shape[0])
     split = [jax.tree.map(lambda leaf, n=n: leaf[n], wide) for n in rows]
-    times = [{name: one[n] if one.ndim == 2 else one for name, one in at.items()} for n in rows]
+    own = lambda one, n: one[n] if not isinstance(one, tuple) and one.ndim == 2 else one
+    times = [{name: own(one, n) for name, one in at.items()} for n in rows]
     return [Sample(*pair) for pair in zip(split, times, strict=True)]
 
 

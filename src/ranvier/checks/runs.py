@@ -17,7 +17,7 @@ from ranvier.checks.report import Reason
 from ranvier.checks.simulated import Factors, Sample, Setup, Trace, loss_gradient, loss_terms
 from ranvier.checks.structure import Train, by_unit, order, signature, slopes
 from ranvier.network import Network
-from ranvier.simulation import Solution, simulate
+from ranvier.simulation import Solution, simulate, times_of
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -131,7 +131,7 @@ class Problem:
     def _mark(self, trace: Trace, sample: Sample) -> bytes:
         """The run's discrete structure; for a loss of the user's own, the order of spikes belongs to it."""
         trains = _trains(trace)
-        at = {name: np.asarray(times) for name, times in sample.record.items()}
+        at = {name: np.asarray(times) for name, times in times_of(sample.record).items()}
         rest = {name: np.asarray(value) for name, value in trace.refractory.items()}
         delays = tuple(np.asarray(delay) for delay in trace.delays)
         mark = signature(self.network, trains, delays, rest, at)

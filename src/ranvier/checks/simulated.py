@@ -18,9 +18,10 @@ from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.neurons import linear
 from ranvier.simulation import AbstractSimulator, Solution, simulate
+from ranvier.summaries import Summaries
 
 Loss = Callable[[Solution], Float[Array, ""]]
-Records = dict[str, Float[Array, "..."]]
+Records = dict[str, Float[Array, "..."] | Summaries]
 Factors = dict[str, dict[str, Float[Array, "..."]]]
 
 
@@ -34,7 +35,7 @@ class Setup(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """Input spikes by population, and times (ms) at which to record potentials, of one sample."""
+    """Input spikes by population, and what to record of its potentials, at times (ms) or summed up."""
 
     trains: dict[str, Spikes]
     record: Records

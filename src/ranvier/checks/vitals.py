@@ -202,11 +202,10 @@ def _learned(
     if readout is None:
         return None, float("nan"), {}, ""
     moved, fixed = partition(network, *learn)
-    record = {name: np.asarray(times, network.dtype) for name, times in readout.record.items()}
 
     def value(moved: Network) -> tuple[Array, Any]:
         whole = eqx.combine(moved, fixed)
-        found = readout(simulate(whole, trains, simulator, t_end=t_end, record=record, throw=False))
+        found = readout(simulate(whole, trains, simulator, t_end=t_end, record=readout.record, throw=False))
         if loss is None or target is None:
             return jnp.zeros((), network.dtype), found
         return jnp.mean(jax.vmap(loss)(found, jax.tree.map(jnp.asarray, target))), found

@@ -23,10 +23,10 @@ from ranvier.gradients import AbstractGradient, ExactDerivative
 from ranvier.graph import cycle_limit, running_order
 from ranvier.integrators import RK4, AbstractIntegrator
 from ranvier.network import Network
-from ranvier.simulation import AbstractSimulator, Solution, argument_status
+from ranvier.simulation import AbstractSteppedSimulator, Records, Solution, argument_status, times_of
 
 
-class ClockDriven(AbstractSimulator):
+class ClockDriven(AbstractSteppedSimulator):
     """Simulation in steps of dt, for any neuron, on any device that JAX knows, in forward and reverse mode.
 
     Spikes are found within a step and events arrive within a step: neither is rounded to the grid. LIF and LI
@@ -89,16 +89,17 @@ class ClockDriven(AbstractSimulator):
         network: Network,
         spikes: dict[str, Spikes],
         t_end: float,
-        record: dict[str, Float[Array, "batch times"]],
+        record: Records,
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         _check_cycles(network, self.dt)
+        times = times_of(record)
         layouts = tuple((self.layout or default_layout(link)).sized(link) for link in dense(network))
         steps = number_of_steps(t_end, self.dt)
         dtype = jnp.dtype(network.dtype)
         grid = Grid(self.dt, jnp.asarray(self.dt, dtype))
-        rooms = {name: _room(grid, at.astype(dtype), steps) for name, at in record.items()}
-        return _simulate(self, layouts, steps, rooms, network, spikes, t_end, record)
+        rooms = {name: _room(grid, at.astype(dtype), steps) for name, at in times.items()}
+        return _simulate(self, layouts, steps, rooms, network, spikes, t_end, times)
 
 
 @quickly

@@ -14,14 +14,25 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 from ranvier._concrete import concrete
 from ranvier.closed_form.prefixes import Arrivals, Cells, first_spikes, potentials_at, prefixes
 from ranvier.closed_form.sorting import in_order
+from ranvier.closed_form.summaries import summaries_of_u
 from ranvier.dense import Link, dense
 from ranvier.events import Spikes
 from ranvier.gradients import AbstractGradient, ExactDerivative, Parts
 from ranvier.graph import cycle_limit, running_order
 from ranvier.network import Network
 from ranvier.neurons import linear
-from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_status, delivered
+from ranvier.simulation import (
+    AbstractSimulator,
+    Records,
+    Solution,
+    Stats,
+    argument_status,
+    delivered,
+    summaries_of,
+    times_of,
+)
 from ranvier.status import NOT_FINITE, TONIC, first_status
+from ranvier.summaries import Summaries, above_rest
 
 
 class FirstSpike(AbstractSimulator):
@@ -74,17 +85,21 @@ class FirstSpike(AbstractSimulator):
         network: Network,
         spikes: dict[str, Spikes],
         t_end: float,
-        record: dict[str, Float[Array, "batch times"]],
+        record: Records,
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         order, links = tuple(_order(network)), dense(network)
         dtype = jnp.dtype(network.dtype)
         inputs = {name: Spikes(train.time.astype(dtype), train.unit, train.size) for name, train in spikes.items()}
-        times = {name: at.astype(dtype) for name, at in record.items()}
+        times = {name: at.astype(dtype) for name, at in times_of(record).items()}
         status = first_status([(TONIC, _fire_alone(network))], before=argument_status(network, spikes, t_end, record))
         parts = self.gradient.parts()
         parts = parts._replace(max_inverse_slope=min(parts.max_inverse_slope, self.max_inverse_slope))
-        found, voltages, late, guarded = _simulate(network, order, links, inputs, t_end, times, parts)
+        asked = summaries_of(record)
+        found, voltages, late, guarded = _simulate(network, order, links, inputs, t_end, asked | times, parts)
+        for name in asked:
+            rest = linear(network.neurons[name], "FirstSpike", "").rest.astype(dtype)
+            voltages[name] = above_rest(asked[name], voltages[name], rest, t_end)
         results = [*(train.time for train in found.values()), *voltages.values()]
         status = first_status([(NOT_FINITE, jnp.isnan(result).any()) for result in results], before=status)
         stats = _stats(network, links, inputs | found, late, guarded, status)
@@ -146,10 +161,11 @@ def _simulate(
     links: tuple[Link, ...],
     inputs: dict[str, Spikes],
     t_end: Float[ArrayLike, ""],
-    record: dict[str, Float[Array, "batch _"]],
+    record: dict[str, Float[Array, "batch _"] | Summaries],
     parts: Parts,
 ) -> tuple[dict[str, Spikes], dict[str, Float[Array, "batch _ _"]], Counts, Counts]:
-    """Spikes and potentials, the events due after the end, and the spikes with a limited gradient, by population."""
+    """Spikes, potentials (for summaries what `above_rest` takes), the events due after the end, and the spikes with a
+    limited gradient, by population."""
     sent = {name: Sent(train.time.T, train.unit.T) for name, train in inputs.items()}
     batch = len(next(iter(inputs.values())).time)
     found, voltages, late, guarded = {}, {}, {}, {}
@@ -171,8 +187,11 @@ def _simulate(
         if neuron.spiking:
             sent[name] = Sent(onward, None, presence)
             found[name] = in_order(first.T, None if presence is None else presence.T)
-        if name in record:
-            at = record[name].T
+        asked = record.get(name)
+        if isinstance(asked, tuple):
+            voltages[name] = jnp.moveaxis(summaries_of_u(asked, due, cells, t_end, (size, batch)), 2, 0)
+        elif asked is not None:
+            at = asked.T
             u = cells.start * jnp.exp(-at[:, None] / cells.mem)
             u = u if due is None else potentials_at(prefixes(due, cells), cells, at)
             held = jnp.where(at[:, None] >= first[None], _column(neuron.v_reset), rest + u)

@@ -35,8 +35,9 @@ class Call(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """What the forward pass gives: spikes (batch, places), potentials (batch, values), what is kept for the backward
-    pass, counters (batch, populations), events and neurons that were computed event by event (batch,), and a status."""
+    """What the forward pass gives: spikes (batch, places), potentials and their summaries (batch, values), what is kept
+    for the backward pass, counters (batch, populations), where potentials were highest (batch, peaks) and (batch,
+    2 peaks), events and neurons that were computed event by event (batch,), and a status."""
 
     times: Any
     units: Any
@@ -50,6 +51,8 @@ class Forward(NamedTuple):
     dropped: Any
     in_flight: Any
     spikes: Any
+    peak_window: Any
+    peak: Any
     events: Any
     exact: Any
     status: Any
@@ -74,7 +77,7 @@ def arrays(plan: Plan, call: Call) -> tuple[Array, ...]:
 def forward_shapes(plan: Plan, batch: int) -> Forward:
     """Shapes of what the forward pass gives."""
     real, whole = jnp.dtype(plan.dtype), jnp.dtype(jnp.int32)
-    places, values = sum(plan.capacities[plan.inputs :]), zip(plan.records, plan.sizes[plan.inputs :], strict=True)
+    places, values = sum(plan.capacities[plan.inputs :]), zip(plan.rows, plan.sizes[plan.inputs :], strict=True)
     reals, wholes = (jax.ShapeDtypeStruct((batch, places), kind) for kind in (real, whole))
     counts, single = (jax.ShapeDtypeStruct(shape, whole) for shape in ((batch, len(plan.populations)), (batch,)))
     return Forward(
@@ -82,6 +85,8 @@ def forward_shapes(plan: Plan, batch: int) -> Forward:
         voltages=jax.ShapeDtypeStruct((batch, sum(count * size for count, size in values)), real),
         window=wholes, offset=reals, slope=reals, restart=reals,
         silent=counts, guarded=counts, dropped=counts, in_flight=counts, spikes=counts,
+        peak_window=jax.ShapeDtypeStruct((batch, plan.peaks), whole),
+        peak=jax.ShapeDtypeStruct((batch, 2 * plan.peaks), real),
         events=single, exact=single, status=jax.ShapeDtypeStruct((), whole),
     )  # fmt: skip
 

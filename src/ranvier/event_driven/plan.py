@@ -5,6 +5,7 @@ plan is hashable: JAX compiles one program for each.
 """
 
 import dataclasses
+import itertools
 
 import numpy as np
 
@@ -23,7 +24,8 @@ SAFE = {"float32": 2.0, "float64": 8.0}
 class Plan:
     """Static description of one simulation. Populations are numbered: inputs first, then neurons in running order.
 
-    `pairs`: how many a connection has, -1 if it has all synapses.
+    `pairs`: how many a connection has, -1 if it has all synapses. Of each population of neurons: `records` is the
+    number of its record times, `peaked` whether its highest potential is wanted, `decays` those of its integrals.
     """
 
     populations: tuple[str, ...]
@@ -38,6 +40,8 @@ class Plan:
     pairs: tuple[int, ...]
     low: tuple[float, ...]
     records: tuple[int, ...]
+    peaked: tuple[bool, ...]
+    decays: tuple[tuple[float, ...], ...]
     dtype: str
     t_end: float
     longest_window: float
@@ -49,10 +53,22 @@ class Plan:
         """Whether the gradient has the value of a spike in it."""
         return self.parts.scale > 0
 
+    @property
+    def rows(self) -> tuple[int, ...]:
+        """How many numbers the engine gives of a neuron's potential, in each population of neurons."""
+        wanted = zip(self.records, self.peaked, self.decays, strict=True)
+        return tuple(times + peaked + len(decays) for times, peaked, decays in wanted)
+
+    @property
+    def peaks(self) -> int:
+        """Neurons whose highest potential is wanted."""
+        return sum(size for size, peaked in zip(self.sizes[self.inputs :], self.peaked, strict=True) if peaked)
+
     def integers(self) -> np.ndarray:
         """What the engine reads of the plan: see `engine/network/plan.h`."""
-        records = (0,) * self.inputs + self.records
-        populations = zip(self.sizes, self.capacities, self.mixed, records, strict=True)
+        none = (0,) * self.inputs
+        wanted = none + self.records, none + self.peaked, none + tuple(map(len, self.decays))
+        populations = zip(self.sizes, self.capacities, self.mixed, *wanted, strict=True)
         links = zip(self.pre, self.post, self.delay_shapes, self.pairs, strict=True)
         return np.array([
             self.inputs, len(self.populations), len(self.links), self.threads or 0,
@@ -62,7 +78,8 @@ class Plan:
 
     def numbers(self) -> np.ndarray:
         """The same, real ones."""
-        return np.array([self.t_end, self.longest_window, *self.parts, *self.low], np.float64)
+        decays = itertools.chain(*self.decays)
+        return np.array([self.t_end, self.longest_window, *self.parts, *self.low, *decays], np.float64)
 
 
 def longest_window(network: Network, arrivals: int, t_end: float, min_delay: float, wanted: float | None) -> float:

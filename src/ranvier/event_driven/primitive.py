@@ -33,8 +33,8 @@ class Result(NamedTuple):
     """What one call gives.
 
     `times`, `units` (batch, places) per population of neurons, and `presence` if the gradient has the value of spikes
-    in it; `voltages` (batch, times, size) per recorded one; counters (batch, populations), `events` and `exact`
-    (batch,) and one `status`.
+    in it; `voltages` (batch, rows, size) per recorded one, see `Plan.rows`; counters (batch, populations), `events` and
+    `exact` (batch,) and one `status`.
     """
 
     times: tuple[Any, ...]
@@ -64,7 +64,7 @@ def _forward(plan: Plan, call: Call) -> tuple[Result, tuple[Array, ...], Forward
     found = Forward(*first_order(lambda *these: library.run(plan, shapes, these, backward=False))(*given))
     neurons = plan.sizes[plan.inputs :]
     rooms = [(room,) for room in plan.capacities[plan.inputs :]]
-    recorded = [(count, size) for count, size in zip(plan.records, neurons, strict=True) if count]
+    recorded = [(count, size) for count, size in zip(plan.rows, neurons, strict=True) if count]
     times = cut_rows(found.times, rooms)
     presence = tuple(jnp.isfinite(time).astype(time.dtype) for time in times) if plan.valued else ()
     result = Result(
@@ -95,7 +95,8 @@ def _forward_rule(plan: Plan, call: Call) -> tuple[Result, Kept]:
     values = jax.tree.map(lambda leaf: leaf.value, call, is_leaf=lambda leaf: hasattr(leaf, "perturbed"))
     result, given, found = _forward(plan, values)
     shapes = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype), values)
-    spikes = found.window, found.offset, found.units, found.slope, found.restart, found.spikes
+    spikes = (found.window, found.offset, found.units, found.slope, found.restart, found.spikes, found.peak_window,
+              found.peak)  # fmt: skip
     groups = call.tau_mem + call.tau_syn, call.times, call.start
     taus, timed, begun = (any(leaf.perturbed for leaf in group) for group in groups)
     return result, Kept(given, spikes, shapes, taus, timed, begun)

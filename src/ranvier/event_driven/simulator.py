@@ -16,12 +16,14 @@ from ranvier.event_driven.derivatives import reverse_mode
 from ranvier.event_driven.plan import MOST_WINDOWS, SAFE, Plan, longest_window
 from ranvier.event_driven.primitive import Result, event_driven
 from ranvier.event_driven.rows import Rows, rows
+from ranvier.event_driven.summarised import integrals, summarised
 from ranvier.events import Spikes
 from ranvier.gradients import AbstractGradient, ExactDerivative
 from ranvier.graph import running_order
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
-from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_status
+from ranvier.simulation import AbstractSimulator, Records, Solution, Stats, argument_status, summaries_of, times_of
+from ranvier.summaries import Summaries
 
 
 class EventDriven(AbstractSimulator):
@@ -100,7 +102,7 @@ class EventDriven(AbstractSimulator):
         network: Network,
         spikes: dict[str, Spikes],
         t_end: float,
-        record: dict[str, Float[Array, "batch times"]],
+        record: Records,
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         _check_windows(network, t_end)
@@ -112,7 +114,7 @@ class EventDriven(AbstractSimulator):
         links: tuple[Rows, ...],
         spikes: dict[str, Spikes],
         t_end: float,
-        record: dict[str, Float[Array, "batch times"]],
+        record: Records,
     ) -> Plan:
         """What is known of a simulation before any number is."""
         arrivals = sum(train.time.shape[-1] for train in spikes.values())
@@ -120,7 +122,7 @@ class EventDriven(AbstractSimulator):
         order = running_order(network, longest)
         inputs = network.inputs
         places = {name: p for p, name in enumerate([*inputs, *order])}
-        parts = self.gradient.parts()
+        parts, asked, times = self.gradient.parts(), summaries_of(record), times_of(record)
         return Plan(
             populations=tuple(places),
             inputs=len(inputs),
@@ -136,7 +138,9 @@ class EventDriven(AbstractSimulator):
             delay_shapes=tuple((1, 1) if link.pairs else (link.delay.shape[0], link.delay.shape[1]) for link in links),
             pairs=tuple(link.weight.shape[0] if link.pairs else -1 for link in links),
             low=tuple(link.low for link in links),
-            records=tuple(record[name].shape[-1] if name in record else 0 for name in order),
+            records=tuple(times[name].shape[-1] if name in times else 0 for name in order),
+            peaked=tuple(any(one.decay is None for one in asked.get(name, ())) for name in order),
+            decays=tuple(tuple(integrals(asked.get(name, ()))) for name in order),
             dtype=str(jnp.dtype(network.dtype)),
             t_end=t_end,
             longest_window=longest,
@@ -150,7 +154,7 @@ def _run(
     simulator: EventDriven,
     network: Network,
     spikes: dict[str, Spikes],
-    record: dict[str, Float[Array, "batch times"]],
+    record: Records,
     t_end: float,
 ) -> Solution:
     """One compiled program for each plan, so that a call costs the same inside the user's `jit` and outside."""
@@ -159,7 +163,7 @@ def _run(
     status = argument_status(network, spikes, t_end, record)
     call = jax.tree.map(reverse_mode, _call(plan, network, links, spikes, record, status))
     result = event_driven(plan, call)
-    return _solution(plan, network, cast(Result, result))
+    return _solution(plan, network, summaries_of(record), cast(Result, result))
 
 
 def _check_windows(network: Network, t_end: float) -> None:
@@ -195,7 +199,7 @@ def _call(
     network: Network,
     links: tuple[Rows, ...],
     spikes: dict[str, Spikes],
-    record: dict[str, Float[Array, "batch times"]],
+    record: Records,
     status: Int[Array, ""],
 ) -> Call:
     """The numbers of the call, in the plan's order and in the dtype of the weights."""
@@ -208,7 +212,7 @@ def _call(
     def relative(value: Float[Array, "*#size"], other: Float[Array, "*#size"], name: str) -> Float[Array, " size"]:
         return wide(value, name) - wide(other, name)
 
-    pairs = list(zip(neurons, order, strict=True))
+    pairs, times = list(zip(neurons, order, strict=True)), times_of(record)
     batch = next(iter(spikes.values())).time.shape[0]
     return Call(
         weights=tuple(link.weight.astype(plan.dtype) for link in links),
@@ -224,13 +228,13 @@ def _call(
         pairs=tuple(link.pairs for link in links if link.pairs),
         times=tuple(spikes[name].time.astype(plan.dtype) for name in inputs),
         units=tuple(spikes[name].unit.astype(jnp.int32) for name in inputs),
-        records=tuple(record[name].astype(plan.dtype) for name in order if name in record),
+        records=tuple(times[name].astype(plan.dtype) for name in order if name in times),
         start=tuple(jnp.broadcast_to(-wide(neuron.bias, name), (batch, network.size(name))) for neuron, name in pairs),
         status=(status[None],),
     )
 
 
-def _solution(plan: Plan, network: Network, result: Result) -> Solution:
+def _solution(plan: Plan, network: Network, asked: dict[str, Summaries], result: Result) -> Solution:
     order = plan.populations[plan.inputs :]
     learns = ("times", "presence", "voltages")
     result = Result(*(part if name in learns else jax.lax.stop_gradient(part) for name, part in
@@ -239,11 +243,12 @@ def _solution(plan: Plan, network: Network, result: Result) -> Solution:
     def per_population(counts: Int[Array, "batch populations"]) -> dict[str, Int[Array, " batch"]]:
         return {name: counts[:, plan.inputs + p] for p, name in enumerate(order)}
 
-    recorded = [name for name, times in zip(order, plan.records, strict=True) if times]
+    recorded = [name for name, rows in zip(order, plan.rows, strict=True) if rows]
     voltages = {}
     for name, potential in zip(recorded, result.voltages, strict=True):
         rest = jnp.broadcast_to(_linear(network, name).rest.astype(plan.dtype), (network.size(name),))
-        voltages[name] = potential + rest[None, None, :]
+        whole = name in asked
+        voltages[name] = summarised(asked[name], potential, rest, plan.t_end) if whole else potential + rest[None, None]
     presence = result.presence or (None,) * len(order)
     spikes = {
         name: Spikes(time, unit, network.size(name), presence=present)

@@ -27,7 +27,7 @@ from ranvier.graph import running_order
 from ranvier.hardware.substrate import AbstractSubstrate, Measured
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
-from ranvier.simulation import AbstractNoisySimulator, Solution, Stats, argument_status
+from ranvier.simulation import AbstractNoisySimulator, Records, Solution, Stats, argument_status
 from ranvier.status import INPUT_UNIT, NOT_FINITE, first_status
 
 
@@ -89,7 +89,7 @@ class InTheLoop(AbstractNoisySimulator):
         network: Network,
         spikes: dict[str, Spikes],
         t_end: float,
-        record: dict[str, Float[Array, "batch times"]],
+        record: Records,
     ) -> Solution:
         """Run the network on the substrate from 0 to `t_end` ms for every sample of the batch."""
         if record:

@@ -188,7 +188,7 @@ def _recipe(experiment: Experiment, samples: int, threads: int | None) -> Recipe
     return Recipe(
         experiment.method.simulator(network, model.max_spikes, threads),
         t_end=experiment.task.t_end,
-        readout=readout.read(experiment.task.t_end),
+        readout=readout.read(),
         loss=readout.loss,
         optimiser=experiment.optimiser(samples),
         epochs=training.epochs,

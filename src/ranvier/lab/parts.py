@@ -161,8 +161,8 @@ class AbstractReadout(AbstractPart, abc.ABC):
     """Whether the outputs spike."""
 
     @abc.abstractmethod
-    def read(self, t_end: float) -> readouts.AbstractReadout:
-        """What is read off a simulation that ends at `t_end` (ms)."""
+    def read(self) -> readouts.AbstractReadout:
+        """What is read off a simulation."""
 
     @property
     @abc.abstractmethod

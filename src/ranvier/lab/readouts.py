@@ -4,8 +4,6 @@ import dataclasses
 from functools import partial
 from typing import Annotated, ClassVar
 
-import numpy as np
-
 from ranvier import readouts
 from ranvier.lab.parts import AbstractReadout
 from ranvier.lab.ranges import Limit, NotNegative, Positive
@@ -23,7 +21,7 @@ class RelativeTime(AbstractReadout):
 
     Example:
         >>> from ranvier.lab.readouts import RelativeTime
-        >>> RelativeTime(margin=0.3).read(t_end=8.0).record
+        >>> RelativeTime(margin=0.3).read().record
         {}
     """
 
@@ -31,7 +29,7 @@ class RelativeTime(AbstractReadout):
     spiking: ClassVar[bool] = True
     margin: Positive = 0.2
 
-    def read(self, t_end: float) -> readouts.AbstractReadout:
+    def read(self) -> readouts.AbstractReadout:
         """First spikes."""
         return readouts.FirstSpike("output")
 
@@ -57,7 +55,7 @@ class CrossEntropy(AbstractReadout):
     early_strength: NotNegative = 0.005
     early_tau: Positive = 1.0
 
-    def read(self, t_end: float) -> readouts.AbstractReadout:
+    def read(self) -> readouts.AbstractReadout:
         """First spikes."""
         return readouts.FirstSpike("output")
 
@@ -74,17 +72,15 @@ class Potential(AbstractReadout):
 
     Args:
         scale: Steepness of the softmax over the highest potentials.
-        record_every: Interval (ms) at which potentials are compared.
     """
 
     name: ClassVar[str] = "potential"
     spiking: ClassVar[bool] = False
     scale: Positive = 1.0
-    record_every: Positive = 0.1
 
-    def read(self, t_end: float) -> readouts.AbstractReadout:
+    def read(self) -> readouts.AbstractReadout:
         """The highest potential of each output."""
-        return readouts.MaxPotential("output", np.arange(self.record_every, t_end, self.record_every))
+        return readouts.MaxPotential("output")
 
     @property
     def loss(self) -> Loss:
@@ -98,19 +94,17 @@ class Mean(AbstractReadout):
 
     Args:
         scale: Steepness of the softmax over the means.
-        record_every: Distance (ms) of the times that are averaged.
         favour: Time constant (ms) of weights that favour early times, inf for none.
     """
 
     name: ClassVar[str] = "mean"
     spiking: ClassVar[bool] = False
     scale: Positive = 40.0
-    record_every: Positive = 10.0
     favour: Limit = 1000.0
 
-    def read(self, t_end: float) -> readouts.AbstractReadout:
+    def read(self) -> readouts.AbstractReadout:
         """The mean potential of each output."""
-        return readouts.MeanPotential("output", np.arange(self.record_every, t_end, self.record_every), self.favour)
+        return readouts.MeanPotential("output", self.favour)
 
     @property
     def loss(self) -> Loss:

@@ -134,7 +134,7 @@ def report_run(experiment: Experiment, network: Network, folder: RunFolder) -> "
         truth=picture.plane,
         image=picture.image,
         initial=experiment.network(),
-        record=experiment.readout.read(experiment.task.t_end).record.get("output", ()),
+        record=experiment.readout.read().record.get("output", ()),
     )
 
 

@@ -90,7 +90,7 @@ def preset(task: AbstractTimedTask, *, delay: AbstractDelays = LONG, weight_lr: 
         Experiment(
             task=task,
             model=Layers(weight=LearnedWeights(mean=2.0, std=2.5, lr=weight_lr), output_std=1.0, delay=delay),
-            readout=Potential(scale=20.0, record_every=4.0),
+            readout=Potential(scale=20.0),
             method=EventDriven(gradient=Value(), max_inverse_slope=20.0),
             training=Training(epochs=60, batch=50, recovery=NoRecovery()),
         ),

@@ -16,6 +16,8 @@ from ranvier.viewer import Scene, by_delays, by_layers, draw_network, positions,
 
 PLACES = {"positions": positions, "layers": by_layers, "delays": by_delays}
 """Where neurons are drawn, by name."""
+MOMENTS = 500
+"""At so many times the potentials of the outputs are compared."""
 
 
 def view(folder: Path | str, out: Path | str | None = None, *, sample: int = 0, place: str = "positions") -> Path:
@@ -62,15 +64,18 @@ def _write(out: Path, network: Network, kept: Kept, sample: int, place: str, uni
         raise ValueError(msg)
     trains = {one: jax.tree.map(lambda leaf: leaf[sample], train) for one, train in kept.spikes.items()}
     assert kept.simulator is not None
-    solution = simulate(network, trains, kept.simulator, t_end=kept.t_end, record=kept.record)
+    last = network.names[-1]
+    times = np.linspace(0.0, kept.t_end, MOMENTS + 1)
+    record = {} if network.neurons[last].spiking else {last: times.astype(network.dtype)}
+    solution = simulate(network, trains, kept.simulator, t_end=kept.t_end, record=record)
     label = None
     if kept.target is not None and kept.target.ndim == 1 and np.issubdtype(kept.target.dtype, np.integer):
         label = int(kept.target[sample])
-    answer, last = None, network.names[-1]
-    if last in solution.voltages and last not in solution.spikes:  # the one that rises highest, when it does
+    answer = None
+    if record:  # the one that rises highest, when it does
         potential = np.asarray(solution.voltages[last])
         at, unit = np.unravel_index(np.argmax(potential), potential.shape)
-        answer = int(unit), float(kept.record[last][at])
+        answer = int(unit), float(times[at])
     seen = scene(
         network, trains | solution.spikes, t_end=kept.t_end, title=f"{name}, sample {sample}", place=PLACES[place],
         units=units, answer=answer, label=label,

@@ -28,6 +28,7 @@ from ranvier.plots.histograms import parameter_histograms, parameters
 from ranvier.plots.spike_raster import causes, heights, raster, travel
 from ranvier.plots.style import CLASSES, EXCITATORY, INHIBITORY, INK, LABEL, SMALL, figure, headline, tidy
 from ranvier.simulation import AbstractSimulator, Solution, simulate
+from ranvier.summaries import Summaries
 
 Truth = Callable[[Float[np.ndarray, "*grid"], Float[np.ndarray, "*grid"]], Int[np.ndarray, "*grid"]]
 
@@ -62,7 +63,8 @@ class Run:
             drawn. Default, for other features, a confusion matrix.
         image: Of images, the length of their rows.
         initial: The network before training.
-        record: Times (ms) at which the potentials of an output that does not spike are compared.
+        record: What is recorded of an output that does not spike, times (ms) or a summary of `ranvier.summaries`; the
+            output with the highest number is the answer.
     """
 
     network: Network
@@ -77,7 +79,7 @@ class Run:
     truth: Truth | None = None
     image: int | None = None
     initial: Network | None = None
-    record: Sequence[float] = ()
+    record: Sequence[float] | Summaries = ()
 
     @property
     def verdict(self) -> str:
@@ -179,7 +181,7 @@ def _solve(run: Run, points: Float[np.ndarray, "samples features"]) -> Solution:
     """Spikes and recorded potentials, in parts of one size: one program, and no more memory than for one part."""
     parts = math.ceil(len(points) / CHUNK)
     filled = np.resize(points, (parts, CHUNK, points.shape[1]))
-    record = {"output": np.asarray(run.record)} if run.record else {}
+    record = {"output": run.record} if run.record else {}
     found = []
     for part in filled:
         solution = _simulated(run.network, run.encode(part), run.simulator, t_end=run.t_end, record=record)

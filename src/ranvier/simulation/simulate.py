@@ -5,15 +5,16 @@ from collections.abc import Mapping, Sequence
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike
+from jaxtyping import Array, ArrayLike
 
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.rules import check
 from ranvier.simulation.arguments import check_kinds
 from ranvier.simulation.refusal import refuse
-from ranvier.simulation.solution import AbstractSimulator, Solution
-from ranvier.simulation.validity import check_record, check_spikes
+from ranvier.simulation.solution import AbstractSimulator, AbstractSteppedSimulator, Solution
+from ranvier.simulation.validity import Records, check_record, check_spikes, summaries_of, times_of
+from ranvier.summaries import AbstractSummary
 
 
 def simulate(
@@ -22,7 +23,7 @@ def simulate(
     simulator: AbstractSimulator,
     *,
     t_end: float,
-    record: Mapping[str, ArrayLike | Sequence] | None = None,
+    record: Mapping[str, ArrayLike | Sequence | AbstractSummary] | None = None,
     throw: bool = True,
 ) -> Solution:
     """Simulate a network from 0 to `t_end` ms, differentiably.
@@ -34,7 +35,9 @@ def simulate(
         simulator: How, for example `ranvier.EventDriven()`.
         t_end: End of the simulation (ms), > 0.
         record: Times (ms) at which to record the potentials of a population, {population: (times,)} or
-            {population: (batch, times)}, ascending. At a spike time the value is that after the reset.
+            {population: (batch, times)}, ascending. At a spike time the value is that after the reset. Of a population
+            that does not spike also a summary over the whole simulation, or several: {population:
+            ranvier.summaries.Maximum()}.
         throw: Raise if anything did not fit or was not valid; otherwise only `stats` tells.
 
     Returns:
@@ -68,12 +71,33 @@ def simulate(
     if throw:
         for part, rules in network.known_rules():
             check(f"simulate: {part}".removesuffix(": "), rules)
-    wide = {name: jnp.broadcast_to(at, (batch, at.shape[-1])) for name, at in times.items()}
-    solution = simulator.run(network, trains, float(t_end), wide)
+    solution = _run(simulator, network, trains, float(t_end), summaries_of(times) | _wide(times_of(times), batch))
     if not batched:
         status = solution.stats.status
         solution = jax.tree.map(lambda leaf: leaf if leaf is status else leaf[0], solution)
     return refuse(solution) if throw else solution
+
+
+def _wide(times: dict[str, Array], batch: int) -> dict[str, Array]:
+    """Record times of every sample."""
+    return {name: jnp.broadcast_to(at, (batch, at.shape[-1])) for name, at in times.items()}
+
+
+def _run(
+    simulator: AbstractSimulator, network: Network, trains: dict[str, Spikes], t_end: float, record: Records
+) -> Solution:
+    """Simulate; where it is done in steps, summaries are those of the potentials at the steps."""
+    asked = summaries_of(record)
+    if not asked or not isinstance(simulator, AbstractSteppedSimulator):
+        return simulator.run(network, trains, t_end, record)
+    batch = next(iter(trains.values())).time.shape[0]
+    steps = np.arange(0.0, t_end, simulator.dt)
+    grid = np.append(steps[steps < t_end * (1 - 1e-9)], t_end)
+    at_steps = _wide(dict.fromkeys(asked, jnp.asarray(grid, network.dtype)), batch)
+    solution = simulator.run(network, trains, t_end, times_of(record) | at_steps)
+    summarise = lambda name, voltage: jnp.stack([one.on_grid(voltage, grid) for one in asked[name]], axis=-2)
+    voltages = {name: summarise(name, one) if name in asked else one for name, one in solution.voltages.items()}
+    return Solution(solution.spikes, voltages, solution.stats)
 
 
 def _by_population(network: Network, spikes: Spikes | Mapping[str, Spikes]) -> dict[str, Spikes]:

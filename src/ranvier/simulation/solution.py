@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ranvier._compiling import Options
 from ranvier.events import Spikes
 from ranvier.network import Network
+from ranvier.simulation.validity import Records
 
 
 class Stats(eqx.Module):
@@ -45,12 +46,13 @@ class Solution(eqx.Module):
 
     Args:
         spikes: Spikes of each population of neurons, sorted, padded; times in [0, t_end].
-        voltages: For each recorded population its potentials, shape (batch, times, size) or (times, size).
+        voltages: For each recorded population its potentials, shape (batch, times, size) or (times, size); or its
+            summaries, in the order in which they were asked for, shape (batch, summaries, size) or (summaries, size).
         stats: Counters.
     """
 
     spikes: dict[str, Spikes]
-    voltages: dict[str, Float[Array, "*batch times size"]]
+    voltages: dict[str, Float[Array, "*batch records size"]]
     stats: Stats
 
 
@@ -68,9 +70,15 @@ class AbstractSimulator(eqx.Module):
         network: Network,
         spikes: dict[str, Spikes],
         t_end: float,
-        record: dict[str, Float[Array, "batch times"]],
+        record: Records,
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
+
+
+class AbstractSteppedSimulator(AbstractSimulator):
+    """A simulator in steps of dt ms. Summaries are taken from the potentials at its steps: `run` gets times only."""
+
+    dt: eqx.AbstractVar[float]
 
 
 class AbstractNoisySimulator(AbstractSimulator):

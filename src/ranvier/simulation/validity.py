@@ -16,24 +16,36 @@ from ranvier._concrete import concrete
 from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.status import RECORD, SPIKES, first_status
+from ranvier.summaries import AbstractSummary, Summaries, as_summaries
+
+Records = Mapping[str, Float[Array, "batch times"] | Summaries]
+"""What is recorded, by population: potentials at times (ms), or summaries."""
 
 ROOM = 1 + 1e-6
 """Times may pass t_end by this factor: in float32 a time at the end may be rounded up."""
 
 
+def times_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The record times among what is recorded."""
+    return {name: at for name, at in record.items() if not isinstance(at, tuple)}
+
+
+def summaries_of(record: Mapping[str, Any]) -> dict[str, Summaries]:
+    """The summaries among what is recorded."""
+    return {name: at for name, at in record.items() if isinstance(at, tuple)}
+
+
 @eqx.filter_jit
-def argument_status(
-    network: Network, spikes: Mapping[str, Spikes], t_end: float, record: Mapping[str, Float[Array, "batch times"]]
-) -> Int[Array, ""]:
+def argument_status(network: Network, spikes: Mapping[str, Spikes], t_end: float, record: Records) -> Int[Array, ""]:
     """What is wrong with the arguments of a simulation: 0, or a key of `ranvier.status.STATUS`.
 
     Args:
         network: The network.
         spikes: Input spikes of every input population, shape (batch, n).
         t_end: End of the simulation (ms).
-        record: Record times (ms) by population, shape (batch, times).
+        record: Record times (ms) by population, shape (batch, times); summaries have no rules.
     """
-    network, spikes, record = lax.stop_gradient((network, dict(spikes), dict(record)))
+    network, spikes, record = lax.stop_gradient((network, dict(spikes), times_of(record)))
     found = [(rule.status, rule.broken()) for _, rules in network.rules() for rule in rules]
     for name, train in spikes.items():
         wrong = spike_problems(train.time, train.unit, network.size(name), t_end, jnp)
@@ -82,15 +94,19 @@ def check_spikes(network: Network, trains: Mapping[str, Spikes], t_end: float) -
 
 
 def check_record(
-    network: Network, record: Mapping[str, ArrayLike | Sequence], t_end: float, batch: int
-) -> dict[str, Float[Array, "*batch times"]]:
-    """Record times as arrays, refused where they are known and wrong."""
+    network: Network, record: Mapping[str, ArrayLike | Sequence | AbstractSummary], t_end: float, batch: int
+) -> dict[str, Float[Array, "*batch times"] | Summaries]:
+    """Record times as arrays, refused where they are known and wrong, and summaries."""
     times = {}
     for name, given in record.items():
         if name not in network.neurons:
             why = "an input, which has no potential" if name in network.inputs else "no population"
             msg = f"simulate: `record` names {name!r}, {why}; this network has {list(network.neurons)}."
             raise ValueError(msg)
+        asked = as_summaries(given)
+        if asked:
+            times[name] = _integrated(network, name, asked)
+            continue
         at = _numbers(name, given)
         at = at if jnp.issubdtype(at.dtype, jnp.floating) else at.astype(jnp.result_type(float))
         known = concrete(at)
@@ -107,6 +123,17 @@ def check_record(
     return times
 
 
+def _integrated(network: Network, name: str, asked: Summaries) -> Summaries:
+    """Summaries of a population that has them."""
+    if network.neurons[name].spiking:
+        msg = (
+            f"simulate: `record` asks for {asked[0]} of {name!r}, whose neurons spike; summaries are of populations "
+            f"that integrate, ranvier.LI. Record its potentials at times, such as record={{{name!r}: [1.0, 2.0]}}."
+        )
+        raise ValueError(msg)
+    return asked
+
+
 def _numbers(name: str, given: Any) -> Array:
     """Record times as an array."""
     try:
@@ -116,7 +143,7 @@ def _numbers(name: str, given: Any) -> Array:
     if at is None or at.dtype == bool:
         msg = (
             f"simulate: `record` must give the times in ms at which to record {name!r}, such as "
-            f"record={{{name!r}: [1.0, 2.0]}}; got {given!r}."
+            f"record={{{name!r}: [1.0, 2.0]}}, or summaries such as ranvier.summaries.Maximum(); got {given!r}."
         )
         raise ValueError(msg)
     return at

@@ -13,14 +13,23 @@ from ranvier.dense import dense
 from ranvier.events import Spikes, spike_count
 from ranvier.network import Network
 from ranvier.neurons import linear
-from ranvier.simulation import AbstractSimulator, Solution, Stats, argument_status, delivered, in_flight
+from ranvier.simulation import (
+    AbstractSteppedSimulator,
+    Records,
+    Solution,
+    Stats,
+    argument_status,
+    delivered,
+    in_flight,
+    times_of,
+)
 from ranvier.status import DROPPED, NOT_FINITE, first_status
 from ranvier.surrogate.grid import Rules, in_time_order, on_grid, potentials, simulate_on_grid
 from ranvier.surrogates import SurrogateSpike, superspike
 from ranvier.taps import AbstractTaps, Linear
 
 
-class Surrogate(AbstractSimulator):
+class Surrogate(AbstractSteppedSimulator):
     """Simulation on a grid of steps whose spikes have a surrogate derivative: the usual way to train spiking networks.
 
     Here for comparison. Same networks, same losses, same `Solution`. LIF and LI populations only. Every number that
@@ -83,12 +92,12 @@ class Surrogate(AbstractSimulator):
         network: Network,
         spikes: dict[str, Spikes],
         t_end: float,
-        record: dict[str, Float[Array, "batch times"]],
+        record: Records,
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         steps = max(1, math.ceil(t_end / self.dt - 1e-9))
         rules = Rules(self.dt, steps, self.surrogate, self.taps, self.detach_reset, self.detach_time, self.checkpoint)
-        return _run(network, spikes, t_end, record, rules, self.max_spikes)
+        return _run(network, spikes, t_end, times_of(record), rules, self.max_spikes)
 
 
 def _run(

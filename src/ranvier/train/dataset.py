@@ -6,11 +6,11 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, PyTree, Shaped
+from jaxtyping import Array, ArrayLike, Int, PyTree, Shaped
 
 from ranvier.events import Spikes
 from ranvier.network import Network
-from ranvier.simulation import AbstractSimulator, Solution, Stats, simulate
+from ranvier.simulation import AbstractSimulator, Records, Solution, Stats, simulate
 from ranvier.train.checkpoint import digest
 
 
@@ -113,7 +113,7 @@ class _Nothing(AbstractSimulator):
         network: Network,
         spikes: dict[str, Spikes],
         t_end: float,
-        record: dict[str, Float[Array, "batch times"]],
+        record: Records,
     ) -> Solution:
         """Give back nothing."""
         del network, spikes, t_end, record

@@ -1,18 +1,18 @@
 """Some validation samples and all answers, kept in the run folder: what a picture or a check needs of the data.
 
 `samples.npz` holds input spikes and targets of a few samples, the class of every validation sample and the answer of
-the best network, and how to simulate them: simulator, end, record times, and what learns.
+the best network, and how to simulate them: simulator, end, what is recorded, and what learns.
 """
 
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Int, Shaped
 
 from ranvier.events import Spikes
 from ranvier.network import Network
-from ranvier.readouts import as_readout
+from ranvier.readouts import Record, as_readout
 from ranvier.simulation import AbstractSimulator
 from ranvier.train.checkpoint import read_named, save_arrays
 from ranvier.train.dataset import Dataset
@@ -36,7 +36,7 @@ class Kept(NamedTuple):
         simulator: How they are simulated; None where it is not one of ranvier's own.
         trouble: Why it is None.
         t_end: End of a simulation (ms).
-        record: Record times (ms) by population.
+        record: What is recorded of each population, for the readout: times (ms) or summaries.
         learn: What learns; empty for weights and delays.
     """
 
@@ -47,7 +47,7 @@ class Kept(NamedTuple):
     simulator: AbstractSimulator | None
     trouble: str
     t_end: float
-    record: dict[str, Float[np.ndarray, " times"]]
+    record: Record
     learn: tuple[str, ...]
 
 
@@ -77,7 +77,7 @@ def keep_samples(
         how, trouble = to_json(recipe.simulator), ""
     except ValueError as error:
         how, trouble = None, str(error)
-    record = {name: list(times) for name, times in as_readout(recipe.readout).record.items()}
+    record = {name: to_json(wanted) for name, wanted in as_readout(recipe.readout).record.items()}
     facts = {"simulator": how, "trouble": trouble, "t_end": recipe.t_end, "record": record, "learn": list(recipe.learn)}
     save_arrays(folder.samples, arrays, **facts)
 
@@ -109,6 +109,6 @@ def read_samples(folder: RunFolder) -> Kept:
         simulator=simulator,
         trouble=trouble,
         t_end=float(facts["t_end"]),
-        record={name: np.asarray(times) for name, times in facts["record"].items()},
+        record={name: from_json(wanted) for name, wanted in facts["record"].items()},
         learn=tuple(facts["learn"]),
     )

@@ -9,7 +9,6 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-import numpy as np
 import optax
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
 
@@ -225,8 +224,7 @@ def _simulate(recipe: Recipe, network: Network, spikes: Spikes | dict[str, Spike
     simulator = recipe.simulator
     if isinstance(simulator, AbstractNoisySimulator):
         simulator = simulator.with_key(key)
-    record = {name: np.asarray(times, network.dtype) for name, times in recipe.record.items()}
-    return simulate(network, spikes, simulator, t_end=recipe.t_end, record=record, throw=False)
+    return simulate(network, spikes, simulator, t_end=recipe.t_end, record=recipe.record, throw=False)
 
 
 _Judged = tuple[Any, Float[Array, " batch"], Float[Array, " batch"] | None]

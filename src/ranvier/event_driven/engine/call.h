@@ -14,7 +14,7 @@ namespace ranvier {
 // START, where a sample's potentials are at t = 0, (batch, neurons); HEIGHT is the unit of a spike's value. PRE and
 // POST are the neurons of every pair of the connections that have a list of them; STATUS is what the rules say of the
 // arguments, a key of `ranvier.status.STATUS`. The backward pass goes on with what the forward pass kept (WINDOW ...
-// TOTAL) and the cotangents of times, potentials and presence (without places if the derivative is exact).
+// PEAK) and the cotangents of times, potentials and presence (without places if the derivative is exact).
 enum Input {
     WEIGHT,
     DELAY,
@@ -37,14 +37,17 @@ enum Input {
     SLOPE,
     RESTART,
     TOTAL,
+    PEAK_WINDOW,
+    PEAK,
     DIRECT,
     SEED,
     PRESENCE,
     INPUTS
 };
 
-// Spikes (batch, places): time, inf if none, and neuron, -1 if none; potentials (batch, values); what is kept for the
-// backward pass; counters (batch, populations), events and neurons flagged in all (batch,), and one status.
+// Spikes (batch, places): time, inf if none, and neuron, -1 if none; potentials and their summaries (batch, values);
+// what is kept for the backward pass; counters (batch, populations); where potentials were highest (batch, peaks) and
+// (batch, 2 peaks), see passes/peaks.h; events and neurons flagged in all (batch,), and one status.
 enum Output {
     AT,
     BY,
@@ -58,6 +61,8 @@ enum Output {
     DROPPED,
     IN_FLIGHT,
     SPIKES,
+    KEPT_PEAK_WINDOW,
+    KEPT_PEAK,
     EVENTS,
     EXACT,
     ENDED,

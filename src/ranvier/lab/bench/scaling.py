@@ -103,12 +103,11 @@ def ours(work: Row) -> tuple[Callable[[], Any], Callable[[], float]]:
     )
     learn, rest = partition(net, "weight", "delay")
     spikes, t_end = Spikes(*inputs(work), size=INPUTS), work["duration"] + 50.0
-    readout, label = MeanPotential("output", np.arange(10.0, t_end, 10.0)), jnp.arange(BATCH) % CLASSES
+    readout, label = MeanPotential("output"), jnp.arange(BATCH) % CLASSES
     simulator = EventDriven(max_spikes=256, gradient=SpikeValue())
-    record = {name: np.asarray(times, np.float32) for name, times in readout.record.items()}
 
     def loss(learn: Network) -> tuple[jax.Array, jax.Array]:
-        solution = simulate(eqx.combine(learn, rest), spikes, simulator, t_end=t_end, record=record)
+        solution = simulate(eqx.combine(learn, rest), spikes, simulator, t_end=t_end, record=readout.record)
         return cross_entropy(readout(solution), label), solution.stats.spikes["hidden"]
 
     gradient = eqx.filter_jit(eqx.filter_value_and_grad(loss, has_aux=True))

@@ -63,7 +63,7 @@ def _check(target: str, samples: int, seed: int) -> None:
         recipe.simulator,
         t_end=recipe.t_end,
         names=recipe.learn,
-        record={name: np.array(times) for name, times in as_readout(recipe.readout).record.items()},
+        record=as_readout(recipe.readout).record,
         samples=samples,
         key=jax.random.key(seed),
     )

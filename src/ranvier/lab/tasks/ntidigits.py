@@ -93,7 +93,7 @@ PRESET = Preset(
             hidden=128, weight=LearnedWeights(mean=0.0, std=0.2, lr=0.005), delay=NoDelays(), tau_mem=20.0,
             tau_syn=10.0, tau_out=200.0, max_spikes=100,
         ),
-        readout=Potential(scale=10.0, record_every=10.0),
+        readout=Potential(scale=10.0),
         method=EventDriven(gradient=Value()),
         training=Training(epochs=40, batch=100, recovery=NoRecovery()),
     ),

@@ -97,7 +97,7 @@ PRESET = Preset(
             hidden=128, weight=LearnedWeights(mean=0.0, std=2.0, lr=0.01), delay=NoDelays(), tau_mem=20.0, tau_syn=10.0,
             tau_out=200.0,
         ),
-        readout=Potential(scale=20.0, record_every=4.0),
+        readout=Potential(scale=20.0),
         method=EventDriven(gradient=Value()),
         training=Training(epochs=40, batch=100, recovery=NoRecovery()),
     ),

@@ -37,7 +37,7 @@ def draw(run: Any) -> Any:
     """
     from ranvier.plots.traces import draw_order  # draws with matplotlib, which is slow to import
 
-    spikes, record = run.encode(run.points), {"output": np.asarray(run.record)}
+    spikes, record = run.encode(run.points), {"output": np.arange(0.25, run.t_end, 0.25)}
     traces = [
         np.asarray(simulate(network, spikes, run.simulator, t_end=run.t_end, record=record).voltages["output"])
         for network in (run.initial, run.network)
@@ -120,7 +120,7 @@ PRESET = Preset(
     Experiment(
         task=TemporalOrder(),
         model=TwoByTwo(),
-        readout=Potential(scale=10.0, record_every=0.25),
+        readout=Potential(scale=10.0),
         training=Training(epochs=20, batch=2, schedule=Constant(), recovery=NoRecovery()),
     )
 )

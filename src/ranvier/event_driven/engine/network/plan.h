@@ -15,9 +15,13 @@ namespace ranvier::RANVIER_LEVEL {
 // one for all), or (per-neuron time constants) into the ring with exponentials for every event.
 enum Mode { SCATTER, ROW, GENERAL };
 
+//
+// Of a population may be wanted its potentials at `records` times, or summaries of its potential over the whole run:
+// the highest (`peaked`, 0 or 1), and `integrals` weighted with exponentials. They are its rows of values, in this
+// order.
 struct Population {
-    int64_t size, capacity, records;
-    int64_t neuron_start, sender_start, spike_start, record_start, value_start;
+    int64_t size, capacity, records, peaked, integrals;
+    int64_t peak_start, decay_start, neuron_start, sender_start, spike_start, record_start, value_start;
     int64_t in_first, in_last, out_first, out_last;  // in Plan::in_list and Plan::out_list
     bool mixed, ringed;                              // per-neuron time constants; has cells in the ring
 };
@@ -34,12 +38,14 @@ struct Plan {
     int64_t inputs, populations, links, threads;
     int64_t neurons, senders, weights, delays, lists, pairs, rows, columns, widest;
     int64_t places, input_places, record_times, values;  // of spikes, of those of inputs, per sample
+    int64_t peaks, integrals;                            // neurons whose highest potential is wanted; integrals
     bool scattered, turned, listed, gathered;  // is there a link that is SCATTER, not ROW, ROW, has sums of x_u
     double t_end, longest_window;
     Parts parts;
     Array<Population> population;
     Array<Link> link;
     Array<int64_t> in_list, out_list;
+    Array<double> decay;  // of each integral's weight e^{-decay t} (1/ms)
 };
 
 inline void read_population(Plan& plan, int64_t p, const int64_t* given) {
@@ -48,18 +54,24 @@ inline void read_population(Plan& plan, int64_t p, const int64_t* given) {
     here.capacity = given[1];
     here.mixed = given[2] != 0;
     here.records = given[3];
+    here.peaked = given[4];
+    here.integrals = given[5];
     const bool neurons = p >= plan.inputs;
     here.neuron_start = plan.neurons;
     here.sender_start = plan.senders;
     here.spike_start = plan.places;
     here.record_start = plan.record_times;
     here.value_start = plan.values;
+    here.peak_start = plan.peaks;
+    here.decay_start = plan.integrals;
     plan.neurons += neurons ? here.size : 0;
     plan.senders += here.size;
     plan.places += here.capacity;
     plan.input_places += neurons ? 0 : here.capacity;
     plan.record_times += here.records;
-    plan.values += here.records * here.size;
+    plan.values += (here.records + here.peaked + here.integrals) * here.size;
+    plan.peaks += here.peaked * here.size;
+    plan.integrals += here.integrals;
     plan.widest = larger(plan.widest, here.size);
 }
 
@@ -111,9 +123,10 @@ inline void list_links(Plan& plan) {
     }
 }
 
-// `given`: inputs, populations, links, threads; of each population size, capacity, mixed, records; of each link pre,
-// post, rows and columns of its delays, and its number of pairs or -1. `numbers`: t_end, longest window, the five
-// numbers of `ranvier.gradients.Parts`, and the lower bound of each link's delays.
+// `given`: inputs, populations, links, threads; of each population size, capacity, mixed, records, peaked, integrals;
+// of each link pre, post, rows and columns of its delays, and its number of pairs or -1. `numbers`: t_end, longest
+// window, the five numbers of `ranvier.gradients.Parts`, the lower bound of each link's delays, and the decay of each
+// integral.
 inline Plan read_plan(const int64_t* given, const double* numbers) {
     Plan plan{};
     plan.inputs = given[0];
@@ -128,9 +141,11 @@ inline Plan read_plan(const int64_t* given, const double* numbers) {
     plan.in_list = Array<int64_t>(plan.links);
     plan.out_list = Array<int64_t>(plan.links);
     given += 4;
-    for (int64_t p = 0; p < plan.populations; ++p, given += 4) read_population(plan, p, given);
+    for (int64_t p = 0; p < plan.populations; ++p, given += 6) read_population(plan, p, given);
     for (int64_t c = 0; c < plan.links; ++c, given += 5) read_link(plan, c, given, numbers[7 + c]);
     list_links(plan);
+    plan.decay = Array<double>(plan.integrals);
+    for (int64_t i = 0; i < plan.integrals; ++i) plan.decay[i] = numbers[7 + plan.links + i];
     return plan;
 }
 

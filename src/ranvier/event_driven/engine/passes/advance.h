@@ -105,6 +105,29 @@ Walker walker(const Step<Real>& step, int64_t j) {
             once, NAN, 0};
 }
 
+// The same of a neuron without threshold whose highest potential is wanted: from arrival to arrival.
+template <class Real>
+RANVIER_APART void climb(Step<Real>& step, int64_t j, int64_t found) {
+    const Network<Real>& net = step.net;
+    const Population& population = net.plan.population[step.p];
+    const Arrivals& arrivals = step.room.look_up.sorted;
+    const int64_t n = population.neuron_start + j, k = step.k;
+    double &current = step.room.state.current[n], &u = step.room.state.u[n];
+    const double end = k == net.clock.windows - 1 ? net.clock.last : net.clock.window;
+    Peaks& peaks = step.room.peaks;
+    const int64_t at = population.peak_start + j;
+    peaks.begin(at, k, net.clock.window, current - u);
+    double t = 0.0;
+    for (int64_t a = 0;; ++a) {
+        const double stop = a < found ? smaller(end, arrivals.offset[a]) : end;
+        rise(peaks, at, current, u, net.neurons.rates[n], stop - t, {k, t}, {k, stop}, net.clock.window);
+        t = stop;
+        if (a == found || arrivals.offset[a] > stop) return;
+        current += arrivals.weight[a];
+        peaks.arrive(at, k, t, arrivals.weight[a]);
+    }
+}
+
 // Keep the spikes of a walk, as far as there is room.
 template <class Real>
 void write_down(Step<Real>& step, const Walker& it, int64_t j) {
@@ -169,9 +192,10 @@ int64_t flag_all(Step<Real>& step) {
     const int64_t start = population.neuron_start, size = population.size;
     const Course* over = net.neurons.over + start;
     const bool recorded = step.due.first < step.due.last;
+    const double* theta = population.peaked ? room.peaks.bar + population.peak_start : net.neurons.theta + start;
     const auto both = [&]<bool mixed>() {
-        bound<mixed, Real>(room.state, start, size, step.k, recorded, net.clock.margin, over, net.neurons.theta + start,
-                           room.sum(2), room.excess);
+        bound<mixed, Real>(room.state, start, size, step.k, recorded, net.clock.margin, over, theta, room.sum(2),
+                           room.excess);
         aggregate<mixed, Real>(room.state, start, size, room.excess, over, room.sum(0), room.sum(1));
     };
     if (population.mixed)
@@ -194,6 +218,10 @@ void advance(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& outco
     for (int64_t at = 0; at < flagged; ++at) {
         const int64_t j = room.flagged[at];
         const int64_t found = collect(net, room.calendar, room.train, k, p, j, rows, room.look_up);
+        if (population.peaked) {
+            climb(step, j, found);
+            continue;
+        }
         const Due<Real> due{room.records.offset + step.due.first, step.due.last - step.due.first,
                             outcome.voltage + population.value_start + skipped * population.size + j, population.size};
         Walker it = walker(step, j);

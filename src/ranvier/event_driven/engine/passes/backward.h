@@ -12,6 +12,7 @@
 #pragma once
 
 #include "boundaries.h"
+#include "owed_integrals.h"
 
 namespace ranvier::RANVIER_LEVEL {
 
@@ -96,7 +97,7 @@ void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64
         } else if (room.held[n]) {
             room.sums->rho[n] += room.seed[boundary.place];
         } else {
-            now.u += room.seed[boundary.place];
+            now.u += boundary.share * room.seed[boundary.place];
         }
         piece = room.pieces.piece[piece].before = room.pieces.begin();
     }
@@ -137,6 +138,8 @@ template <class Real>
 struct Returning {
     Sample<Real> given;
     Kept<Real> kept;
+    const int32_t* peak_window;
+    const Real* peak;
     const Real *direct, *seed, *presence;
     Real *early, *begun;
 };
@@ -172,8 +175,11 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
         room.owed[plan.input_places + at] = sample.direct[at];
         if (sample.presence != nullptr) room.worth[plan.input_places + at] = sample.presence[at];
     }
+    room.peak_window = sample.peak_window;
+    room.peak = sample.peak;
     replay(net, room);
     const Wanted wanted = sample.early != nullptr ? TIMING : NONE;
+    if (plan.integrals > 0) owe_integrals(net, room, wanted != NONE);
     for (int64_t k = net.clock.windows - 1; k >= 0 && !stopped(); --k) {
         for (int64_t p = plan.populations - 1; p >= 0; --p) {
             const int32_t* first = room.boundaries.first + p * room.boundaries.columns + k;
@@ -184,6 +190,7 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
         }
     }
     arrive_at_start(net, room, sample);
+    if (plan.integrals > 0) owe_starts(net, room, sample.given.start, sample.begun);
     if (sample.early != nullptr)
         for (int64_t q = 0; q < plan.input_places; ++q) sample.early[q] = static_cast<Real>(room.owed[q]);
 }

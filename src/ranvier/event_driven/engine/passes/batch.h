@@ -41,6 +41,8 @@ struct Element {
     Real *at, *voltage;  // forward
     int32_t* by;
     Kept<Real> kept;
+    int32_t* peak_window;
+    Real* peak;
     int32_t *silent, *guarded, *dropped, *in_flight, *events, *exact, *ended;
     const Real *direct, *seed, *presence;  // backward
     Real *of_weight, *of_delay, *of_theta, *of_rho, *of_refractory, *of_tau_mem, *of_tau_syn, *of_time, *of_start;
@@ -106,6 +108,8 @@ private:
         it.voltage = out<Real>(VOLTAGE, 2, e);
         it.kept = {out<int32_t>(KEPT_WINDOW, 2, e), out<Real>(KEPT_OFFSET, 2, e),  nullptr,
                    out<Real>(KEPT_SLOPE, 2, e),     out<Real>(KEPT_RESTART, 2, e), out<int32_t>(SPIKES, 2, e)};
+        it.peak_window = out<int32_t>(KEPT_PEAK_WINDOW, 2, e);
+        it.peak = out<Real>(KEPT_PEAK, 2, e);
         it.silent = out<int32_t>(SILENT, 2, e);
         it.guarded = out<int32_t>(GUARDED, 2, e);
         it.dropped = out<int32_t>(DROPPED, 2, e);
@@ -118,6 +122,8 @@ private:
     void read_backward(Element<Real>& it, int64_t e) const {
         it.kept = {in<int32_t>(WINDOW, 2, e), in<Real>(OFFSET, 2, e),  in<int32_t>(SENDER, 2, e),
                    in<Real>(SLOPE, 2, e),     in<Real>(RESTART, 2, e), in<int32_t>(TOTAL, 2, e)};
+        it.peak_window = in<int32_t>(PEAK_WINDOW, 2, e);
+        it.peak = in<Real>(PEAK, 2, e);
         it.direct = in<Real>(DIRECT, 2, e);
         it.seed = in<Real>(SEED, 2, e);
         it.presence = plan_.parts.valued ? in<Real>(PRESENCE, 2, e) : nullptr;
@@ -184,6 +190,8 @@ private:
         zero(it.exact, samples_);
         if (it.status == 0) return;
         zero(it.kept.window, spikes);
+        zero(it.peak_window, samples_ * plan_.peaks);
+        zero(it.peak, 2 * samples_ * plan_.peaks);
         for (Real* kept : {it.kept.offset, it.kept.slope, it.kept.restart}) zero(kept, spikes);
     }
 
@@ -232,10 +240,18 @@ private:
         Element<Real>& it = job.elements[task / samples_];
         if (it.status != 0) return;
         const int64_t b = task % samples_, at = b * places(), counter = b * plan_.populations;
-        Outcome<Real> outcome{
-            it.at + at,          it.by + at,           it.voltage + b * plan_.values, kept(it, b),
-            it.silent + counter, it.guarded + counter, it.dropped + counter,          it.in_flight + counter,
-            it.events + b,       it.exact + b};
+        Outcome<Real> outcome{it.at + at,
+                              it.by + at,
+                              it.voltage + b * plan_.values,
+                              kept(it, b),
+                              it.peak_window + b * plan_.peaks,
+                              it.peak + 2 * b * plan_.peaks,
+                              it.silent + counter,
+                              it.guarded + counter,
+                              it.dropped + counter,
+                              it.in_flight + counter,
+                              it.events + b,
+                              it.exact + b};
         const bool fine = simulate(job.net, room, given(it, b), outcome, [this] { return stopped(); });
         if (!fine) __atomic_store_n(&it.broken, true, __ATOMIC_RELAXED);
     }
@@ -277,6 +293,8 @@ private:
             const int64_t at = b * places(), input = b * plan_.input_places;
             const Returning<Real> sample{given(it, b),
                                          kept(it, b),
+                                         it.peak_window + b * plan_.peaks,
+                                         it.peak + 2 * b * plan_.peaks,
                                          it.direct + at,
                                          it.seed + b * plan_.values,
                                          it.presence ? it.presence + at : nullptr,

@@ -134,6 +134,7 @@ template <class Real, class Stopped>
 bool simulate(const Network<Real>& net, Forward<Real>& room, const Sample<Real>& given, Outcome<Real>& outcome,
               const Stopped& stopped) {
     room.state.begin(given.start);
+    room.peaks.clear(net.plan, room.state.u);
     room.ring.fill(0);
     room.calendar.clear(net.plan);
     load(net, given.time, given.unit, room.train);
@@ -155,6 +156,8 @@ bool simulate(const Network<Real>& net, Forward<Real>& room, const Sample<Real>&
         }
     }
     finish(net, room, outcome);
+    if (net.plan.peaks > 0) write_peaks(net.plan, room.peaks, outcome.voltage, outcome.peak_window, outcome.peak);
+    if (net.plan.integrals > 0) integrate(net, room.train, given.start, room.integrals, outcome.voltage);
     keep(net.plan, room.train, outcome.kept);
     return finite(room.state);
 }

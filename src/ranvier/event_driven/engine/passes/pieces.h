@@ -28,9 +28,9 @@ struct Pieces {
     Array<int32_t> latest, head;
     int32_t used = 0;
 
-    // At most two pieces for each spike, restart and record.
+    // At most two pieces for each spike, restart and record; a peak may be two records.
     Pieces(const Plan& plan, const Clock& clock)
-        : piece(2 * (2 * (plan.places - plan.input_places) + plan.record_times * plan.widest) + 1),
+        : piece(2 * (2 * (plan.places - plan.input_places) + plan.record_times * plan.widest + 2 * plan.peaks) + 1),
           latest(clock.span * plan.neurons),
           head(clock.span * plan.populations) {}
 

@@ -36,15 +36,15 @@ struct Sums {
 
 // Spikes of a sample by window, and the boundaries of one population in one window; see boundaries.h.
 struct Boundary {
-    double offset;
-    int64_t place;  // of the spike, or of the recorded value
+    double offset, share;  // share: of the cotangent of the recorded value
+    int64_t place;         // of the spike, or of the recorded value
     int32_t next, kind;
 };
 
 struct Boundaries {
     int64_t columns;
     Array<int32_t> first;  // (populations, windows + 1): the first spike of a window
-    Array<int32_t> restart_head, restart_next;
+    Array<int32_t> restart_head, restart_next, peak_head, peak_next;
     Array<Boundary> boundary;
     Array<int32_t> head, units;  // the latest boundary of a neuron; neurons that have any
     int32_t used = 0, interrupted = 0;
@@ -54,7 +54,9 @@ struct Boundaries {
           first(plan.populations * columns),
           restart_head(clock.windows),
           restart_next(plan.places),
-          boundary(2 * plan.places + plan.record_times * plan.widest + 1),
+          peak_head(plan.peaks > 0 ? clock.windows : 0),
+          peak_next(plan.peaks),
+          boundary(2 * plan.places + plan.record_times * plan.widest + 2 * plan.peaks + 1),
           head(plan.widest),
           units(plan.widest) {}
 };
@@ -69,6 +71,9 @@ struct Backward {
     Array<double> resumed;  // p_u at the latest restart
     Train<Real> train;
     Records records;
+    Integrals integrals;
+    const int32_t* peak_window = nullptr;
+    const Real* peak = nullptr;
     Boundaries boundaries;
     Pieces pieces;
     Array<Real> ring;
@@ -87,6 +92,7 @@ struct Backward {
           resumed(net.plan.neurons),
           train(net.plan),
           records(net.plan),
+          integrals(net.plan),
           boundaries(net.plan, net.clock),
           pieces(net.plan, net.clock),
           ring(net.clock.span * net.plan.neurons * 2),

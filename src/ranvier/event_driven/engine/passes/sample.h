@@ -2,6 +2,8 @@
 #pragma once
 
 #include "../network/fan_out.h"
+#include "integrals.h"
+#include "peaks.h"
 #include "walk.h"
 
 namespace ranvier::RANVIER_LEVEL {
@@ -81,6 +83,8 @@ struct Outcome {
     int32_t* unit;
     Real* voltage;
     Kept<Real> kept;
+    int32_t* peak_window;
+    Real* peak;
     int32_t *silent, *guarded, *dropped, *in_flight, *events, *exact;
 };
 
@@ -92,6 +96,8 @@ struct Forward {
     LookUp<Real> look_up;
     Train<Real> train;
     Records records;
+    Peaks peaks;
+    Integrals integrals;
     Fired fired;
     FanOut fan_out;
     Array<Real> ring, sums;  // sums: of I, u and lift, for one population
@@ -112,6 +118,8 @@ struct Forward {
           look_up(net.plan),
           train(net.plan),
           records(net.plan),
+          peaks(net.plan.peaks),
+          integrals(net.plan),
           fired(most_spikes(net.plan)),
           fan_out(net.plan.widest),
           ring(net.clock.span * net.plan.neurons * LANES),

@@ -3,10 +3,9 @@
 
 #include "../network/arrivals.h"
 #include "../physics/crossing.h"
+#include "moment.h"
 
 namespace ranvier::RANVIER_LEVEL {
-
-constexpr int64_t NEVER = int64_t{1} << 62;
 
 // The spikes of one neuron in one window: offset, slope at threshold, slope at the restart.
 struct Fired {
@@ -103,18 +102,6 @@ void walk(Walker& it, const Arrivals& arrivals, int64_t found, const Due<Real>& 
             return;
         }
     }
-}
-
-struct Moment {
-    int64_t window;
-    double offset;
-};
-
-// Window and offset of the moment `duration` (ms) after an offset of window k; NEVER if it is infinite.
-inline Moment after(int64_t k, double offset, double duration, double window) {
-    const double passed = floor((offset + duration) / window);
-    if (!(passed < 1e15)) return {NEVER, 0.0};
-    return {k + static_cast<int64_t>(passed), offset + duration - passed * window};
 }
 
 }  // namespace ranvier::RANVIER_LEVEL

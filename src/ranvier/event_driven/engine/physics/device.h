@@ -14,6 +14,9 @@
 
 #define RANVIER_INLINE inline __attribute__((always_inline))
 
+// Kept apart from the loops that most networks run.
+#define RANVIER_APART __attribute__((noinline))
+
 namespace ranvier::RANVIER_LEVEL {
 
 template <class Number>

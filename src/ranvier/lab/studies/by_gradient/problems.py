@@ -141,10 +141,9 @@ def _reversals_data(words: str) -> Data:
     return _drawn(reversals_sample, CLASSES, CHANNELS)
 
 
-def _mean(t_end: float, every: float, scale: float, tau: float = math.inf) -> Mapping[str, Any]:
+def _mean(scale: float, tau: float = math.inf) -> Mapping[str, Any]:
     """Mean potential of the outputs, and its cross-entropy."""
-    times = np.arange(every, t_end + every / 2, every)
-    return {"readout": MeanPotential("output", times, tau), "loss": partial(cross_entropy, scale=scale)}
+    return {"readout": MeanPotential("output", tau), "loss": partial(cross_entropy, scale=scale)}
 
 
 LONG: Mapping[str, Any] = {"neuron": LIF(20.0, 5.0), "output": LI(20.0, 5.0)}
@@ -156,17 +155,17 @@ PROBLEMS: dict[str, Problem] = {
         rate=0.04, delay_rate=0.03, low=0.1, longest=1.0, step=0.1, room=1,
     ),
     "order": Problem(
-        _order_data, t_end=100.0, **LONG, **_mean(100.0, 2.0, 20.0),
+        _order_data, t_end=100.0, **LONG, **_mean(20.0),
         weights=Weights(normal(0.2, 0.3), normal(0.0, 0.1), normal(0.0, 0.3)), hidden=20, epochs=20, batch=50,
         rate=0.005, delay_rate=0.1, low=1.0, longest=30.0, step=2.0, room=40,
     ),
     "reversals": Problem(
         _reversals_data, t_end=150.0, **LONG,
-        **_mean(150.0, 2.0, 20.0), weights=Weights(normal(0.3, 0.3), normal(0.0, 0.1), normal(0.0, 0.3)), hidden=30,
+        **_mean(20.0), weights=Weights(normal(0.3, 0.3), normal(0.0, 0.1), normal(0.0, 0.3)), hidden=30,
         epochs=30, batch=50, rate=0.005, delay_rate=0.1, low=1.0, longest=50.0, step=2.0, room=60,
     ),
     "words": Problem(
-        read_words, t_end=1150.0, **LONG, **_mean(1150.0, 10.0, 36.0, tau=1000.0),
+        read_words, t_end=1150.0, **LONG, **_mean(36.0, tau=1000.0),
         weights=Weights(normal(0.05, 0.02), normal(0.0, 0.02), normal(0.0, 0.06)), hidden=64, epochs=8, batch=64,
         rate=8e-3, delay_rate=5e-2, low=1.0, longest=60.0, step=4.0, room=120, augment=Shift(4, 60.0, 1000.0),
     ),

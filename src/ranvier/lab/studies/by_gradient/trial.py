@@ -207,12 +207,11 @@ def _gradients(
 
     @jax.jit
     def gradient(network: Network) -> Network:
-        record = {name: np.asarray(times, network.dtype) for name, times in readout.record.items()}
         learn, rest = partition(network, "weight")
 
         def loss(learn: Network) -> Float[Array, ""]:
-            solution = simulate(combine(learn, rest), data.spikes, simulator, t_end=problem.t_end, record=record,
-                                throw=False)  # fmt: skip
+            whole, t_end = combine(learn, rest), problem.t_end
+            solution = simulate(whole, data.spikes, simulator, t_end=t_end, record=readout.record, throw=False)
             return problem.loss(readout(solution), data.target)
 
         return jax.grad(loss)(learn)

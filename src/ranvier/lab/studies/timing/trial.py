@@ -21,6 +21,8 @@ from ranvier.train import Dataset, NoProgress, Recipe, evaluate, fit
 
 SHARE = 0.95
 """A decision counts as early when so much of the final accuracy is reached."""
+MOMENTS = 100
+"""At so many times it is asked what the answer is so far."""
 
 
 def run_trial(case: Case, seed: int, common: Settings, folder: Path) -> dict[str, Any]:
@@ -87,9 +89,9 @@ def measure(made: Experiment, network: Network, test: Any, recipe: Recipe) -> di
 
 def _early(network: Network, test: Any, recipe: Recipe) -> dict[str, Any]:
     """Accuracy of the answer so far, and when decisions are made that stay right: outputs that integrate."""
-    times = np.asarray(as_readout(recipe.readout).record.get("output", ()), network.dtype)
-    if not len(times):
+    if "output" not in as_readout(recipe.readout).record:
         return {"times": [], "over_time": [], "decided": None}
+    times = np.linspace(0.0, recipe.t_end, MOMENTS + 1)[1:].astype(network.dtype)
     record = {"output": times}
     solution = simulate(network, test.spikes, recipe.simulator, t_end=recipe.t_end, record=record, throw=False)
     so_far = np.maximum.accumulate(np.asarray(solution.voltages["output"]), axis=1)
