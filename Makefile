@@ -15,13 +15,14 @@ CPP := $(shell find src/ranvier/event_driven/engine -name "*.h" -o -name "*.cc")
 ENGINE := CMakeLists.txt $(CPP)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo docs docs-serve test test-fast lint format bench
+.PHONY: help demo docs docs-serve test test-fast sanitize lint format bench
 
 help:
 	@echo "make demo      train a small network with learnable delays and report its accuracy"
 	@echo "make docs      build the documentation into site/ (make docs-serve: and show it while you write)"
 	@echo "make test      all checks: format, lint, layers, types, tests (ARGS='-k name' goes to pytest)"
 	@echo "make test-fast the tests that compile little"
+	@echo "make sanitize  the engine's tests under the compiler's sanitizers (ARGS as for make test)"
 	@echo "make lint      all checks without the tests"
 	@echo "make format    format the code and apply the safe lint fixes"
 	@echo "make bench     run the benchmarks (ARGS=... goes to 'ranvier bench')"
@@ -46,6 +47,10 @@ test: lint
 test-fast: export OPENBLAS_NUM_THREADS ?= 1
 test-fast: $(INSTALLED_DEV)
 	$(BIN)/pytest -n $(JOBS) --dist loadgroup -m fast $(ARGS)
+
+sanitize: export OPENBLAS_NUM_THREADS ?= 1
+sanitize: $(INSTALLED_DEV)
+	$(BIN)/python tests/sanitize.py $(ARGS)
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
