@@ -20,6 +20,7 @@ class Course(NamedTuple):
     tau_mem: float
     tau_syn: float
     leak: float
+    bias: float
 
     def __call__(self, t: float | np.ndarray) -> np.ndarray:
         """V at times: each arrival adds `w kappa(t - a)`."""
@@ -29,7 +30,7 @@ class Course(NamedTuple):
         else:
             gain = self.tau_syn / (self.tau_syn - self.tau_mem)
             kernel = gain * (np.exp(-s / self.tau_syn) - np.exp(-s / self.tau_mem))
-        return self.leak + kernel @ self.weight
+        return self.leak + self.bias * -np.expm1(-np.asarray(t) / self.tau_mem) + kernel @ self.weight
 
 
 def courses(network: rv.Network, trains: dict[str, rv.Spikes], name: str) -> list[Course]:
@@ -43,7 +44,7 @@ def courses(network: rv.Network, trains: dict[str, rv.Spikes], name: str) -> lis
         for i, j, weight, delay in zip(*build.synapses(network, link), strict=True):
             into[j] += [(sent + delay, weight) for sent in time[(unit == i) & np.isfinite(time)]]
     each = lambda field: np.broadcast_to(np.asarray(getattr(model, field), float), (size,))
-    constants = zip(each("tau_mem"), each("tau_syn"), each("v_leak"), strict=True)
+    constants = zip(*(each(field) for field in ("tau_mem", "tau_syn", "v_leak", "bias")), strict=True)
     return [
         Course(*np.array(sorted(events)).reshape(-1, 2).T, *(float(value) for value in values))
         for events, values in zip(into, constants, strict=True)

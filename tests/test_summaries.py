@@ -19,7 +19,7 @@ from ranvier.summaries import Integral, Maximum, Mean
 
 ASKED = (Mean(30.0), Maximum(), Integral(), Integral(7.0))
 T_END = 60.0
-LEARNED = ("weight", "delay", "tau_mem", "tau_syn", "v_leak", "v_threshold")
+LEARNED = ("weight", "delay", "tau_mem", "tau_syn", "v_leak", "v_threshold", "bias")
 KINDS = {  # delays onto the output, and the time constants of its neurons
     "synaptic": (lambda rng: rv.SynapticDelay(rng.uniform(0.5, 8.0, (5, 3)), 0.0, 13.0), (10.0, 10.0)),
     "axonal": (lambda rng: rv.AxonalDelay(rng.uniform(0.5, 8.0, (5, 1)), 0.0, 13.0), (10.0, 9.99)),
@@ -40,7 +40,14 @@ def network(kind: str) -> rv.Network:
     populations = {
         "input": rv.Population(4),
         "hidden": rv.Population(5, rv.LIF(12.0, 4.0)),
-        "output": rv.Population(3, rv.LI(*(jnp.asarray(tau) for tau in taus), v_leak=jnp.array([0.1, -0.3, 0.0]))),
+        "output": rv.Population(
+            3,
+            rv.LI(
+                *(jnp.asarray(tau) for tau in taus),
+                v_leak=jnp.array([0.1, -0.3, 0.0]),
+                bias=jnp.array([0.2, 0.0, -0.4]),
+            ),
+        ),
     }
     back = rv.SynapticDelay(jnp.asarray(rng.uniform(1.0, 5.0, (5, 5))), 0.9, 13.0)
     links = [
@@ -240,7 +247,7 @@ def test_slow_membranes_keep_their_digits():
 
 
 ONCE = rv.feedforward(
-    [4, 6, 3], neuron=rv.LIF(12.0, 4.0, refractory=jnp.inf), readout=rv.LI(jnp.array([8.0, 4.0, 20.0]), 4.0, v_leak=0.2),
+    [4, 6, 3], neuron=rv.LIF(12.0, 4.0, refractory=jnp.inf), readout=rv.LI(jnp.array([8.0, 4.0, 20.0]), 4.0, v_leak=0.2, bias=-0.3),
     delay=rv.synaptic(0.0, 8.0), weight=[rv.initializers.normal(2.5, 0.7), rv.initializers.normal(0.3, 1.0)],
     key=jax.random.key(3),
 )  # fmt: skip
@@ -248,7 +255,9 @@ ONCE = rv.feedforward(
 
 def values_and_gradient(simulator: Any, asked: Any = ASKED) -> tuple[np.ndarray, np.ndarray]:
     """Summaries of `ONCE`, and the gradient of a combination of them by weights, delays and time constants."""
-    learn, fixed = rv.partition(ONCE, "weight", "delay", "output.tau_mem", "output.tau_syn", "output.v_leak")
+    learn, fixed = rv.partition(
+        ONCE, "weight", "delay", "output.tau_mem", "output.tau_syn", "output.v_leak", "output.bias"
+    )
     factor = jax.random.normal(jax.random.key(2), (len(asked), 3))
 
     def total(learn: Any) -> tuple[Any, Any]:

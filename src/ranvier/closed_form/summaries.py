@@ -61,7 +61,10 @@ def _after(
 
 
 def _peak(
-    current: Float[Array, "n post batch"], u: Float[Array, "n post batch"], span: Float[Array, "n post batch"], cells: Cells
+    current: Float[Array, "n post batch"],
+    u: Float[Array, "n post batch"],
+    span: Float[Array, "n post batch"],
+    cells: Cells,
 ) -> Float[Array, "n post batch"]:
     """When u is highest before the next arrival, 0 where it has no maximum in between."""
     rises = (current > u) & (current > 0.0)
