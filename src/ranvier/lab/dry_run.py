@@ -18,6 +18,7 @@ from ranvier.checks import operations
 from ranvier.events import Spikes
 from ranvier.lab.composition import Experiment
 from ranvier.network import Network
+from ranvier.selection import partition
 from ranvier.simulation import simulate
 from ranvier.train import Dataset, Recipe, Stream, evaluate, fit
 from ranvier.train.step import initial_state
@@ -36,7 +37,7 @@ class Estimate:
         samples: Samples to train on, to choose with, and to report.
         neurons: Neurons of each population.
         synapses: Synapses.
-        parameters: Numbers that can learn.
+        parameters: Numbers that learn.
         input_spikes: Input spikes of a sample.
         events: Synaptic events of a sample, before training.
         network_bytes: Bytes of the network.
@@ -73,7 +74,7 @@ class Estimate:
         return "\n".join(
             [
                 f"samples      {train:,} to train on, {validation:,} to choose with, {test:,} to test",
-                f"network      {populations}; {self.synapses:,} synapses, {self.parameters:,} numbers that can learn",
+                f"network      {populations}; {self.synapses:,} synapses, {self.parameters:,} numbers that learn",
                 f"a sample     {self.input_spikes:,.1f} input spikes, {self.events:,.0f} events before training",
                 f"memory       network {size_of(self.network_bytes)}, optimiser {size_of(self.optimiser_bytes)}, "
                 f"data {size_of(self.data_bytes)}; whole process {size_of(self.peak_bytes)} at its peak",
@@ -110,7 +111,7 @@ def estimate(experiment: Experiment, threads: int | None = None) -> Estimate:
         samples=(data.train.size, data.validation.size, data.test.size),
         neurons={name: network.size(name) for name in network.names},
         synapses=sum(np.size(link.weight) for link in network.connections),
-        parameters=found["parameter_count"],
+        parameters=sum(leaf.size for leaf in jax.tree.leaves(partition(network, *recipe.learn)[0])),
         input_spikes=spikes,
         events=events,
         network_bytes=found["footprint"],
@@ -162,7 +163,7 @@ def _peak() -> int:
     return max(device, own if sys.platform == "darwin" else 1024 * own)
 
 
-def size_of(number: float) -> str:
+def size_of(number: float | int) -> str:
     """Bytes as people write them.
 
     Example:
