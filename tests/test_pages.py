@@ -29,7 +29,7 @@ def network(scale: float = 1.0) -> rv.Network:
 
 
 def trains(spikes: int = 12) -> dict[str, rv.Spikes]:
-    """Spikes of three samples, drawn at random; the first output of sample 0 is output 1."""
+    """Spikes of three samples, drawn at random; output 1 fires once, at 7 ms."""
     rng = np.random.default_rng(0)
     draw = lambda units: rv.Spikes(
         np.sort(rng.uniform(5, 40, (3, spikes)), axis=1), rng.integers(0, units, (3, spikes)).astype(np.int32)
@@ -67,7 +67,7 @@ def everything(spikes: int = 12) -> Page:
     page = run_page(
         a_run(spikes),
         Known(
-            words="words", tiles=(Tile("accuracy", "97 %"),), classes=(NASTY, "yang"), judged="test", test_accuracy=0.5,
+            words="words", right=(True, False, True), tiles=(Tile("accuracy", "97 %"),), classes=(NASTY, "yang"), judged="test", test_accuracy=0.5,
             answers=(plane(),), operations=(("footprint", "1", NASTY),), operations_of="3 samples",
             doctor=((NASTY, "text"),), settings={NASTY: float("nan"), "delay": None}, origin={"jax": "0"},
         ),
@@ -134,13 +134,12 @@ def test_samples_keep_their_spikes_and_what_came_of_them(tmp_path: Path):
 def test_potentials_of_outputs_that_do_not_spike_are_drawn(tmp_path: Path):
     spikes = {name: train for name, train in trains().items() if name != "output"}
     values = np.random.default_rng(0).normal(size=(3, 10, 2))
-    values[0, 7, 1] = 9.0
     run = dataclasses.replace(a_run(), spikes=spikes, voltages={"output": (np.arange(10.0), values)})
-    path = write_page(tmp_path / "a.html", run_page(run, Known(classes=("yin", "yang"))))
+    path = write_page(tmp_path / "a.html", run_page(run, Known(classes=("yin", "yang"), right=(True,))))
     (raster,) = figures(path, "Raster")
     assert (raster["outputs"], raster["units"], raster["times"]) == (False, ["yin", "yang"], [0, 2, 4, 6, 8])
     np.testing.assert_allclose(raster["samples"][1]["traces"], values[1, ::2].T, rtol=1e-4)
-    assert raster["samples"][0]["right"]
+    assert [sample["right"] for sample in raster["samples"]] == [True, None, None]
     found = browse(path, "", "--dump-dom")
     assert re.search(
         r'<div class="keys"><span><i[^>]*></i>yin</span><span><i[^>]*></i>yang</span></div><div><canvas', found

@@ -29,7 +29,7 @@ from ranvier.train import (
     fit,
     write_fit_page,
 )
-from ranvier.train.fit_facts import advice
+from ranvier.train.fit_facts import advice, known_of_fit
 from ranvier.train.picture import read_fit
 from ranvier.train.portable import from_json, to_json
 from ranvier.train.samples import read_samples
@@ -117,6 +117,9 @@ def test_the_folder_of_any_fit_has_a_page(tmp_path: Path):
     ]
     versions = RunFolder(tmp_path).config()["versions"]
     assert f'["jax","{versions["jax"]}"]' in page.read_text()
+    run, known = known_of_fit(tmp_path, doctor=False)
+    firsts = [int(np.flatnonzero(run.label == kind)[0]) for kind in range(3)]
+    assert known.right == [bool(run.answer[at] == kind) for kind, at in enumerate(firsts)]
     first = RunFolder(tmp_path).epochs()[0]["quantiles"]["input->hidden.weight"]
     assert len(first) == 5
     assert first == sorted(first)

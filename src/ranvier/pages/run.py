@@ -48,6 +48,7 @@ class Known:
         classes: Names of the classes.
         judged: Whose answers are shown, such as `test`.
         test_accuracy: Accuracy on test data.
+        right: For each sample that was kept whether it was answered rightly; empty where that is not known.
         answers: Pictures of the answers, such as a map of decisions.
         operations: Rows of a table of operations: name, value, meaning.
         operations_of: The samples that they are of.
@@ -61,6 +62,7 @@ class Known:
     classes: Sequence[str] = ()
     judged: str = "validation"
     test_accuracy: float | None = None
+    right: Sequence[bool] = ()
     answers: Sequence[AbstractFigure] = ()
     operations: Sequence[Sequence[str]] = ()
     operations_of: str = ""
@@ -228,7 +230,7 @@ def _sample(run: FitRun, known: Known, names: Sequence[str], starts: Sequence[in
     if target is not None and target.ndim == 1 and np.issubdtype(target.dtype, np.integer):
         kind = int(target[place])
         title += f": class {class_names(known.classes, kind + 1)[kind]}"
-        right = _right(run, names, place, kind)
+        right = known.right[place] if place < len(known.right) else None
     return Sample(title, time[order], neuron[order], right, _traces(run, place)), every
 
 
@@ -236,17 +238,6 @@ def _traces(run: FitRun, place: int) -> Sequence[Float[np.ndarray, " times"]]:
     """Potentials of the outputs of one sample, if they do not spike."""
     last = "" if run.network is None else run.network.names[-1]
     return list(run.voltages[last][1][place, ::THIN].T) if last in run.voltages else ()
-
-
-def _right(run: FitRun, names: Sequence[str], place: int, kind: int) -> bool | None:
-    """Whether the first spike, or the highest potential, of the last population is the right one."""
-    last = "" if run.network is None else run.network.names[-1]
-    if last in run.voltages:
-        return bool(run.voltages[last][1][place].max(axis=0).argmax() == kind)
-    if last not in names:
-        return None
-    time, unit = _flat(run.spikes[last], place, 0)
-    return bool(len(time) and unit[time.argmin()] == kind)
 
 
 def _flat(train: Spikes, place: int, start: int) -> tuple[np.ndarray, np.ndarray]:

@@ -40,9 +40,18 @@ def known_of_fit(folder: Path | str, network: Network | None = None, *, doctor: 
         about["operations_of"] = of_samples(f"the {count} validation samples that the run kept", run.t_end)
     if doctor and run.spikes:
         about["doctor"] = advice(lambda: diagnose_fit(folder, network))
+    about["right"] = rightly(run)
     settings = config["options"] or {name: brief(value) for name, value in config["implied"].items() if shown(name)}
     origin = {name: value for name, value in config.items() if name not in ("options", "implied")}
     return run, Known(tiles=_tiles(run), settings=settings, origin=flattened(origin), **about)
+
+
+def rightly(run: FitRun) -> list[bool]:
+    """Whether the samples that were kept, the first of each class, were answered rightly; empty without classes."""
+    if run.label is None or run.answer is None or run.target is None:
+        return []
+    first = dict(zip(*(part.tolist() for part in np.unique(run.label, return_index=True)), strict=True))
+    return [bool(run.answer[first[kind]] == kind) for kind in run.target.tolist()]
 
 
 def shown(name: str) -> bool:
