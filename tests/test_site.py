@@ -136,7 +136,7 @@ DOCUMENTED = ("checks", "clock_driven", "datasets", "delays", "encoders", "hardw
 """Packages whose every public name is in the reference, docs/reference: a line `::: ranvier.PACKAGE.NAME`."""
 
 MODULES = ("augmentations", "checkpoints", "initializers", "integrators", "layouts", "losses", "patterns", "readouts",
-           "surrogates", "synapses", "taps", "topology", "wiring")  # fmt: skip
+           "summaries", "surrogates", "synapses", "taps", "topology", "wiring")  # fmt: skip
 """Modules of which the same is true."""
 
 
