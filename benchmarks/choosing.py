@@ -30,7 +30,7 @@ DELAYS = {
     "synaptic": rv.synaptic(0.0, 5.0),
     "spatial": rv.spatial(low=0.0, high=5.0, speed=0.5, limit=rv.delays.Saturate()),
 }
-MEAN, POTENTIAL = rv.readouts.MeanPotential, rv.readouts.Potential
+READ = rv.readouts
 
 
 def many(simulator: Any, delay: str = "synaptic", readout: Any = None) -> Any:
@@ -44,7 +44,7 @@ def many(simulator: Any, delay: str = "synaptic", readout: Any = None) -> Any:
     spikes = rv.Spikes(
         np.sort(rng.uniform(0, 80, (16, 100))).astype("float32"), rng.integers(0, 64, (16, 100)), size=64
     )
-    readout = readout or MEAN("output", np.arange(5.0, 100.0, 5.0))
+    readout = readout or READ.MeanPotential("output")
     return _gradient(net, spikes, simulator, 100.0, readout, rv.losses.cross_entropy, rng.integers(0, 10, 16))
 
 
@@ -88,8 +88,8 @@ CASES = {
     },
     "delays": {kind: partial(many, rv.EventDriven(), kind) for kind in DELAYS if kind != "synaptic"},
     "readouts": {
-        "potential at one time": lambda: many(rv.EventDriven(), readout=POTENTIAL("output", 90.0)),
-        "mean of 199 times": lambda: many(rv.EventDriven(), readout=MEAN("output", np.arange(0.5, 100.0, 0.5))),
+        "potential at one time": lambda: many(rv.EventDriven(), readout=READ.Potential("output", 90.0)),
+        "highest potential": lambda: many(rv.EventDriven(), readout=READ.MaxPotential("output")),
     },
 }
 
@@ -116,7 +116,7 @@ def measured() -> list[dict[str, str | float]]:
 
 
 SAME = "`EventDriven()`, many spikes"
-"""The case that stands in all three tables: synaptic delays, the mean of 19 recorded times."""
+"""The case that stands in all three tables: synaptic delays, the mean potential."""
 
 
 def table(rows: list[dict[str, str | float]]) -> str:
@@ -134,7 +134,7 @@ def main() -> None:
                "python": platform.python_version()}  # fmt: skip
     parts = {kind: table([row for row in rows if row["kind"] == kind]) for kind in CASES}
     shared = next(row for row in rows if row["case"] == SAME)
-    for kind, name in {"delays": "synaptic", "readouts": "mean of 19 times"}.items():
+    for kind, name in {"delays": "synaptic", "readouts": "mean potential"}.items():
         parts[kind] += "\n" + table([shared | {"case": name}]).splitlines()[-1]
     parts["machine"] = (
         f"Measured on {machine['date']}: {machine['cores']} cores of a CPU, Python {machine['python']}, "
