@@ -6,6 +6,7 @@ after `fork` cannot be watched.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,6 +42,13 @@ def runtime(kind: str) -> str:
     return f"{ask(RUNTIME[kind])}:{ask('libstdc++.so.6')}"
 
 
+def both_sides(race: str) -> bool:
+    """Whether both accesses of a report are the engine's own: how XLA hands memory and work over, nobody watches."""
+    sides = re.split(r"\n\n", race)[:2]
+    top = ["".join(re.findall(r"^    #[01] .*", side, re.MULTILINE)) for side in sides]
+    return len(sides) == 2 and all("libengine.so" in one and "ffi.h" not in one for one in top)
+
+
 def check(kind: str, arguments: list[str]) -> int:
     """Run the tests of one sanitizer; 0 if all is well."""
     folder = build(kind)
@@ -68,7 +76,7 @@ def check(kind: str, arguments: list[str]) -> int:
     ]
     failed = subprocess.run(command, env=environment, cwd=ROOT).returncode
     races = [race for file in reports.iterdir() for race in file.read_text().split("==================\n")]
-    ours = [race for race in races if "libengine.so" in race]
+    ours = [race for race in races if both_sides(race)]
     sys.stdout.write("".join(ours) + f"{kind}: exit status {failed}, {len(ours)} reports of the engine\n")
     return failed or len(ours)
 
