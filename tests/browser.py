@@ -8,6 +8,9 @@ import pytest
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
+ADVICE = "willReadFrequently"
+"""In what Chromium says of a page that reads a drawing back, as ours does to measure how long it took."""
+
 
 def browse(page: Path, after: str, *options: str, size: tuple[int, int] = (1200, 800)) -> str:
     """What a browser without a screen makes of a page; an error in its console fails the test.
@@ -26,6 +29,6 @@ def browse(page: Path, after: str, *options: str, size: tuple[int, int] = (1200,
     done = subprocess.run(
         [*command, f"{page.as_uri()}#{after}"], capture_output=True, text=True, timeout=120, check=True
     )
-    said = [line for line in done.stderr.splitlines() if ":CONSOLE" in line]
+    said = [line for line in done.stderr.splitlines() if ":CONSOLE" in line and ADVICE not in line]
     assert said == []
     return done.stdout

@@ -79,6 +79,7 @@ TOGETHER = (
     "engine_calls",
     "gradient_study",
     "hardware",
+    "installation",
     "methods",
     "mnist",
     "neurons",
