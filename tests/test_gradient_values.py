@@ -99,7 +99,8 @@ def test_the_gradient_is_that_of_sums_by_hand(seed: int | str, name: str):
         rows = wanted[field]
         if field in ("theta", "rho", "refractory", "start"):
             rows = [rows[order.index(one)] for one in plan.populations[plan.inputs :]]
-        for one, other in zip(found[field], rows, strict=True):
+        parts = found[field][: len(rows)] if field == "times" else found[field]  # no spikes from before t = 0
+        for one, other in zip(parts, rows, strict=True):
             other = fitted(other, np.shape(one), field)
             keep = np.isfinite(one) & (np.abs(other) < math.inf)
             np.testing.assert_allclose(one[keep], other[keep], rtol=0, atol=1e-9 * (1e-3 + np.max(np.abs(other))),

@@ -26,6 +26,7 @@ WINDOWS = 14
 RING = 15
 INTERRUPTED = 16
 TONIC = 17
+PLACES = 18
 
 STATUS = {
     0: "all went well",
@@ -58,6 +59,8 @@ STATUS = {
     INTERRUPTED: "the simulation was stopped by Ctrl-C, and its results mean nothing",
     TONIC: "FirstSpike takes no neuron that fires without input, and v_leak + bias is not below v_threshold for some: "
     "take a smaller bias, or EventDriven",
+    PLACES: "more spikes are on their way at the end than the state has places for: give the input spikes of the first "
+    "call more places (inf, unit -1), or raise max_spikes of the simulator",
 }
 """What each status means, and what to do about it."""
 

@@ -13,9 +13,9 @@ from ranvier.event_driven.plan import Plan
 class Call(NamedTuple):
     """The numbers of one call.
 
-    Per connection, per population of neurons, per connection with pairs (two arrays of neurons), per input, per
-    recorded population, per population of neurons for each sample; and what the rules say of them all, a key of
-    `ranvier.status.STATUS` or 0.
+    Per connection, per population of neurons, per connection with pairs (two arrays of neurons), per population (spikes
+    of inputs, and those from before t = 0), per recorded population, per population of neurons for each sample (u and
+    current at t = 0); and what the rules say of them all, a key of `ranvier.status.STATUS` or 0.
     """
 
     weights: tuple[Any, ...]
@@ -31,13 +31,15 @@ class Call(NamedTuple):
     units: tuple[Any, ...]
     records: tuple[Any, ...]
     start: tuple[Any, ...]
+    current: tuple[Any, ...]
     status: tuple[Any, ...]
 
 
 class Forward(NamedTuple):
     """What the forward pass gives: spikes (batch, places), potentials and their summaries (batch, values), what is kept
     for the backward pass, counters (batch, populations), where potentials were highest (batch, peaks) and (batch,
-    2 peaks), events and neurons that were computed event by event (batch,), and a status."""
+    2 peaks), events and neurons that were computed event by event (batch,), a status, and, if wanted, currents at the
+    end (batch, neurons) and times of spikes from there (batch, places)."""
 
     times: Any
     units: Any
@@ -56,6 +58,8 @@ class Forward(NamedTuple):
     events: Any
     exact: Any
     status: Any
+    current: Any
+    since: Any
 
 
 def arrays(plan: Plan, call: Call) -> tuple[Array, ...]:
@@ -69,8 +73,8 @@ def arrays(plan: Plan, call: Call) -> tuple[Array, ...]:
     sides = zip(*call.pairs, strict=True) if call.pairs else ((), ())
     return (
         flat(call.weights), flat(call.delays), *neurons, *(flat(side, jnp.int32) for side in sides),
-        rows(call.times, real), rows(call.units, jnp.int32), rows(call.records, real), rows(call.start, real),
-        call.status[0],
+        rows(call.times, real), rows(call.units, jnp.int32), rows(call.records, real),
+        rows(call.start + call.current, real), call.status[0],
     )  # fmt: skip
 
 
@@ -88,6 +92,8 @@ def forward_shapes(plan: Plan, batch: int) -> Forward:
         peak_window=jax.ShapeDtypeStruct((batch, plan.peaks), whole),
         peak=jax.ShapeDtypeStruct((batch, 2 * plan.peaks), real),
         events=single, exact=single, status=jax.ShapeDtypeStruct((), whole),
+        current=jax.ShapeDtypeStruct((batch, sum(plan.sizes[plan.inputs :]) if plan.ending else 0), real),
+        since=jax.ShapeDtypeStruct((batch, places if plan.ending else 0), real),
     )  # fmt: skip
 
 

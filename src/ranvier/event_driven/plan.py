@@ -26,6 +26,8 @@ class Plan:
 
     `pairs`: how many a connection has, -1 if it has all synapses. Of each population of neurons: `records` is the
     number of its record times, `peaked` whether its highest potential is wanted, `decays` those of its integrals.
+    `given`: spikes of a population that are known, those of inputs and those from before t = 0; `started`: whether
+    there may be such; `ending`: whether the state at the end is wanted.
     """
 
     populations: tuple[str, ...]
@@ -47,6 +49,9 @@ class Plan:
     longest_window: float
     parts: Parts
     threads: int | None
+    given: tuple[int, ...]
+    started: bool
+    ending: bool
 
     @property
     def valued(self) -> bool:
@@ -67,11 +72,11 @@ class Plan:
     def integers(self) -> np.ndarray:
         """What the engine reads of the plan: see `engine/network/plan.h`."""
         none = (0,) * self.inputs
-        wanted = none + self.records, none + self.peaked, none + tuple(map(len, self.decays))
+        wanted = none + self.records, none + self.peaked, none + tuple(map(len, self.decays)), self.given
         populations = zip(self.sizes, self.capacities, self.mixed, *wanted, strict=True)
         links = zip(self.pre, self.post, self.delay_shapes, self.pairs, strict=True)
         return np.array([
-            self.inputs, len(self.populations), len(self.links), self.threads or 0,
+            self.inputs, len(self.populations), len(self.links), self.threads or 0, int(self.started),
             *(number for population in populations for number in population),
             *(number for pre, post, shape, pairs in links for number in (pre, post, *shape, pairs)),
         ], np.int64)  # fmt: skip

@@ -1,5 +1,6 @@
 """`EventDriven`: continuous time without a step, exact spike times and exact gradients."""
 
+import dataclasses
 import math
 from functools import partial
 from typing import cast
@@ -13,6 +14,7 @@ from jaxtyping import Array, Float, Int
 from ranvier._concrete import concrete
 from ranvier.event_driven.call import Call
 from ranvier.event_driven.derivatives import reverse_mode
+from ranvier.event_driven.pieces import at_start, ended, with_end, with_past
 from ranvier.event_driven.plan import MOST_WINDOWS, SAFE, Plan, longest_window
 from ranvier.event_driven.primitive import Result, event_driven
 from ranvier.event_driven.rows import Rows, rows
@@ -22,7 +24,17 @@ from ranvier.gradients import AbstractGradient, ExactDerivative
 from ranvier.graph import running_order
 from ranvier.network import Network
 from ranvier.neurons import AbstractLinearNeuron, linear
-from ranvier.simulation import AbstractSimulator, Records, Solution, Stats, argument_status, summaries_of, times_of
+from ranvier.simulation import (
+    AbstractSimulator,
+    Records,
+    Solution,
+    State,
+    Stats,
+    argument_status,
+    summaries_of,
+    times_of,
+)
+from ranvier.status import PLACES, first_status
 from ranvier.summaries import Summaries
 
 
@@ -106,7 +118,20 @@ class EventDriven(AbstractSimulator):
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         _check_windows(network, t_end)
-        return _run(self, network, spikes, record, t_end)
+        return _run(self, network, spikes, record, None, t_end, False)
+
+    def run_from(
+        self,
+        network: Network,
+        spikes: dict[str, Spikes],
+        t_end: float,
+        record: dict[str, Float[Array, "batch times"]],
+        start: State | None,
+        end: bool,
+    ) -> Solution:
+        """The same from a state, and to one."""
+        _check_windows(network, t_end)
+        return _run(self, network, spikes, record, start, t_end, end)
 
     def plan(
         self,
@@ -115,8 +140,11 @@ class EventDriven(AbstractSimulator):
         spikes: dict[str, Spikes],
         t_end: float,
         record: Records,
+        start: State | None = None,
+        end: bool = False,
     ) -> Plan:
         """What is known of a simulation before any number is."""
+        old = {name: 0 if start is None else start.time[name].shape[1] for name in network.neurons}
         arrivals = sum(train.time.shape[-1] for train in spikes.values())
         longest = longest_window(network, arrivals, t_end, self.min_delay, self.window)
         order = running_order(network, longest)
@@ -129,7 +157,7 @@ class EventDriven(AbstractSimulator):
             sizes=tuple(network.size(name) for name in places),
             capacities=(
                 *(spikes[name].time.shape[-1] for name in inputs),
-                *(network.size(name) * self.max_spikes if network.neurons[name].spiking else 0 for name in order),
+                *(old[name] + _places(network, name, self.max_spikes) for name in order),
             ),
             mixed=(*(False for _ in inputs), *(_mixed(network, name) for name in order)),
             links=tuple(link.name for link in links),
@@ -146,24 +174,47 @@ class EventDriven(AbstractSimulator):
             longest_window=longest,
             parts=parts._replace(max_inverse_slope=min(parts.max_inverse_slope, self.max_inverse_slope)),
             threads=self.threads,
+            given=(*(spikes[name].time.shape[-1] for name in inputs), *(old[name] for name in order)),
+            started=start is not None,
+            ending=end,
         )
 
 
-@partial(jax.jit, static_argnames="t_end")
+def _places(network: Network, name: str, max_spikes: int) -> int:
+    return network.size(name) * max_spikes if network.neurons[name].spiking else 0
+
+
+@partial(jax.jit, static_argnames=("t_end", "end"))
 def _run(
     simulator: EventDriven,
     network: Network,
     spikes: dict[str, Spikes],
     record: Records,
+    start: State | None,
     t_end: float,
+    end: bool,
 ) -> Solution:
     """One compiled program for each plan, so that a call costs the same inside the user's `jit` and outside."""
     links = rows(network)
-    plan = simulator.plan(network, links, spikes, t_end, record)
     status = argument_status(network, spikes, t_end, record)
-    call = jax.tree.map(reverse_mode, _call(plan, network, links, spikes, record, status))
-    result = event_driven(plan, call)
-    return _solution(plan, network, summaries_of(record), cast(Result, result))
+    batch = next(iter(spikes.values())).time.shape[0]
+    asked, record = times_of(record), with_end(times_of(record), network, batch, t_end) if end else record
+    given = with_past(spikes, start)
+    plan = simulator.plan(network, links, given, t_end, record, start, end)
+    call = jax.tree.map(reverse_mode, _call(plan, network, links, given, record, status, start))
+    result = cast(Result, event_driven(plan, call))
+    solution = _solution(plan, network, summaries_of(record), result)
+    if not end:
+        return solution
+    last = {name: voltage[:, -1] for name, voltage in solution.voltages.items()}
+    currents = dict(zip(plan.populations[plan.inputs :], result.currents, strict=True))
+    none = Spikes(jnp.zeros((batch, 0), plan.dtype), jnp.zeros((batch, 0), jnp.int32))
+    trains = dict.fromkeys(network.neurons, none) | spikes | solution.spikes
+    since = dict(zip(plan.populations[plan.inputs :], map(jax.lax.stop_gradient, result.since), strict=True))
+    state, full = ended(network, links, trains, since, (last, currents), start, t_end)
+    voltages = {name: solution.voltages[name][:, :-1] for name in asked}
+    stats = dataclasses.replace(solution.stats, status=first_status([(PLACES, full)], solution.stats.status))
+    return Solution(solution.spikes, voltages, stats, state)
 
 
 def _check_windows(network: Network, t_end: float) -> None:
@@ -201,6 +252,7 @@ def _call(
     spikes: dict[str, Spikes],
     record: Records,
     status: Int[Array, ""],
+    start: State | None = None,
 ) -> Call:
     """The numbers of the call, in the plan's order and in the dtype of the weights."""
     order, inputs = plan.populations[plan.inputs :], plan.populations[: plan.inputs]
@@ -213,7 +265,7 @@ def _call(
         return wide(value, name) - wide(other, name)
 
     pairs, times = list(zip(neurons, order, strict=True)), times_of(record)
-    batch = next(iter(spikes.values())).time.shape[0]
+    began, currents, past, senders = at_start(network, order, next(iter(spikes.values())).time.shape[0], start)
     return Call(
         weights=tuple(link.weight.astype(plan.dtype) for link in links),
         delays=tuple(link.delay.astype(plan.dtype) for link in links),
@@ -226,10 +278,11 @@ def _call(
             jax.lax.stop_gradient(relative(neuron.v_threshold, neuron.v_leak, name)) for neuron, name in pairs
         ),
         pairs=tuple(link.pairs for link in links if link.pairs),
-        times=tuple(spikes[name].time.astype(plan.dtype) for name in inputs),
-        units=tuple(spikes[name].unit.astype(jnp.int32) for name in inputs),
+        times=(*(spikes[name].time.astype(plan.dtype) for name in inputs), *past),
+        units=(*(spikes[name].unit.astype(jnp.int32) for name in inputs), *senders),
         records=tuple(times[name].astype(plan.dtype) for name in order if name in times),
-        start=tuple(jnp.broadcast_to(-wide(neuron.bias, name), (batch, network.size(name))) for neuron, name in pairs),
+        start=began,
+        current=currents,
         status=(status[None],),
     )
 

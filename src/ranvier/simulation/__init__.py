@@ -13,6 +13,7 @@ from ranvier.simulation.solution import AbstractSimulator as AbstractSimulator
 from ranvier.simulation.solution import AbstractSteppedSimulator as AbstractSteppedSimulator
 from ranvier.simulation.solution import Solution as Solution
 from ranvier.simulation.solution import Stats as Stats
+from ranvier.simulation.state import State as State
 from ranvier.simulation.validity import Records as Records
 from ranvier.simulation.validity import argument_status as argument_status
 from ranvier.simulation.validity import summaries_of as summaries_of

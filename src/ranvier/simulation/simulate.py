@@ -13,6 +13,7 @@ from ranvier.rules import check
 from ranvier.simulation.arguments import check_kinds
 from ranvier.simulation.refusal import refuse
 from ranvier.simulation.solution import AbstractSimulator, AbstractSteppedSimulator, Solution
+from ranvier.simulation.state import State, check_state
 from ranvier.simulation.validity import Records, check_record, check_spikes, summaries_of, times_of
 from ranvier.summaries import AbstractSummary
 
@@ -24,6 +25,8 @@ def simulate(
     *,
     t_end: float,
     record: Mapping[str, ArrayLike | Sequence | AbstractSummary] | None = None,
+    start: State | None = None,
+    end: bool = False,
     throw: bool = True,
 ) -> Solution:
     """Simulate a network from 0 to `t_end` ms, differentiably.
@@ -38,6 +41,9 @@ def simulate(
             {population: (batch, times)}, ascending. At a spike time the value is that after the reset. Of a population
             that does not spike also a summary over the whole simulation, or several: {population:
             ranvier.summaries.Maximum()}.
+        start: State to go on from, `Solution.end` of the call before; its time is then 0. Default at rest.
+        end: Whether to give the state at `t_end`, in `Solution.end`. Runs in pieces are the run in one piece, and so
+            are their gradients, where one reverse pass is taken through all.
         throw: Raise if anything did not fit or was not valid; otherwise only `stats` tells.
 
     Returns:
@@ -71,7 +77,13 @@ def simulate(
     if throw:
         for part, rules in network.known_rules():
             check(f"simulate: {part}".removesuffix(": "), rules)
-    solution = _run(simulator, network, trains, float(t_end), summaries_of(times) | _wide(times_of(times), batch))
+    asked = summaries_of(times) | _wide(times_of(times), batch)
+    if start is None and not end:
+        solution = _run(simulator, network, trains, float(t_end), asked)
+    else:
+        _no_summaries(asked)
+        begun = None if start is None else check_state(network, start, (batch,) if batched else ())
+        solution = simulator.run_from(network, trains, float(t_end), times_of(asked), begun, end)
     if not batched:
         status = solution.stats.status
         solution = jax.tree.map(lambda leaf: leaf if leaf is status else leaf[0], solution)
@@ -81,6 +93,16 @@ def simulate(
 def _wide(times: dict[str, Array], batch: int) -> dict[str, Array]:
     """Record times of every sample."""
     return {name: jnp.broadcast_to(at, (batch, at.shape[-1])) for name, at in times.items()}
+
+
+def _no_summaries(record: Records) -> None:
+    """Summaries are of whole runs: refuse them for a piece of one."""
+    for name in summaries_of(record):
+        msg = (
+            f"simulate: a summary of {name!r} is of a run from rest to `t_end`, and this one has `start` or `end`: "
+            "record times instead, or leave these out."
+        )
+        raise ValueError(msg)
 
 
 def _run(

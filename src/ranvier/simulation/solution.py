@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 from ranvier._compiling import Options
 from ranvier.events import Spikes
 from ranvier.network import Network
+from ranvier.simulation.state import State
 from ranvier.simulation.validity import Records
 
 
@@ -49,11 +50,13 @@ class Solution(eqx.Module):
         voltages: For each recorded population its potentials, shape (batch, times, size) or (times, size); or its
             summaries, in the order in which they were asked for, shape (batch, summaries, size) or (summaries, size).
         stats: Counters.
+        end: The state at `t_end`, if asked for.
     """
 
     spikes: dict[str, Spikes]
     voltages: dict[str, Float[Array, "*batch records size"]]
     stats: Stats
+    end: State | None = None
 
 
 class AbstractSimulator(eqx.Module):
@@ -73,6 +76,22 @@ class AbstractSimulator(eqx.Module):
         record: Records,
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
+
+    def run_from(
+        self,
+        network: Network,
+        spikes: dict[str, Spikes],
+        t_end: float,
+        record: dict[str, Float[Array, "batch times"]],
+        start: State | None,
+        end: bool,
+    ) -> Solution:
+        """The same from a state, and to one, where a simulator can."""
+        msg = (
+            f"simulate: {type(self).__name__} starts at rest and gives no state: leave out `start` and `end`, or use "
+            "EventDriven()."
+        )
+        raise ValueError(msg)
 
 
 class AbstractSteppedSimulator(AbstractSimulator):

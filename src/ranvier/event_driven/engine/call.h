@@ -11,7 +11,8 @@
 namespace ranvier {
 
 // Both passes take the first fifteen. THETA and RHO are relative to the potential to which a neuron relaxes, and so is
-// START, where a sample's potentials are at t = 0, (batch, neurons); HEIGHT is the unit of a spike's value. PRE and
+// START, where a sample's potentials are at t = 0, (batch, neurons), and after them its currents; HEIGHT is the unit of
+// a spike's value. TIME and UNIT have the spikes of inputs and, from before t = 0, those of neurons. PRE and
 // POST are the neurons of every pair of the connections that have a list of them; STATUS is what the rules say of the
 // arguments, a key of `ranvier.status.STATUS`. The backward pass goes on with what the forward pass kept (WINDOW ...
 // PEAK) and the cotangents of times, potentials and presence (without places if the derivative is exact).
@@ -41,13 +42,15 @@ enum Input {
     PEAK,
     DIRECT,
     SEED,
+    SEED_CURRENT,
     PRESENCE,
     INPUTS
 };
 
 // Spikes (batch, places): time, inf if none, and neuron, -1 if none; potentials and their summaries (batch, values);
 // what is kept for the backward pass; counters (batch, populations); where potentials were highest (batch, peaks) and
-// (batch, 2 peaks), see passes/peaks.h; events and neurons flagged in all (batch,), and one status.
+// (batch, 2 peaks), see passes/peaks.h; events and neurons flagged in all (batch,), one status; and, if wanted,
+// currents at the end (batch, neurons) and the times of spikes from there, -inf if none (batch, places).
 enum Output {
     AT,
     BY,
@@ -66,6 +69,8 @@ enum Output {
     EVENTS,
     EXACT,
     ENDED,
+    CURRENT,
+    SINCE,
     OUTPUTS
 };
 

@@ -43,13 +43,13 @@ struct Calendar {
     }
 
     // Forget the last sample.
-    void clear(const Plan& plan) {
+    void clear(const Plan& plan, const Train<Real>& train) {
         head.fill(-1);
         recent.fill(0);
         twice.fill(-BITS);
         latest.fill(-1);
         for (int64_t p = 0; p < plan.populations; ++p)
-            first[p * columns] = static_cast<int32_t>(plan.population[p].spike_start);
+            first[p * columns] = static_cast<int32_t>(first_in_time(plan.population[p], train));
     }
 
     // Make room for the spikes of window k: those of BITS groups ago leave.

@@ -20,8 +20,9 @@ enum Mode { SCATTER, ROW, GENERAL };
 // the highest (`peaked`, 0 or 1), and `integrals` weighted with exponentials. They are its rows of values, in this
 // order.
 struct Population {
-    int64_t size, capacity, records, peaked, integrals;
-    int64_t peak_start, decay_start, neuron_start, sender_start, spike_start, record_start, value_start;
+    int64_t size, capacity, records, peaked, integrals,
+        given;  // given: its first spikes, of which nothing is to be found
+    int64_t peak_start, decay_start, neuron_start, sender_start, spike_start, record_start, value_start, given_start;
     int64_t in_first, in_last, out_first, out_last;  // in Plan::in_list and Plan::out_list
     bool mixed, ringed;                              // per-neuron time constants; has cells in the ring
 };
@@ -37,8 +38,9 @@ struct Link {
 struct Plan {
     int64_t inputs, populations, links, threads;
     int64_t neurons, senders, weights, delays, lists, pairs, rows, columns, widest;
-    int64_t places, input_places, record_times, values;  // of spikes, of those of inputs, per sample
-    int64_t peaks, integrals;                            // neurons whose highest potential is wanted; integrals
+    int64_t places, input_places, given_places, record_times, values;  // of spikes, of those of inputs, per sample
+    int64_t peaks, integrals;                  // neurons whose highest potential is wanted; integrals
+    bool started;                              // there are spikes from before t = 0
     bool scattered, turned, listed, gathered;  // is there a link that is SCATTER, not ROW, ROW, has sums of x_u
     double t_end, longest_window;
     Parts parts;
@@ -56,6 +58,7 @@ inline void read_population(Plan& plan, int64_t p, const int64_t* given) {
     here.records = given[3];
     here.peaked = given[4];
     here.integrals = given[5];
+    here.given = given[6];
     const bool neurons = p >= plan.inputs;
     here.neuron_start = plan.neurons;
     here.sender_start = plan.senders;
@@ -64,6 +67,8 @@ inline void read_population(Plan& plan, int64_t p, const int64_t* given) {
     here.value_start = plan.values;
     here.peak_start = plan.peaks;
     here.decay_start = plan.integrals;
+    here.given_start = plan.given_places;
+    plan.given_places += here.given;
     plan.neurons += neurons ? here.size : 0;
     plan.senders += here.size;
     plan.places += here.capacity;
@@ -123,16 +128,17 @@ inline void list_links(Plan& plan) {
     }
 }
 
-// `given`: inputs, populations, links, threads; of each population size, capacity, mixed, records, peaked, integrals;
-// of each link pre, post, rows and columns of its delays, and its number of pairs or -1. `numbers`: t_end, longest
-// window, the five numbers of `ranvier.gradients.Parts`, the lower bound of each link's delays, and the decay of each
-// integral.
+// `given`: inputs, populations, links, threads, started; of each population size, capacity, mixed, records, peaked,
+// integrals, given spikes; of each link pre, post, rows and columns of its delays, and its number of pairs or -1.
+// `numbers`: t_end, longest window, the five numbers of `ranvier.gradients.Parts`, the lower bound of each link's
+// delays, and the decay of each integral.
 inline Plan read_plan(const int64_t* given, const double* numbers) {
     Plan plan{};
     plan.inputs = given[0];
     plan.populations = given[1];
     plan.links = given[2];
     plan.threads = given[3];
+    plan.started = given[4] != 0;
     plan.t_end = numbers[0];
     plan.longest_window = numbers[1];
     plan.parts = {numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], numbers[3] > 0.0};
@@ -140,8 +146,8 @@ inline Plan read_plan(const int64_t* given, const double* numbers) {
     plan.link = Array<Link>(plan.links);
     plan.in_list = Array<int64_t>(plan.links);
     plan.out_list = Array<int64_t>(plan.links);
-    given += 4;
-    for (int64_t p = 0; p < plan.populations; ++p, given += 6) read_population(plan, p, given);
+    given += 5;
+    for (int64_t p = 0; p < plan.populations; ++p, given += 7) read_population(plan, p, given);
     for (int64_t c = 0; c < plan.links; ++c, given += 5) read_link(plan, c, given, numbers[7 + c]);
     list_links(plan);
     plan.decay = Array<double>(plan.integrals);

@@ -19,10 +19,11 @@ template <class Real>
 constexpr double ROUNDING = sizeof(Real) == 8 ? 0x1p-52 : 0x1p-23;
 
 // Windows: their length (ms), their number, how much of the last one counts, and the number that a spike can span (a
-// ring has room for `span` windows: the next takes the place of the one that has passed).
+// ring has room for `span` windows: the next takes the place of the one that has passed). Of them, `before` lie before
+// t = 0: spikes that happened there are known, and neurons begin after them.
 struct Clock {
     double window;
-    int64_t windows;
+    int64_t windows, before;
     double last;
     int64_t span;
     double margin;
@@ -74,7 +75,7 @@ struct Given {
 // Windows and rest of a delay; a rest within a rounding of the window's end is moved by it: see `wraps`.
 template <class Real>
 inline void split_delay(Synapses<Real>& synapses, int64_t e, Real delay, const Clock& clock) {
-    const double k = smaller(floor(static_cast<double>(delay) / clock.window), static_cast<double>(clock.windows + 1));
+    const double k = smaller(floor(static_cast<double>(delay) / clock.window), static_cast<double>(clock.before + 1));
     synapses.shift[e] = static_cast<int32_t>(k);
     synapses.frac[e] = static_cast<Real>(smaller(delay - k * clock.window, clock.window * (1.0 - ROUNDING<Real>)));
 }
@@ -209,6 +210,7 @@ int32_t fill(Network<Real>& net, const Given<Real>& given) {
     const double windows = larger(1.0, ceil(plan.t_end / clock.window));
     if (!(windows <= MOST_WINDOWS)) return IS_WINDOWS;
     clock.windows = static_cast<int64_t>(windows);
+    clock.before = plan.started ? MOST_WINDOWS : clock.windows;  // the longest delay that counts
     clock.last = plan.t_end - (windows - 1.0) * clock.window;
     clock.margin = sizeof(Real) == 8 ? 1e-10 : 1e-5;
     int64_t longest = 0;
@@ -217,6 +219,8 @@ int32_t fill(Network<Real>& net, const Given<Real>& given) {
         longest = larger(longest, net.synapses.longest[c]);
     }
     clock.span = longest + 2;
+    clock.before = plan.started ? clock.span : 0;
+    clock.windows += clock.before;
     return LANES * clock.span * plan.neurons >= int64_t{1} << 31 ? IS_RING : 0;
 }
 

@@ -34,7 +34,11 @@ struct Kept {
     int32_t* total;
 };
 
-// Times as windows and offsets; how many there are. What lies after the last window is at its end.
+// The windows of spikes that never happened, and of the earliest that may have.
+constexpr int32_t NEVER_BEFORE = INT32_MIN, LONG_AGO = -(1 << 30);
+
+// Times as windows and offsets; how many there are, those that never happened (-inf, before all others) included. What
+// lies after the last window is at its end.
 template <class Real>
 int32_t split_times(const Real* time, int64_t places, const Clock& clock, int32_t* window, Real* offset) {
     const double most = clock.window * (1.0 - ROUNDING<Real>);
@@ -43,24 +47,31 @@ int32_t split_times(const Real* time, int64_t places, const Clock& clock, int32_
     for (int64_t i = 0; i < places; ++i) {
         const bool some = time[i] < INFINITY;
         const double t = some ? static_cast<double>(time[i]) : 0.0;
-        const double k = smaller(floor(t / clock.window), static_cast<double>(final + 2));
-        const double late = larger(k - static_cast<double>(final), 0.0);
-        window[i] = static_cast<int32_t>(k - late);
-        offset[i] = static_cast<Real>(smaller(smaller(t - k * clock.window, most) + late * clock.window, clock.window));
         count += some;
+        if (t == -INFINITY) {
+            window[i] = NEVER_BEFORE;
+            offset[i] = 0;
+            continue;
+        }
+        const double before = static_cast<double>(clock.before), from = floor(t / clock.window);
+        const double k = larger(smaller(from + before, static_cast<double>(final + 2)), static_cast<double>(LONG_AGO));
+        const double late = larger(k - static_cast<double>(final), 0.0);
+        const double rest = smaller(t - (k - before) * clock.window, most);
+        window[i] = static_cast<int32_t>(k - late);
+        offset[i] = static_cast<Real>(smaller(rest + late * clock.window, clock.window));
     }
     return count;
 }
 
-// The input spikes of a sample; the neurons have none yet.
+// The input spikes of a sample, and those of neurons before it begins.
 template <class Real>
 void load(const Network<Real>& net, const Real* time, const int32_t* unit, Train<Real>& train) {
     train.total.fill(0);
-    for (int64_t p = 0; p < net.plan.inputs; ++p) {
-        const Population& input = net.plan.population[p];
-        const int64_t q = input.spike_start;
-        memcpy(train.unit + q, unit + q, input.capacity * sizeof(int32_t));
-        train.total[p] = split_times(time + q, input.capacity, net.clock, train.window + q, train.offset + q);
+    for (int64_t p = 0; p < net.plan.populations; ++p) {
+        const Population& here = net.plan.population[p];
+        const int64_t q = here.spike_start, from = here.given_start;
+        memcpy(train.unit + q, unit + from, static_cast<size_t>(here.given) * sizeof(int32_t));
+        train.total[p] = split_times(time + from, here.given, net.clock, train.window + q, train.offset + q);
     }
 }
 
@@ -73,6 +84,14 @@ template <class Number>
 RANVIER_INLINE void keep_part(const Number* from, int64_t count, int64_t room, Number* to) {
     copy(from, count, to);
     memset(to + count, 0, static_cast<size_t>(room - count) * sizeof(Number));
+}
+
+// The first spike of a population that is in a window.
+template <class Real>
+int64_t first_in_time(const Population& population, const Train<Real>& train) {
+    int64_t q = population.spike_start;
+    while (q < population.spike_start + population.given && train.window[q] < 0) ++q;
+    return q;
 }
 
 // Keep the spikes of a sample's neurons, and how many there are of every population.

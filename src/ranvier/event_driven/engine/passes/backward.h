@@ -64,6 +64,13 @@ void cross(const Network<Real>& net, Backward<Real>& room, int64_t q, int64_t n)
     room.sums->refractory[n] -= resumed * crossed.restart;
 }
 
+// Whether a recorded value is of its population's last record, which is at the end where currents are wanted there.
+template <class Real>
+bool at_end(const Network<Real>& net, int64_t p, int64_t place) {
+    const Population& population = net.plan.population[p];
+    return place >= population.value_start + (population.records - 1) * population.size;
+}
+
 // Take neuron j of population p back through one window, whose latest piece ends at t, from boundary to boundary.
 template <class Real>
 void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64_t p, int64_t j, int32_t piece,
@@ -94,10 +101,9 @@ void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64
             if (room.taus()) resume(net, room, n);
             now.u = 0.0;
             room.held[n] = 1;
-        } else if (room.held[n]) {
-            room.sums->rho[n] += room.seed[boundary.place];
         } else {
-            now.u += boundary.share * room.seed[boundary.place];
+            (room.held[n] ? room.sums->rho[n] : now.u) += boundary.share * room.seed[boundary.place];
+            if (room.seed_current != nullptr && at_end(net, p, boundary.place)) now.current += room.seed_current[n];
         }
         piece = room.pieces.piece[piece].before = room.pieces.begin();
     }
@@ -140,16 +146,57 @@ struct Returning {
     Kept<Real> kept;
     const int32_t* peak_window;
     const Real* peak;
-    const Real *direct, *seed, *presence;
+    const Real *direct, *seed, *seed_current, *presence;
     Real *early, *begun;
 };
 
-// What the adjoint at t = 0 says of where the potentials start.
+// What the adjoint at t = 0 says of where potentials and currents start.
 template <class Real>
 void arrive_at_start(const Network<Real>& net, Backward<Real>& room, const Returning<Real>& sample) {
-    for (int64_t n = 0; n < net.plan.neurons; ++n) {
+    const int64_t count = net.plan.neurons;
+    const Real *u = sample.given.start, *current = u + count;
+    for (int64_t n = 0; n < count; ++n) {
         if (sample.begun != nullptr) sample.begun[n] = static_cast<Real>(room.adjoint[n].u);
-        if (room.taus()) room.sums->rate_mem[n] += sample.given.start[n] * room.tangent[n].u_mem;
+        if (sample.begun != nullptr) sample.begun[count + n] = static_cast<Real>(room.adjoint[n].current);
+        if (!room.taus()) continue;
+        const Tangent& tangent = room.tangent[n];
+        room.sums->rate_mem[n] += u[n] * tangent.u_mem + current[n] * tangent.current_mem;
+        room.sums->rate_syn[n] += current[n] * tangent.current_syn;
+    }
+}
+
+// What spikes from before t = 0 are owed: by events that were on their way, and by a refractory time that went on.
+template <class Real>
+void settle_past(const Network<Real>& net, Backward<Real>& room) {
+    const Plan& plan = net.plan;
+    const auto pull_given = [&](int64_t k, int64_t p) {
+        const int32_t* first = room.boundaries.first + p * room.boundaries.columns + k;
+        const int64_t old = plan.population[p].spike_start + plan.population[p].given;
+        pull(net, room, first[0], smaller<int64_t>(first[1], old), p, k % net.clock.span, TIMING, 1.0);
+    };
+    for (int64_t p = plan.populations - 1; p >= plan.inputs && net.clock.before > 0; --p)
+        pull_given(net.clock.before, p);  // those at t = 0
+    for (int64_t k = net.clock.before - 1; k >= 0; --k) {
+        const int64_t turn = k % net.clock.span, cell = turn * plan.neurons;
+        for (int64_t n = 0; n < plan.neurons; ++n) {
+            room.ring[2 * (cell + n)] = room.ring[2 * (cell + n) + 1] = 0;
+            room.pieces.latest[cell + n] = -1;
+            if (room.taus()) room.tangents[cell + n] = {0.0, 0.0, 0.0};
+        }
+        for (int64_t p = 0; p < plan.populations; ++p) room.pieces.head[turn * plan.populations + p] = -1;
+        for (int64_t p = plan.populations - 1; p >= 0; --p) pull_given(k, p);
+    }
+    for (int64_t p = plan.inputs; p < plan.populations; ++p) {
+        const Population& population = plan.population[p];
+        for (int64_t q = population.spike_start + population.given - 1; q >= population.spike_start; --q) {
+            if (room.train.window[q] == NEVER_BEFORE) continue;
+            const int64_t n = population.neuron_start + room.train.unit[q];
+            const double moved = room.resumed[n] * room.train.restart[q];
+            room.owed[q] -= moved;
+            room.sums->rho[n] += room.resumed[n];
+            room.sums->refractory[n] -= moved;
+            room.resumed[n] = 0.0;
+        }
     }
 }
 
@@ -169,6 +216,7 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
     recall(net, sample.given.time, sample.given.unit, sample.kept, room.train);
     room.records.read(sample.given.record, plan.record_times, net.clock);
     room.seed = sample.seed;
+    room.seed_current = sample.seed_current;
     room.owed.fill(0.0);
     room.worth.fill(0.0);
     for (int64_t at = 0; at < places; ++at) {
@@ -180,7 +228,7 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
     replay(net, room);
     const Wanted wanted = sample.early != nullptr ? TIMING : NONE;
     if (plan.integrals > 0) owe_integrals(net, room, wanted != NONE);
-    for (int64_t k = net.clock.windows - 1; k >= 0 && !stopped(); --k) {
+    for (int64_t k = net.clock.windows - 1; k >= net.clock.before && !stopped(); --k) {
         for (int64_t p = plan.populations - 1; p >= 0; --p) {
             const int32_t* first = room.boundaries.first + p * room.boundaries.columns + k;
             if (p >= plan.inputs)
@@ -191,8 +239,13 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
     }
     arrive_at_start(net, room, sample);
     if (plan.integrals > 0) owe_starts(net, room, sample.given.start, sample.begun);
-    if (sample.early != nullptr)
-        for (int64_t q = 0; q < plan.input_places; ++q) sample.early[q] = static_cast<Real>(room.owed[q]);
+    settle_past(net, room);
+    if (sample.early == nullptr) return;
+    for (int64_t p = 0; p < plan.populations; ++p) {
+        const Population& here = plan.population[p];
+        for (int64_t at = 0; at < here.given; ++at)
+            sample.early[here.given_start + at] = static_cast<Real>(room.owed[here.spike_start + at]);
+    }
 }
 
 // Gradient of the delays per synapse or per receiver: `dL/ddelay = w (x_I/tau_syn - x_u/tau_mem)`.

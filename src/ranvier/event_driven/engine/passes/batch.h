@@ -44,7 +44,8 @@ struct Element {
     int32_t* peak_window;
     Real* peak;
     int32_t *silent, *guarded, *dropped, *in_flight, *events, *exact, *ended;
-    const Real *direct, *seed, *presence;  // backward
+    Real *current, *since;
+    const Real *direct, *seed, *seed_current, *presence;  // backward
     Real *of_weight, *of_delay, *of_theta, *of_rho, *of_refractory, *of_tau_mem, *of_tau_syn, *of_time, *of_start;
     bool broken;
 
@@ -63,6 +64,8 @@ public:
         chunks_ = smaller(CHUNKS, samples_);
         taus_ = call.backward && call.out[OF_TAU_MEM].dimensions[call.out[OF_TAU_MEM].rank - 1] > 0;
         timed_ = call.backward && call.out[OF_TIME].dimensions[call.out[OF_TIME].rank - 1] > 0;
+        const View& current = call.backward ? call.in[SEED_CURRENT] : call.out[CURRENT];
+        ends_ = current.dimensions[current.rank - 1] > 0;
         begun_ = call.backward && call.out[OF_START].dimensions[call.out[OF_START].rank - 1] > 0;
     }
 
@@ -117,6 +120,8 @@ private:
         it.events = out<int32_t>(EVENTS, 1, e);
         it.exact = out<int32_t>(EXACT, 1, e);
         it.ended = out<int32_t>(ENDED, 0, e);
+        it.current = ends_ ? out<Real>(CURRENT, 2, e) : nullptr;
+        it.since = ends_ ? out<Real>(SINCE, 2, e) : nullptr;
     }
 
     void read_backward(Element<Real>& it, int64_t e) const {
@@ -126,6 +131,7 @@ private:
         it.peak = in<Real>(PEAK, 2, e);
         it.direct = in<Real>(DIRECT, 2, e);
         it.seed = in<Real>(SEED, 2, e);
+        it.seed_current = ends_ ? in<Real>(SEED_CURRENT, 2, e) : nullptr;
         it.presence = plan_.parts.valued ? in<Real>(PRESENCE, 2, e) : nullptr;
         it.of_weight = out<Real>(OF_WEIGHT, 1, e);
         it.of_delay = out<Real>(OF_DELAY, 1, e);
@@ -184,6 +190,8 @@ private:
         for (int64_t at = 0; at < spikes; ++at) it.at[at] = INFINITY;
         for (int64_t at = 0; at < spikes; ++at) it.by[at] = -1;
         zero(it.voltage, samples_ * plan_.values);
+        if (ends_) zero(it.current, samples_ * plan_.neurons);
+        for (int64_t at = 0; ends_ && at < spikes; ++at) it.since[at] = -INFINITY;
         for (int32_t* counter : {it.silent, it.guarded, it.dropped, it.in_flight, it.kept.total})
             zero(counter, counters);
         zero(it.events, samples_);
@@ -205,8 +213,8 @@ private:
         for (Real* to : {it.of_theta, it.of_rho, it.of_refractory}) nan(to, plan_.neurons);
         if (taus_) nan(it.of_tau_mem, plan_.neurons);
         if (taus_) nan(it.of_tau_syn, plan_.neurons);
-        if (timed_) nan(it.of_time, samples_ * plan_.input_places);
-        if (begun_) nan(it.of_start, samples_ * plan_.neurons);
+        if (timed_) nan(it.of_time, samples_ * plan_.given_places);
+        if (begun_) nan(it.of_start, 2 * samples_ * plan_.neurons);
     }
 
     template <class Number>
@@ -251,14 +259,16 @@ private:
                               it.dropped + counter,
                               it.in_flight + counter,
                               it.events + b,
-                              it.exact + b};
+                              it.exact + b,
+                              ends_ ? it.current + b * plan_.neurons : nullptr,
+                              ends_ ? it.since + at : nullptr};
         const bool fine = simulate(job.net, room, given(it, b), outcome, [this] { return stopped(); });
         if (!fine) __atomic_store_n(&it.broken, true, __ATOMIC_RELAXED);
     }
 
     Sample<Real> given(const Element<Real>& it, int64_t b) const {
-        const int64_t at = b * plan_.input_places;
-        return {it.time + at, it.unit + at, it.record + b * plan_.record_times, it.start + b * plan_.neurons};
+        const int64_t at = b * plan_.given_places;
+        return {it.time + at, it.unit + at, it.record + b * plan_.record_times, it.start + 2 * b * plan_.neurons};
     }
 
     Kept<Real> kept(const Element<Real>& it, int64_t b) const {
@@ -290,16 +300,17 @@ private:
         room.sums = job.sums[task].get();
         const int64_t chunk = task % chunks_;
         for (int64_t b = chunk * samples_ / chunks_; b < (chunk + 1) * samples_ / chunks_; ++b) {
-            const int64_t at = b * places(), input = b * plan_.input_places;
+            const int64_t at = b * places(), input = b * plan_.given_places;
             const Returning<Real> sample{given(it, b),
                                          kept(it, b),
                                          it.peak_window + b * plan_.peaks,
                                          it.peak + 2 * b * plan_.peaks,
                                          it.direct + at,
                                          it.seed + b * plan_.values,
+                                         ends_ ? it.seed_current + b * plan_.neurons : nullptr,
                                          it.presence ? it.presence + at : nullptr,
                                          timed_ ? it.of_time + input : nullptr,
-                                         begun_ ? it.of_start + b * plan_.neurons : nullptr};
+                                         begun_ ? it.of_start + 2 * b * plan_.neurons : nullptr};
             differentiate(job.net, room, sample, [this] { return stopped(); });
         }
     }
@@ -342,7 +353,7 @@ private:
     mutable bool stopped_ = false;
     const Plan plan_;
     int64_t lead_axes_, elements_, samples_, chunks_;
-    bool taus_, timed_, begun_;
+    bool taus_, timed_, begun_, ends_;
 };
 
 }  // namespace ranvier::RANVIER_LEVEL

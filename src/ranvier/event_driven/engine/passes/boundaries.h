@@ -23,7 +23,7 @@ void replay(const Network<Real>& net, Backward<Real>& room) {
     for (int64_t p = 0; p < net.plan.populations; ++p) {
         const Population& population = net.plan.population[p];
         const int64_t start = population.spike_start, end = start + train.total[p];
-        int64_t q = start;
+        int64_t q = first_in_time(population, train);
         for (int64_t k = 0; k < windows; ++k) {
             found.first[p * found.columns + k] = static_cast<int32_t>(q);
             while (q < end && train.window[q] == k) ++q;
@@ -32,8 +32,9 @@ void replay(const Network<Real>& net, Backward<Real>& room) {
         for (q = start; q < end && p >= net.plan.inputs; ++q) {
             const int64_t n = population.neuron_start + train.unit[q];
             const double hold = net.neurons.refractory[n];
-            if (!(hold > 0.0)) continue;
+            if (!(hold > 0.0) || train.window[q] == NEVER_BEFORE) continue;
             const Moment ends = after(train.window[q], train.offset[q], hold, net.clock.window);
+            if (ends.window < net.clock.before) continue;
             if (ends.window > final || (ends.window == final && ends.offset > net.clock.last)) {
                 room.held[n] = 1;
             } else {
@@ -83,11 +84,13 @@ void find_boundaries(const Network<Real>& net, Backward<Real>& room, int64_t k, 
     const Train<Real>& train = room.train;
     const Range due = record_range(room.records, population, k);
     const int32_t* first = found.first + p * found.columns + k;
+    const int64_t old = population.spike_start + population.given;
     found.used = found.interrupted = 0;
     const bool peaks = population.peaked && found.peak_head[k] >= 0;
     if (due.first == due.last && first[0] == first[1] && found.restart_head[k] < 0 && !peaks) return;
     for (int64_t j = 0; j < population.size; ++j) found.head[j] = -1;
-    for (int64_t q = first[0]; q < first[1]; ++q) insert(found, train.unit[q], train.offset[q], AT_SPIKE, q);
+    for (int64_t q = larger<int64_t>(first[0], old); q < first[1]; ++q)
+        insert(found, train.unit[q], train.offset[q], AT_SPIKE, q);
     for (int32_t q = found.restart_head[k]; q >= 0; q = found.restart_next[q]) {
         if (q < population.spike_start || q >= population.spike_start + population.capacity) continue;
         const int32_t j = train.unit[q];

@@ -88,10 +88,25 @@ bool emit(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& outcome,
     int64_t q = first;
     for (; q < end && room.train.window[q] == k; ++q) room.calendar.remember(population, room.train, q);
     calendar[1] = static_cast<int32_t>(q);
-    *outcome.events += static_cast<int32_t>(deposit(net, room, first, q, k, p));
+    const int64_t events = deposit(net, room, first, q, k, p);
+    if (k >= net.clock.before) *outcome.events += static_cast<int32_t>(events);
     if (k + net.clock.span >= net.clock.windows)
         for (int64_t late = first; late < q; ++late) count_in_flight(net, room, late, p, outcome.in_flight);
     return q > first;
+}
+
+// Times of a population's spikes from the end, not above 0: kept apart from the others, so that no digit is lost.
+template <class Real>
+void count_back(const Network<Real>& net, const Train<Real>& train, int64_t first, int64_t last,
+                const Population& population, Real* since) {
+    const int64_t final = net.clock.windows - 1;
+    for (int64_t q = first; q < first + population.capacity; ++q) {
+        Real& to = since[q - net.plan.input_places];
+        to = -INFINITY;
+        if (q >= last || train.window[q] == NEVER_BEFORE) continue;
+        const double rest = static_cast<double>(train.offset[q]) - net.clock.last;
+        to = static_cast<Real>(smaller(static_cast<double>(train.window[q] - final) * net.clock.window + rest, 0.0));
+    }
 }
 
 // Write the spikes of one sample as times, sorted and padded, and count silent neurons and guarded spikes.
@@ -99,14 +114,20 @@ template <class Real>
 void finish(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& outcome) {
     const Plan& plan = net.plan;
     const Train<Real>& train = room.train;
-    const double end = static_cast<double>(net.clock.windows - 1) * net.clock.window + net.clock.last;
+    const int64_t own = net.clock.windows - net.clock.before;
+    const double end = static_cast<double>(own - 1) * net.clock.window + net.clock.last;
     for (int64_t p = plan.inputs; p < plan.populations; ++p) {
         const Population& population = plan.population[p];
         const int64_t first = population.spike_start, last = first + train.total[p];
         memset(room.marks, 0, static_cast<size_t>(population.size));
-        for (int64_t q = first; q < last; ++q) {
+        for (int64_t q = first; q < first + population.given; ++q) {
+            outcome.time[q - plan.input_places] = -INFINITY;
+            outcome.unit[q - plan.input_places] = train.unit[q];
+        }
+        for (int64_t q = first + population.given; q < last; ++q) {
             const int64_t at = q - plan.input_places;
-            const double time = train.window[q] * net.clock.window + static_cast<double>(train.offset[q]);
+            const double time =
+                (train.window[q] - net.clock.before) * net.clock.window + static_cast<double>(train.offset[q]);
             outcome.time[at] = static_cast<Real>(smaller(time, end));
             outcome.unit[at] = train.unit[q];
             room.marks[train.unit[q]] = 1;
@@ -116,10 +137,44 @@ void finish(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& outcom
             outcome.time[at] = INFINITY;
             outcome.unit[at] = -1;
         }
+        if (outcome.since != nullptr) count_back(net, train, first, last, population, outcome.since);
         int32_t silent = static_cast<int32_t>(population.size);
         for (int64_t j = 0; j < population.size; ++j) silent -= room.marks[j];
         outcome.silent[p] = silent;
     }
+}
+
+// Neurons that are still in the refractory time of a spike from before t = 0.
+template <class Real>
+void hold_back(const Network<Real>& net, Forward<Real>& room) {
+    for (int64_t p = net.plan.inputs; p < net.plan.populations; ++p) {
+        const Population& population = net.plan.population[p];
+        for (int64_t q = population.spike_start; q < population.spike_start + population.given; ++q) {
+            if (room.train.window[q] == NEVER_BEFORE) continue;
+            const int64_t n = population.neuron_start + room.train.unit[q];
+            const double hold = net.neurons.refractory[n];
+            const Moment ends = after(room.train.window[q], room.train.offset[q], hold, net.clock.window);
+            if (!(hold > 0.0) || ends.window < net.clock.before) continue;
+            room.state.u[n] = net.neurons.rho[n];
+            room.state.held_window[n] = ends.window;
+            room.state.held_offset[n] = ends.offset;
+            room.state.held_spike[n] = static_cast<int32_t>(q);
+        }
+    }
+}
+
+// Send what happened before t = 0 on its way; the window before which all of it arrives.
+template <class Real>
+int64_t go_over(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& outcome) {
+    int64_t busy = 0;
+    for (int64_t k = 0; k < net.clock.before; ++k) {
+        room.calendar.open(net.plan, room.train, k);
+        Real* passed = room.ring + LANES * (k % net.clock.span) * net.plan.neurons;
+        for (int64_t p = 0; p < net.plan.populations; ++p)
+            if (emit(net, room, outcome, k, p)) busy = k + net.clock.span;
+        memset(passed, 0, static_cast<size_t>(LANES * net.plan.neurons) * sizeof(Real));
+    }
+    return busy;
 }
 
 // Whether all is finite at the end.
@@ -136,11 +191,12 @@ bool simulate(const Network<Real>& net, Forward<Real>& room, const Sample<Real>&
     room.state.begin(given.start);
     room.peaks.clear(net.plan, room.state.u);
     room.ring.fill(0);
-    room.calendar.clear(net.plan);
     load(net, given.time, given.unit, room.train);
+    room.calendar.clear(net.plan, room.train);
+    hold_back(net, room);
     room.records.read(given.record, net.plan.record_times, net.clock);
-    int64_t busy = 0;  // whatever was sent so far arrives before this window
-    for (int64_t k = 0; k < net.clock.windows && !stopped(); ++k) {
+    int64_t busy = go_over(net, room, outcome);  // whatever was sent so far arrives before this window
+    for (int64_t k = net.clock.before; k < net.clock.windows && !stopped(); ++k) {
         if (k >= busy) {
             const int64_t until = quiet_until(net, room, k);
             pass_by(net, room, k, until);
@@ -159,6 +215,8 @@ bool simulate(const Network<Real>& net, Forward<Real>& room, const Sample<Real>&
     if (net.plan.peaks > 0) write_peaks(net.plan, room.peaks, outcome.voltage, outcome.peak_window, outcome.peak);
     if (net.plan.integrals > 0) integrate(net, room.train, given.start, room.integrals, outcome.voltage);
     keep(net.plan, room.train, outcome.kept);
+    if (outcome.current != nullptr)
+        for (int64_t n = 0; n < net.plan.neurons; ++n) outcome.current[n] = static_cast<Real>(room.state.current[n]);
     return finite(room.state);
 }
 

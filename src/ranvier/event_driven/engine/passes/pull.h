@@ -79,7 +79,7 @@ struct Backward {
     Array<Real> ring;
     FanOut fan_out;
     Array<double> owed, worth;
-    const Real* seed = nullptr;
+    const Real *seed = nullptr, *seed_current = nullptr;
     Sums<Real>* sums = nullptr;
 
     bool taus() const { return tangent.size() > 0; }

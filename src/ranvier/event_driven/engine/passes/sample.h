@@ -8,7 +8,7 @@
 
 namespace ranvier::RANVIER_LEVEL {
 
-// What one sample is given: input spikes, record times, and potentials at t = 0 above rest.
+// What one sample is given: input spikes, record times, and potentials above rest and currents at t = 0.
 template <class Real>
 struct Sample {
     const Real* time;
@@ -27,8 +27,9 @@ struct Records {
     void read(const Real* time, int64_t count, const Clock& clock) {
         const double final = static_cast<double>(clock.windows - 1), most = clock.window * (1.0 - EPSILON);
         for (int64_t r = 0; r < count; ++r) {
-            const double t = time[r], k = smaller(floor(t / clock.window), final + 2.0);
-            double rest = smaller(t - k * clock.window, most);
+            const double t = time[r], from = floor(t / clock.window);
+            const double k = smaller(from + static_cast<double>(clock.before), final + 2.0);
+            double rest = smaller(t - (k - static_cast<double>(clock.before)) * clock.window, most);
             if (k >= final) rest = smaller(k > final ? rest + (k - final) * clock.window : rest, clock.last);
             window[r] = static_cast<int32_t>(smaller(k, final));
             offset[r] = rest;
@@ -67,11 +68,11 @@ struct State {
 
     explicit State(int64_t n) : current(n), u(n), held_window(n), held_offset(n), held_spike(n) {}
 
-    // At t = 0, `start` above rest.
+    // At t = 0.
     template <class Real>
     void begin(const Real* start) {
-        current.fill(0.0);
         for (int64_t n = 0; n < u.size(); ++n) u[n] = start[n];
+        for (int64_t n = 0; n < u.size(); ++n) current[n] = start[u.size() + n];
         held_window.fill(-1);
     }
 };
@@ -86,6 +87,7 @@ struct Outcome {
     int32_t* peak_window;
     Real* peak;
     int32_t *silent, *guarded, *dropped, *in_flight, *events, *exact;
+    Real *current, *since;  // at the end, and times of spikes from there; or none
 };
 
 // Room for the forward pass of one thread.

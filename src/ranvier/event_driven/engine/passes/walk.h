@@ -96,7 +96,7 @@ void walk(Walker& it, const Arrivals& arrivals, int64_t found, const Due<Real>& 
             due.potential[r * due.stride] = static_cast<Real>(it.u);
             ++r;
         } else if (a < found && arrivals.offset[a] <= stop) {
-            it.current += arrivals.weight[a];
+            if (t < it.end) it.current += arrivals.weight[a];  // at the very end it is left to what goes on from there
             ++a;
         } else {
             return;
