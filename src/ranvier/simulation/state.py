@@ -23,6 +23,18 @@ class State(eqx.Module):
         time: For every population, inputs too, the latest spikes (ms, at most 0, ascending), `-inf` where there is
             none: their events may be on their way, their neurons in a refractory time.
         unit: The neurons of these spikes.
+
+    Example:
+        >>> import jax, jax.numpy as jnp, ranvier as rv
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), weight=rv.initializers.constant(5.0), key=jax.random.key(0))
+        >>> spikes = rv.Spikes(jnp.array([1.0, 2.0]), jnp.array([0, 1]))
+        >>> first = rv.simulate(net, spikes, rv.EventDriven(), t_end=4.0, end=True)
+        >>> nothing = rv.Spikes(jnp.array([jnp.inf, jnp.inf]), jnp.array([-1, -1]))
+        >>> second = rv.simulate(net, nothing, rv.EventDriven(), t_end=16.0, start=first.end)
+        >>> whole = rv.simulate(net, spikes, rv.EventDriven(), t_end=20.0)
+        >>> counts = [int(one.stats.spikes["output"]) for one in (first, second, whole)]
+        >>> counts[0] + counts[1] == counts[2] > counts[0]
+        True
     """
 
     voltage: dict[str, Float[Array, "*batch size"]]
