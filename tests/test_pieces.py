@@ -169,6 +169,9 @@ def test_what_cannot_go_on_is_refused(busy: tuple[rv.Network, rv.Spikes]):
             run(network, train, simulator, start=state)
     with pytest.raises(ValueError, match="Is it the state of another batch"):
         run(network, rv.Spikes(train.time[:1], train.unit[:1]), rv.EventDriven(), start=state)
+    read = rv.feedforward([3, 2], neuron=rv.LIF(), readout=rv.LI(), key=jax.random.key(0))
+    with pytest.raises(ValueError, match="a summary of 'output' is of a run from rest to `t_end`"):
+        run(read, rv.Spikes([1.0], [0]), rv.EventDriven(), record={"output": rv.summaries.Mean()}, end=True)
     other = rv.feedforward([5, 3], neuron=rv.LIF(), key=jax.random.key(0))
     with pytest.raises(ValueError, match=r"`start` is of a network of \['hidden', 'input', 'output'\]"):
         run(other, train, rv.EventDriven(), start=state)
