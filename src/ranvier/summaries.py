@@ -65,7 +65,7 @@ class Maximum(AbstractSummary):
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> weight = rv.initializers.constant(2.0)
-        >>> net = rv.feedforward([1, 1], readout=rv.LI(10.0, 10.0), weight=weight, key=jax.random.key(0))
+        >>> net = rv.feedforward([1, 1], neuron=rv.LI(10.0, 10.0), weight=weight, key=jax.random.key(0))
         >>> record = {"output": rv.summaries.Maximum()}
         >>> solution = rv.simulate(net, rv.Spikes([1.0], [0]), rv.EventDriven(), t_end=50.0, record=record)
         >>> bool(jnp.allclose(solution.voltages["output"], 2.0 / jnp.e))
