@@ -90,7 +90,7 @@ def test_a_file_that_does_not_fit_into_memory_is_read_again(path: Path):
         ([[0.1], [0.2]], [[0], [1]], [0], "2 times, 2 units, 1 labels"),
         ([[0.1], [0.2]], [[0], [1]], [0, -1], "sample 1: label -1"),
         ([[0.1], [0.2]], [[0], [1]], [0.0, 1.0], "labels must be whole numbers"),
-        ([[100.0], [700.0]], [[0], [1]], [0, 1], "another unit of time: pass time_unit"),
+        ([[100.0], [700.0]], [[0], [1]], [0, 1], "another unit of time: read it by read_spike_file"),
         ([np.zeros(0), np.zeros(0)], [np.zeros(0, int), np.zeros(0, int)], [0, 1], "no sample has a spike"),
     ],
 )
