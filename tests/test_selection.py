@@ -70,7 +70,7 @@ def test_positions_are_one_array_however_many_connections_use_them():
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("tau", r"nothing is called 'tau'; this network has the fields delay, refractory, tau_mem, tau_syn, .*weight, "
+        ("tau", r"nothing is called 'tau'; this network has the fields bias, delay, refractory, tau_mem, tau_syn, .*weight, "
          r"everywhere or of input, hidden, output, input->hidden, .* alone, as in 'hidden.refractory'|'hidden.tau_mem'"),
         ("hidden.weight", "nothing is called 'hidden.weight'"),
         ("hidden", "nothing is called 'hidden'"),
