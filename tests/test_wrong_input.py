@@ -286,7 +286,8 @@ def test_first_spike(value: float):
 
 def test_partition():
     with pytest.raises(
-        ValueError, match=r"partition: nothing is called 'tau'; this network has the fields bias, delay, .*tau_mem.*weight"
+        ValueError,
+        match=r"partition: nothing is called 'tau'; this network has the fields bias, delay, .*tau_mem.*weight",
     ):
         rv.partition(NET, "weight", "tau", "delays")
 
