@@ -83,9 +83,28 @@ class Maximum(AbstractSummary):
         return 1.0
 
 
+@dataclasses.dataclass(frozen=True)
+class _AbstractWeighted(AbstractSummary):
+    """With weights e^{-t / tau}.
+
+    Args:
+        tau: Time constant (ms) of weights that favour early times, > 0; inf for none.
+    """
+
+    tau: float = math.inf
+
+    def __post_init__(self):
+        check_tau(type(self).__name__, self.tau)
+
+    @property
+    def decay(self) -> float:
+        """1/tau."""
+        return 1.0 / self.tau
+
+
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
-class Integral(AbstractSummary):
+class Integral(_AbstractWeighted):
     """The integral of the potential (ms), weighted if wanted: `integral from 0 to t_end of e^{-t / tau} V(t) dt`.
 
     Args:
@@ -100,16 +119,6 @@ class Integral(AbstractSummary):
         0.001
     """
 
-    tau: float = math.inf
-
-    def __post_init__(self):
-        check_tau("Integral", self.tau)
-
-    @property
-    def decay(self) -> float:
-        """1/tau."""
-        return 1.0 / self.tau
-
     def at_rest(self, t_end: float) -> float:
         """`tau (1 - e^{-t_end / tau})`."""
         return _whole(self.decay, t_end)
@@ -117,7 +126,7 @@ class Integral(AbstractSummary):
 
 @jax.tree_util.register_static
 @dataclasses.dataclass(frozen=True)
-class Mean(AbstractSummary):
+class Mean(_AbstractWeighted):
     """The mean potential, weighted if wanted: the integral of `e^{-t / tau} V` over that of `e^{-t / tau}`.
 
     Args:
@@ -131,16 +140,6 @@ class Mean(AbstractSummary):
         >>> Mean().gain(t_end=50.0)
         0.02
     """
-
-    tau: float = math.inf
-
-    def __post_init__(self):
-        check_tau("Mean", self.tau)
-
-    @property
-    def decay(self) -> float:
-        """1/tau."""
-        return 1.0 / self.tau
 
     def at_rest(self, t_end: float) -> float:
         """1."""
