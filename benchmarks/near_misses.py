@@ -6,13 +6,13 @@ The tasks `order` and `reversals` of `ranvier study gradients`, without delays: 
 and 5 ms), a mean potential as readout, steps of 1 ms. Forward all rules are the same. Backward each neuron has at each
 instant dS = k du, S its spikes there:
 
-    value         k = 1 at its spikes, which is `SpikeValue()`
-    near misses   and e^{(u_max - 1)/D} at every maximum of the potential below the threshold 1, D = 0.3
-    near, silent  the same, but only of neurons that do not fire in this sample
-    highest       the same, but only at the highest of them, which is `SpikeValue(near=0.3)`
-    recovery      k as in `value`; weights onto neurons that are silent in more than 30 % of a batch are raised, by a
-                  step that doubles, which is `SilentRecovery`
-    margin        k as in `value`, and a cost (1 - max u)^2 of every neuron that does not fire in a sample
+    value           k = 1 at its spikes, which is `SpikeValue()`
+    near misses     and e^{(u_max - 1)/D} at every maximum of the potential below the threshold 1, D = 0.3
+    near of silent  the same, but only of neurons that do not fire in this sample
+    highest         the same, but only at the highest of them, which is `SpikeValue(near=0.3)`
+    recovery        k as in `value`; weights onto neurons that are silent in more than 30 % of a batch are raised, by a
+                    step that doubles, which is `SilentRecovery`
+    margin          k as in `value`, and a cost (1 - max u)^2 of every neuron that does not fire in a sample
 
 The second start has weights onto hidden neurons five times too small: nearly all of them are silent. Three seeds each,
 the epoch chosen on validation data. Writes `near_misses.json` beside this file.
@@ -77,7 +77,7 @@ def highest(u: Trace, fired: Trace) -> Trace:
 RULES: dict[str, Rule] = {
     "value": value,
     "near misses": near,
-    "near, silent": partial(near, silent_only=True),
+    "near of silent": partial(near, silent_only=True),
     "highest": highest,
     "recovery": value,
     "margin": value,

@@ -1,7 +1,9 @@
 """The value of a spike: against sums by hand, against the loss without the spike, and what may be asked of it."""
 
+import dataclasses
 import math
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,7 +44,7 @@ def by_hand(case: networks.Case, gradient: object, parts: Parts) -> dict[str, li
     """Gradient of the random loss by sums over events and spikes."""
     found, times, presence, potentials = seeds(case, gradient)
     inputs = {name: networks.listed(train) for name, train in case.spikes.items()}
-    reference = Reference(networks.translate(case.network), inputs, found, parts)
+    reference = Reference(networks.translate(case.network), inputs, found, parts, case.t_end)
     total = np.zeros(reference.length)
     for factors, rows in ((times, reference.times), (presence, reference.presence)):
         for name, factor in factors.items():
@@ -90,7 +92,11 @@ def by_library(case: networks.Case, gradient: object, window: float | None = Non
 def test_the_gradient_is_that_of_sums_by_hand(seed: int | str, name: str):
     """Every kind of delay and of delivery, recurrent, many spikes; relative to the largest number of each field."""
     case = networks.draw(seed) if isinstance(seed, int) else networks.biased(int(seed.removeprefix("biased ")))
-    gradient, parts = GRADIENTS[name]
+    agree(case, *GRADIENTS[name])
+
+
+def agree(case: networks.Case, gradient: object, parts: Parts) -> None:
+    """Hold the library to the sums by hand, relative to the largest number of each field."""
     wanted, found = by_hand(case, gradient, parts), by_library(case, gradient, case.window)
     assert any(np.any(part) for part in wanted["delays"])
     order = list(case.network.neurons)
@@ -105,6 +111,92 @@ def test_the_gradient_is_that_of_sums_by_hand(seed: int | str, name: str):
             keep = np.isfinite(one) & (np.abs(other) < math.inf)
             np.testing.assert_allclose(one[keep], other[keep], rtol=0, atol=1e-9 * (1e-3 + np.max(np.abs(other))),
                                        err_msg=f"{case.kind}: {field}")  # fmt: skip
+
+
+def halves(case: networks.Case) -> networks.Case:
+    """The same network with weaker weights onto every second neuron, most of which are then silent."""
+    weaken = lambda weight: jnp.asarray(np.asarray(weight) * np.where(np.arange(weight.shape[1]) % 2 == 1, 0.25, 1.0))
+    weights = lambda net: [link.weight for link in net.connections]
+    network = eqx.tree_at(weights, case.network, [weaken(weight) for weight in weights(case.network)])
+    return dataclasses.replace(case, network=network)
+
+
+@pytest.mark.parametrize("seed", [1, 3, 4, 5, 6, 7, 8, 10, 13])
+def test_near_misses_are_those_of_sums_by_hand(seed: int):
+    """Highest potentials of silent neurons, found by bisection, and what their events would have been worth."""
+    case = halves(networks.draw(seed))
+    found = networks.ask(case)
+    silent = [size - len({unit for _, unit in found.spikes[name]})
+              for name, size in build.neuron_sizes(case.network).items() if case.network.neurons[name].spiking]  # fmt: skip
+    assert sum(silent) >= 2
+    agree(case, rv.SpikeValue(0.8, near=0.3), Parts(0.0, 0.8, near=0.3))
+    rates = lambda near: by_library(case, rv.SpikeValue(0.8, near=near), case.window)["weights"]
+    assert any(not np.allclose(one, other) for one, other in zip(rates(0.3), rates(0.0), strict=True))
+
+
+def test_a_near_miss_is_worth_its_highest_potential():
+    """The gradient of all that leads to it is that of the maximum of the same neuron without threshold; that of the
+    threshold its opposite."""
+
+    def network(neuron: rv.LIF | rv.LI) -> rv.Network:
+        delay = rv.SynapticDelay(jnp.array([[1.5], [2.5]]), 0.5, 5.0)
+        links = [rv.Connection("input", "hidden", jnp.full((2, 1), 0.5), delay)]
+        if not neuron.spiking:
+            return build.network({"input": 2}, {"hidden": neuron}, {"hidden": 1}, links)
+        links.append(rv.Connection("hidden", "readout", jnp.full((1, 1), 1.3), rv.FixedDelay(1.0)))
+        sizes = {"hidden": 1, "readout": 1}
+        return build.network({"input": 2}, {"hidden": neuron, "readout": rv.LI(7.0, 3.0)}, sizes, links)
+
+    spikes, fields = rv.Spikes([1.0, 2.0, 6.0], [0, 1, 0]), ("weight", "delay", "tau_mem", "tau_syn", "bias")
+    constants = {"tau_mem": 9.0, "tau_syn": 4.0, "bias": 0.1}
+
+    def gradient(neuron: rv.LIF | rv.LI, record: dict, simulator: rv.EventDriven, *names: str) -> rv.Network:
+        learn, fixed = rv.partition(network(neuron), *(f"input->hidden.{name}" for name in fields[:2]), *names)
+        worth = lambda learn: jnp.sum(
+            *rv.simulate(rv.combine(learn, fixed), spikes, simulator, t_end=40.0, record=record).voltages.values()
+        )
+        return jax.grad(worth)(learn)
+
+    names = [f"hidden.{name}" for name in fields[2:]]
+    value, fine = rv.EventDriven(gradient=rv.SpikeValue(near=0.4)), np.linspace(0.0, 40.0, 2001)
+    near = gradient(rv.LIF(**constants), {"readout": rv.summaries.Mean()}, value, *names, "hidden.v_threshold")
+    grid = gradient(rv.LIF(**constants), {"readout": fine}, value, "hidden.v_threshold")
+    top = gradient(rv.LI(**constants), {"hidden": rv.summaries.Maximum()}, rv.EventDriven(), *names)
+    counts = -near["hidden"].neuron.v_threshold
+    np.testing.assert_allclose(-grid["hidden"].neuron.v_threshold / 2000.0, counts, rtol=1e-3)
+    assert counts > 1e-3
+    link = "input->hidden"
+    np.testing.assert_allclose(near[link].weight, counts * top[link].weight, rtol=1e-9)
+    np.testing.assert_allclose(near[link].delay.raw, counts * top[link].delay.raw, rtol=1e-9)
+    for name in fields[2:]:
+        np.testing.assert_allclose(getattr(near["hidden"].neuron, name), counts * getattr(top["hidden"].neuron, name),
+                                   rtol=1e-9)  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", [3, 6])
+def test_near_misses_change_no_spike(seed: int):
+    """Nor, where they count for nothing, the gradient; in one piece and in two."""
+    case = halves(networks.biased(seed))
+    plain, near = (rv.EventDriven(gradient=rv.SpikeValue(near=width)) for width in (0.0, 0.3))
+    run = lambda simulator: rv.simulate(case.network, case.spikes, simulator, t_end=case.t_end, end=True)
+    one, other = run(plain), run(near)
+    none = {name: rv.Spikes(jnp.full_like(train.time, jnp.inf), train.unit) for name, train in case.spikes.items()}
+    onward = [rv.simulate(case.network, none, simulator, t_end=60.0, start=found.end)
+              for simulator, found in ((plain, one), (near, other))]  # fmt: skip
+    for first, second in ((one, other), onward):
+        for found, wanted in zip(jax.tree.leaves(first.spikes), jax.tree.leaves(second.spikes), strict=True):
+            np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-12)
+    here, there = (by_library(case, rv.SpikeValue(near=width))["weights"] for width in (0.0, 1e-3))
+    for found, wanted in zip(here, there, strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("simulator", [rv.ClockDriven, rv.FirstSpike])
+def test_near_misses_are_for_event_driven(simulator: type):
+    """The others say so."""
+    room = {"dt": 0.1} if simulator is rv.ClockDriven else {}
+    with pytest.raises(ValueError, match=rf"{simulator.__name__}: SpikeValue\(near=0.3\) is for EventDriven"):
+        simulator(gradient=rv.SpikeValue(near=0.3), **room)
 
 
 def fitted(value: np.ndarray, shape: tuple[int, ...], field: str) -> np.ndarray:
@@ -186,7 +278,7 @@ def test_a_loss_of_counts_has_the_gradient_of_its_definition(seed: int):
     """`(count - 3)^2`, through `spike_count`: each spike of neuron j is present with weight `2 (count_j - 3)`."""
     case, parts = networks.draw(seed), Parts(0.0, 0.8)
     inputs = {name: networks.listed(train) for name, train in case.spikes.items()}
-    reference = Reference(networks.translate(case.network), inputs, networks.ask(case), parts)
+    reference = Reference(networks.translate(case.network), inputs, networks.ask(case), parts, case.t_end)
     wanted, counts = np.zeros(reference.length), np.zeros(6)
     units = [unit for _, unit in networks.ask(case).spikes["hidden"]]
     np.add.at(counts, units, 1.0)

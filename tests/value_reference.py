@@ -10,8 +10,13 @@ potential at t, r the restart after the neuron's last spike and R its refractory
     dpresence = scale/height (du - dtheta)        dt = -min(1/V', cap) (du - dtheta)
 
 A loss meets dt of a spike; other neurons, and the restart, meet `timing` dt.
+
+A neuron without a spike has a near miss where its potential is highest, unless that is at 0: dpresence is as for a spike,
+times n = e^{(u - theta)/(near height)}, and reaches other neurons as that of a spike does, but there is no event: nothing
+of it moves, no weight or delay meets it, and its neuron is not reset.
 """
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -31,6 +36,7 @@ class Parts(NamedTuple):
     cap: float = math.inf
     reset: float = 0.0
     refractory: float = 0.0
+    near: float = 0.0
 
 
 class Fired(NamedTuple):
@@ -66,13 +72,17 @@ def each(value: object, size: int) -> list[float]:
 class Reference:
     """All derivatives of one run of the oracle."""
 
-    def __init__(self, network: OracleNetwork, inputs: dict[str, SpikeList], result: OracleResult, parts: Parts):
+    def __init__(
+        self, network: OracleNetwork, inputs: dict[str, SpikeList], result: OracleResult, parts: Parts, t_end: float
+    ):
         self.network, self.parts, self.length = network, parts, 0
         self.fields: dict[str, list[np.ndarray]] = {}
         self.weight = [self._take("weights", np.shape(link.weight)) for link in network.connections]
         self.delay = [self._take("delays", np.shape(link.delay)) for link in network.connections]
         self.cells = self._cells()
         self.fired: dict[Name, list[Fired]] = {}
+        self.missed: dict[Name, list[Fired]] = {}
+        self.spikes = inputs | result.spikes
         self.times: dict[str, list[np.ndarray]] = {name: [] for name in network.populations}
         self.presence: dict[str, list[np.ndarray]] = {name: [] for name in network.populations}
         train = [(time, name, unit, NEVER) for name, spikes in inputs.items() for time, unit in spikes]
@@ -80,8 +90,14 @@ class Reference:
             pairs = zip(spikes, result.slopes[name], strict=True)
             train += [(time, name, unit, slope) for (time, unit), slope in pairs]
         rows = {name: iter(self._take("times", (len(spikes),))) for name, spikes in inputs.items()}
-        for time, name, unit, slope in sorted(train):
-            self._fire(time, (name, unit), slope, next(rows[name]) if name in rows else -1)
+        silent = [neuron for neuron in self.cells if parts.near > 0.0 and self._is_silent(neuron)]
+        misses = {neuron: self.highest(neuron, t_end) for neuron in silent}
+        train += [(time, *neuron, math.nan) for neuron, (time, _) in misses.items() if time > 0.0]
+        for time, name, unit, slope in sorted(train, key=lambda one: one[:3]):
+            if math.isnan(slope):
+                self._miss(time, (name, unit), misses[name, unit][1])
+            else:
+                self._fire(time, (name, unit), slope, next(rows[name]) if name in rows else -1)
 
     def _take(self, field: str, shape: tuple[int, ...]) -> np.ndarray:
         start, self.length = self.length, self.length + math.prod(shape)
@@ -118,6 +134,44 @@ class Reference:
         self.presence[neuron[0]].append(appears)
         self.fired.setdefault(neuron, []).append(Fired(time, self.parts.timing * moves, appears))
 
+    def _is_silent(self, neuron: Name) -> bool:
+        return self.cells[neuron].theta < NEVER and neuron[1] not in {unit for _, unit in self.spikes[neuron[0]]}
+
+    def _miss(self, time: float, neuron: Name, highest: float) -> None:
+        cell, excess = self.cells[neuron], self.potential(neuron, time)
+        excess[cell.at["theta"]] -= 1.0
+        counts = math.exp((highest - cell.theta) / (self.parts.near * cell.height))
+        appears = counts * self.parts.scale / cell.height * excess
+        self.missed.setdefault(neuron, []).append(Fired(time, np.zeros(self.length), appears))
+
+    def highest(self, neuron: Name, t_end: float) -> tuple[float, float]:
+        """When the potential of a neuron without spikes is highest, and what it is above rest."""
+        cell, events = self.cells[neuron], []
+        for link in self.network.connections:
+            if link.post == neuron[0]:
+                for time, sender in self.spikes[link.pre]:
+                    events.append((time + float(link.delay[sender][neuron[1]]), float(link.weight[sender][neuron[1]])))
+        events = sorted(event for event in events if event[0] < t_end)
+
+        def u(t: float) -> float:
+            return sum(w * response(t - a, cell.tau_mem, cell.tau_syn) for a, w in events if a < t)
+
+        def rises(t: float) -> bool:
+            return sum(w * cell.slope(t - a) for a, w in events if a < t) > 0.0
+
+        best = (0.0, 0.0)
+        for low, high in itertools.pairwise([0.0, *(time for time, _ in events), t_end]):
+            inside = math.nextafter(low, math.inf)
+            if inside < high and rises(inside):
+                end = high
+                if not rises(high):
+                    for _ in range(200):
+                        middle = 0.5 * (low + high)
+                        low, high = (middle, high) if rises(middle) else (low, middle)
+                    end = low
+                best = max(best, (end, u(end)), key=lambda one: one[1])
+        return best
+
     def potential(self, neuron: Name, time: float) -> np.ndarray:
         """Derivative of a potential at a given time."""
         cell, total = self.cells[neuron], np.zeros(self.length)
@@ -147,6 +201,13 @@ class Reference:
         cell = self.cells[link.post, unit]
         for sender, (weights, delays) in enumerate(zip(link.weight, link.delay, strict=True)):
             weight, delay = float(weights[unit]), float(delays[unit])
+            for miss in self.missed.get((link.pre, sender), []):
+                if restart <= miss.time + delay < time:
+                    kernel = response(time - miss.time - delay, cell.tau_mem, cell.tau_syn)
+                    total += weight * kernel * miss.appears
+                elif miss.time + delay < time:
+                    kept = math.exp(-(restart - miss.time - delay) / cell.tau_syn)
+                    total += weight * kept * response(time - restart, cell.tau_mem, cell.tau_syn) * miss.appears
             for spike in self.fired.get((link.pre, sender), []):
                 arrival = spike.time + delay
                 if arrival >= time:

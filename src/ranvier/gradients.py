@@ -22,13 +22,15 @@ from typing import NamedTuple
 
 
 class Parts(NamedTuple):
-    """The numbers of the module's equation, the largest 1/V' in it, and what W has of reset and refractory time."""
+    """The numbers of the module's equation, the largest 1/V' in it, what W has of reset and refractory time, and the
+    width of near misses in units of the threshold."""
 
     timing: float
     scale: float
     max_inverse_slope: float
     reset: float
     refractory: float
+    near: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ExactDerivative(AbstractGradient):
 
     def parts(self) -> Parts:
         """Timing alone."""
-        return Parts(1.0, 0.0, math.inf, 0.0, 0.0)
+        return Parts(1.0, 0.0, math.inf, 0.0, 0.0, 0.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +74,10 @@ class SpikeValue(AbstractGradient):
     `p_u(r) (rho (1 - e^{-R/tau_mem}) - I(t*) kappa(R))`: together, what the neuron's potential at r = t* + R is less
     what it would be without the spike. Potentials recorded before r do not count in that.
 
+    A silent neuron has no spike whose value could teach it anything. With `near`, its highest potential in (0, t_end]
+    counts as a spike that might have been: there `p_u += n h W`, `n = e^{(V - v_threshold)/(near (v_threshold -
+    v_leak))}`, W being what its events would have been worth, with nothing of reset, refractory time and presence.
+
     Args:
         scale: What h is in units of the threshold, > 0. Larger ones compound where spikes drive each other.
         timing: Share of the derivative of times, >= 0, in what a spike does to others. 0 leaves only the value.
@@ -79,6 +85,8 @@ class SpikeValue(AbstractGradient):
             has one, the smaller of the two counts.
         reset: Whether W has the effect of the reset.
         refractory: Whether W has the effect of the refractory time.
+        near: How far below its threshold, in units of the threshold above v_leak, the highest potential of a silent
+            neuron still counts, >= 0; 0: not at all. 0.3 wakes networks that are silent at first. `EventDriven` only.
 
     Raises:
         ValueError: a number is out of range.
@@ -100,11 +108,13 @@ class SpikeValue(AbstractGradient):
     max_inverse_slope: float = math.inf
     reset: bool = False
     refractory: bool = False
+    near: float = 0.0
 
     def __post_init__(self):
         for name, value, fits, wanted in (
             ("scale", self.scale, 0 < self.scale < math.inf, "finite and above 0"),
             ("timing", self.timing, 0 <= self.timing < math.inf, "finite and at least 0"),
+            ("near", self.near, 0 <= self.near < math.inf, "finite and at least 0"),
             ("max_inverse_slope", self.max_inverse_slope, self.max_inverse_slope > 0, "a time in ms above 0"),
         ):
             if not fits:
@@ -115,5 +125,27 @@ class SpikeValue(AbstractGradient):
         """The value, and a share of the timing."""
         return Parts(
             float(self.timing), float(self.scale), float(self.max_inverse_slope), float(self.reset),
-            float(self.refractory),
+            float(self.refractory), float(self.near),
         )  # fmt: skip
+
+
+def no_near_misses(gradient: AbstractGradient, owner: str) -> AbstractGradient:
+    """The same gradient, for a simulator that looks at spikes only.
+
+    Args:
+        gradient: What a user chose.
+        owner: Name of the simulator, for the message.
+
+    Raises:
+        ValueError: it has near misses.
+
+    Example:
+        >>> import ranvier as rv
+        >>> rv.gradients.no_near_misses(rv.SpikeValue(), "ClockDriven").near
+        0.0
+    """
+    near = gradient.parts().near
+    if near > 0:
+        msg = f"{owner}: SpikeValue(near={near}) is for EventDriven; leave `near` out, or take rv.EventDriven(...)."
+        raise ValueError(msg)
+    return gradient

@@ -30,9 +30,9 @@ PLACES = 18
 
 STATUS = {
     0: "all went well",
-    DROPPED: "more spikes than fit: the network fires a great deal, before any training most often since its weights are "
-    "too large (ranvier.initializers.fluctuation_driven finds better ones), in training since the learning rate is; or "
-    "else raise max_spikes of the simulator",
+    DROPPED: "more spikes than fit: the network fires a great deal, at the start most often since its weights are too "
+    "large (ranvier.initializers.fluctuation_driven finds better ones), later since the learning rate is; or else "
+    "raise max_spikes of the simulator",
     RESET: "v_reset is not below v_threshold for some neuron: it would fire without end; keep the two apart",
     LEAK: "v_leak is not below v_threshold for some neuron: it would start above threshold; keep the two "
     "apart, and give the neuron a bias if it is to fire by itself",

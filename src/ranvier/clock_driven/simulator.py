@@ -19,7 +19,7 @@ from ranvier.clock_driven.timing import Grid, Sparks
 from ranvier.delays import Per
 from ranvier.dense import Link, dense
 from ranvier.events import Spikes
-from ranvier.gradients import AbstractGradient, ExactDerivative
+from ranvier.gradients import AbstractGradient, ExactDerivative, no_near_misses
 from ranvier.graph import cycle_limit, running_order
 from ranvier.integrators import RK4, AbstractIntegrator
 from ranvier.network import Network
@@ -75,6 +75,7 @@ class ClockDriven(AbstractSteppedSimulator):
     gradient: AbstractGradient = eqx.field(static=True, default=ExactDerivative())
 
     def __check_init__(self):
+        no_near_misses(self.gradient, "ClockDriven")
         if not (math.isfinite(self.dt) and self.dt > 0):
             msg = f"ClockDriven: `dt` must be a time in ms above 0; got {self.dt}."
             raise ValueError(msg)

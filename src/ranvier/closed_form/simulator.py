@@ -17,7 +17,7 @@ from ranvier.closed_form.sorting import in_order
 from ranvier.closed_form.summaries import summaries_of_u
 from ranvier.dense import Link, dense
 from ranvier.events import Spikes
-from ranvier.gradients import AbstractGradient, ExactDerivative, Parts
+from ranvier.gradients import AbstractGradient, ExactDerivative, Parts, no_near_misses
 from ranvier.graph import cycle_limit, running_order
 from ranvier.network import Network
 from ranvier.neurons import linear
@@ -76,6 +76,7 @@ class FirstSpike(AbstractSimulator):
     gradient: AbstractGradient = eqx.field(static=True, default=ExactDerivative())
 
     def __check_init__(self):
+        no_near_misses(self.gradient, "FirstSpike")
         if not self.max_inverse_slope > 0:
             msg = f"FirstSpike: `max_inverse_slope` must be above 0; got {self.max_inverse_slope}."
             raise ValueError(msg)

@@ -25,7 +25,8 @@ class Plan:
     """Static description of one simulation. Populations are numbered: inputs first, then neurons in running order.
 
     `pairs`: how many a connection has, -1 if it has all synapses. Of each population of neurons: `records` is the
-    number of its record times, `peaked` whether its highest potential is wanted, `decays` those of its integrals.
+    number of its record times, `peaked` whether its highest potential is wanted, `near` whether that of its silent
+    neurons is, `decays` those of its integrals.
     `given`: spikes of a population that are known, those of inputs and those from before t = 0; `started`: whether
     there may be such; `ending`: whether the state at the end is wanted.
     """
@@ -43,6 +44,7 @@ class Plan:
     low: tuple[float, ...]
     records: tuple[int, ...]
     peaked: tuple[bool, ...]
+    near: tuple[bool, ...]
     decays: tuple[tuple[float, ...], ...]
     dtype: str
     t_end: float
@@ -66,13 +68,20 @@ class Plan:
 
     @property
     def peaks(self) -> int:
-        """Neurons whose highest potential is wanted."""
-        return sum(size for size, peaked in zip(self.sizes[self.inputs :], self.peaked, strict=True) if peaked)
+        """Neurons whose highest potential is watched."""
+        wanted = zip(self.sizes[self.inputs :], self.peaked, self.near, strict=True)
+        return sum(size for size, peaked, near in wanted if peaked or near)
 
     def integers(self) -> np.ndarray:
         """What the engine reads of the plan: see `engine/network/plan.h`."""
         none = (0,) * self.inputs
-        wanted = none + self.records, none + self.peaked, none + tuple(map(len, self.decays)), self.given
+        wanted = (
+            none + self.records,
+            none + self.peaked,
+            none + tuple(map(len, self.decays)),
+            self.given,
+            none + self.near,
+        )
         populations = zip(self.sizes, self.capacities, self.mixed, *wanted, strict=True)
         links = zip(self.pre, self.post, self.delay_shapes, self.pairs, strict=True)
         return np.array([

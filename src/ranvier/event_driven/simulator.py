@@ -168,6 +168,7 @@ class EventDriven(AbstractSimulator):
             low=tuple(link.low for link in links),
             records=tuple(times[name].shape[-1] if name in times else 0 for name in order),
             peaked=tuple(any(one.decay is None for one in asked.get(name, ())) for name in order),
+            near=tuple(parts.near > 0 and network.neurons[name].spiking for name in order),
             decays=tuple(tuple(integrals(asked.get(name, ()))) for name in order),
             dtype=str(jnp.dtype(network.dtype)),
             t_end=t_end,

@@ -44,15 +44,17 @@ class Value(AbstractGradient):
     Args:
         scale: Steepness, in units of 1 over the threshold.
         timing: Share of the derivative of spike times in what a spike does to others.
+        near: How far below the threshold, in units of it, the highest potential of a silent neuron still counts.
     """
 
     name: ClassVar[str] = "value"
     scale: Positive = 1.0
     timing: NotNegative = 0.0
+    near: NotNegative = 0.0
 
     def make(self) -> gradients.AbstractGradient:
         """`ranvier.gradients.SpikeValue`."""
-        return gradients.SpikeValue(self.scale, timing=self.timing)
+        return gradients.SpikeValue(self.scale, timing=self.timing, near=self.near)
 
 
 Gradient = Annotated[AbstractGradient, Choice(Exact(), Value())]

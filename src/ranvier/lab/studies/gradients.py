@@ -38,7 +38,7 @@ class Study:
         shapes: Of feedforward, recurrent.
         delays: Of none, fixed (random, do not learn), axonal, synaptic.
         methods: Of exact, exact-recovery, value, value-recovery, value-quarter, value-half, value-double, value-reset,
-            value-timing-1, value-timing-10, value-timing-half, surrogate, surrogate-fine.
+            value-near, value-timing-1, value-timing-10, value-timing-half, surrogate, surrogate-fine.
         factors: Learning rates, as multiples of those of each task.
         seeds: Seeds of each case.
         hidden: Hidden neurons, 0 for the number that suits each task.

@@ -84,13 +84,19 @@ struct Arrival {
     double offset;
 };
 
-// Window and offset at which spike q arrives through the delay at `entry`.
+// Window and offset at which a spike at `offset` of a window arrives through the delay at `entry`.
+template <class Real>
+RANVIER_INLINE Arrival arrival(const Network<Real>& net, int64_t window, Real offset, int64_t entry) {
+    const Real frac = net.synapses.frac[entry];
+    const int late = wraps(offset, frac, static_cast<Real>(net.clock.window));
+    return {window + net.synapses.shift[entry] + late,
+            static_cast<double>(static_cast<Real>(offset + frac)) - late * net.clock.window};
+}
+
+// The same of spike q.
 template <class Real>
 RANVIER_INLINE Arrival arrival(const Network<Real>& net, const Train<Real>& train, int64_t q, int64_t entry) {
-    const Real offset = train.offset[q], frac = net.synapses.frac[entry];
-    const int late = wraps(offset, frac, static_cast<Real>(net.clock.window));
-    return {train.window[q] + net.synapses.shift[entry] + late,
-            static_cast<double>(static_cast<Real>(offset + frac)) - late * net.clock.window};
+    return arrival(net, train.window[q], train.offset[q], entry);
 }
 
 // Put spike q into the list of the window in which the ROW connection c delivers it.

@@ -18,13 +18,16 @@ enum Mode { SCATTER, ROW, GENERAL };
 //
 // Of a population may be wanted its potentials at `records` times, or summaries of its potential over the whole run:
 // the highest (`peaked`, 0 or 1), and `integrals` weighted with exponentials. They are its rows of values, in this
-// order.
+// order. `near`: the highest potentials of its silent neurons are near misses.
 struct Population {
     int64_t size, capacity, records, peaked, integrals,
         given;  // given: its first spikes, of which nothing is to be found
+    bool near;
     int64_t peak_start, decay_start, neuron_start, sender_start, spike_start, record_start, value_start, given_start;
     int64_t in_first, in_last, out_first, out_last;  // in Plan::in_list and Plan::out_list
     bool mixed, ringed;                              // per-neuron time constants; has cells in the ring
+
+    int64_t watched() const { return peaked || near ? size : 0; }  // neurons whose highest potential is followed
 };
 
 struct Link {
@@ -39,7 +42,7 @@ struct Plan {
     int64_t inputs, populations, links, threads;
     int64_t neurons, senders, weights, delays, lists, pairs, rows, columns, widest;
     int64_t places, input_places, given_places, record_times, values;  // of spikes, of those of inputs, per sample
-    int64_t peaks, integrals;                  // neurons whose highest potential is wanted; integrals
+    int64_t peaks, integrals;                  // neurons whose highest potential is followed; integrals
     bool started;                              // there are spikes from before t = 0
     bool scattered, turned, listed, gathered;  // is there a link that is SCATTER, not ROW, ROW, has sums of x_u
     double t_end, longest_window;
@@ -59,6 +62,7 @@ inline void read_population(Plan& plan, int64_t p, const int64_t* given) {
     here.peaked = given[4];
     here.integrals = given[5];
     here.given = given[6];
+    here.near = given[7] != 0;
     const bool neurons = p >= plan.inputs;
     here.neuron_start = plan.neurons;
     here.sender_start = plan.senders;
@@ -75,7 +79,7 @@ inline void read_population(Plan& plan, int64_t p, const int64_t* given) {
     plan.input_places += neurons ? 0 : here.capacity;
     plan.record_times += here.records;
     plan.values += (here.records + here.peaked + here.integrals) * here.size;
-    plan.peaks += here.peaked * here.size;
+    plan.peaks += here.watched();
     plan.integrals += here.integrals;
     plan.widest = larger(plan.widest, here.size);
 }
@@ -129,8 +133,8 @@ inline void list_links(Plan& plan) {
 }
 
 // `given`: inputs, populations, links, threads, started; of each population size, capacity, mixed, records, peaked,
-// integrals, given spikes; of each link pre, post, rows and columns of its delays, and its number of pairs or -1.
-// `numbers`: t_end, longest window, the five numbers of `ranvier.gradients.Parts`, the lower bound of each link's
+// integrals, given spikes, near; of each link pre, post, rows and columns of its delays, and its number of pairs or -1.
+// `numbers`: t_end, longest window, the six numbers of `ranvier.gradients.Parts`, the lower bound of each link's
 // delays, and the decay of each integral.
 inline Plan read_plan(const int64_t* given, const double* numbers) {
     Plan plan{};
@@ -141,17 +145,17 @@ inline Plan read_plan(const int64_t* given, const double* numbers) {
     plan.started = given[4] != 0;
     plan.t_end = numbers[0];
     plan.longest_window = numbers[1];
-    plan.parts = {numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], numbers[3] > 0.0};
+    plan.parts = {numbers[2], numbers[3], numbers[4], numbers[5], numbers[6], numbers[7], numbers[3] > 0.0};
     plan.population = Array<Population>(plan.populations);
     plan.link = Array<Link>(plan.links);
     plan.in_list = Array<int64_t>(plan.links);
     plan.out_list = Array<int64_t>(plan.links);
     given += 5;
-    for (int64_t p = 0; p < plan.populations; ++p, given += 7) read_population(plan, p, given);
-    for (int64_t c = 0; c < plan.links; ++c, given += 5) read_link(plan, c, given, numbers[7 + c]);
+    for (int64_t p = 0; p < plan.populations; ++p, given += 8) read_population(plan, p, given);
+    for (int64_t c = 0; c < plan.links; ++c, given += 5) read_link(plan, c, given, numbers[8 + c]);
     list_links(plan);
     plan.decay = Array<double>(plan.integrals);
-    for (int64_t i = 0; i < plan.integrals; ++i) plan.decay[i] = numbers[7 + plan.links + i];
+    for (int64_t i = 0; i < plan.integrals; ++i) plan.decay[i] = numbers[8 + plan.links + i];
     return plan;
 }
 

@@ -89,6 +89,17 @@ struct Step {
     Range due;
 };
 
+// How far the bound of neuron j lies above its threshold, if what it was held against is the highest potential so far.
+template <class Real>
+double above_threshold(const Step<Real>& step, int64_t j) {
+    const Population& population = step.net.plan.population[step.p];
+    const double excess = step.room.excess[j], margin = step.net.clock.margin;
+    if (!population.near) return excess;
+    const auto least = [margin](double theta) { return theta * (1.0 - copysign(margin, theta)); };
+    const int64_t at = population.peak_start + j;
+    return excess + (least(step.room.peaks.bar[at]) - least(step.room.peaks.limit[at]));
+}
+
 template <class Real>
 Walker walker(const Step<Real>& step, int64_t j) {
     const Network<Real>& net = step.net;
@@ -100,19 +111,18 @@ Walker walker(const Step<Real>& step, int64_t j) {
     if (state.held_window[n] >= 0) until = state.held_window[n] == step.k ? state.held_offset[n] : INFINITY;
     const Leap ahead{-1.0, i * over.syn + step.room.sum(0)[j], u * over.mem + i * over.kernel + step.room.sum(1)[j]};
     const double end = step.k == net.clock.windows - 1 ? net.clock.last : net.clock.window;
-    const bool once = step.room.excess[j] < (theta - rho) * over.mem;
+    const bool once = above_threshold(step, j) < (theta - rho) * over.mem;
     return {i,    u,   until, net.neurons.rates[n], theta, rho, net.neurons.refractory[n], net.clock.window, end, ahead,
             once, NAN, 0};
 }
 
-// The same of a neuron without threshold whose highest potential is wanted: from arrival to arrival.
+// A neuron below its threshold whose highest potential is followed, from (current, u) and from arrival to arrival.
 template <class Real>
-RANVIER_APART void climb(Step<Real>& step, int64_t j, int64_t found) {
+RANVIER_APART void climb(Step<Real>& step, int64_t j, int64_t found, double& current, double& u) {
     const Network<Real>& net = step.net;
     const Population& population = net.plan.population[step.p];
     const Arrivals& arrivals = step.room.look_up.sorted;
     const int64_t n = population.neuron_start + j, k = step.k;
-    double &current = step.room.state.current[n], &u = step.room.state.u[n];
     const double end = k == net.clock.windows - 1 ? net.clock.last : net.clock.window;
     Peaks& peaks = step.room.peaks;
     const int64_t at = population.peak_start + j;
@@ -126,6 +136,21 @@ RANVIER_APART void climb(Step<Real>& step, int64_t j, int64_t found) {
         current += arrivals.weight[a];
         peaks.arrive(at, k, t, arrivals.weight[a]);
     }
+}
+
+// Follow a neuron that has not fired; true if it cannot fire in this window either, and is at its end.
+template <class Real>
+RANVIER_APART bool stays_below(Step<Real>& step, int64_t j, int64_t found) {
+    const Population& population = step.net.plan.population[step.p];
+    const int64_t n = population.neuron_start + j;
+    if (!step.room.peaks.silent(population.peak_start + j)) return false;
+    const bool below = above_threshold(step, j) < 0.0;
+    const Leap ahead = walker(step, j).ahead;
+    double current = step.room.state.current[n], u = step.room.state.u[n];
+    climb(step, j, found, current, u);
+    if (below) step.room.state.current[n] = ahead.current;
+    if (below) step.room.state.u[n] = ahead.u;
+    return below;
 }
 
 // Keep the spikes of a walk, as far as there is room.
@@ -157,6 +182,7 @@ void write_down(Step<Real>& step, const Walker& it, int64_t j) {
         state.held_spike[n] = static_cast<int32_t>(q);
     }
     if (it.count == 0) return;
+    if (population.near) step.room.peaks.forget(population.peak_start + j);
     state.held_window[n] = -1;
     if (it.until < 0.0) return;
     const Moment ends = after(step.k, fired.offset[it.count - 1], it.refractory, it.window);
@@ -192,7 +218,7 @@ int64_t flag_all(Step<Real>& step) {
     const int64_t start = population.neuron_start, size = population.size;
     const Course* over = net.neurons.over + start;
     const bool recorded = step.due.first < step.due.last;
-    const double* theta = population.peaked ? room.peaks.bar + population.peak_start : net.neurons.theta + start;
+    const double* theta = population.watched() ? room.peaks.bar + population.peak_start : net.neurons.theta + start;
     const auto both = [&]<bool mixed>() {
         bound<mixed, Real>(room.state, start, size, step.k, recorded, net.clock.margin, over, theta, room.sum(2),
                            room.excess);
@@ -219,9 +245,11 @@ void advance(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& outco
         const int64_t j = room.flagged[at];
         const int64_t found = collect(net, room.calendar, room.train, k, p, j, rows, room.look_up);
         if (population.peaked) {
-            climb(step, j, found);
+            const int64_t n = population.neuron_start + j;
+            climb(step, j, found, room.state.current[n], room.state.u[n]);
             continue;
         }
+        if (population.near && stays_below(step, j, found)) continue;
         const Due<Real> due{room.records.offset + step.due.first, step.due.last - step.due.first,
                             outcome.voltage + population.value_start + skipped * population.size + j, population.size};
         Walker it = walker(step, j);

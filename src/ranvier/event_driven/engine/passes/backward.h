@@ -12,6 +12,7 @@
 #pragma once
 
 #include "boundaries.h"
+#include "near_misses.h"
 #include "owed_integrals.h"
 
 namespace ranvier::RANVIER_LEVEL {
@@ -71,11 +72,10 @@ bool at_end(const Network<Real>& net, int64_t p, int64_t place) {
     return place >= population.value_start + (population.records - 1) * population.size;
 }
 
-// Take neuron j of population p back through one window, whose latest piece ends at t, from boundary to boundary.
+// Take neuron j of population p back through window k, whose latest piece ends at t, from boundary to boundary.
 template <class Real>
-void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64_t p, int64_t j, int32_t piece,
-             double t) {
-    const int64_t n = net.plan.population[p].neuron_start + j;
+void retrace(const Network<Real>& net, Backward<Real>& room, int64_t k, int64_t p, int64_t j, int32_t piece, double t) {
+    const int64_t n = net.plan.population[p].neuron_start + j, turn = k % net.clock.span;
     const Rates rates = net.neurons.rates[n];
     const Parts& parts = net.plan.parts;
     Adjoint& now = room.adjoint[n];
@@ -101,6 +101,11 @@ void retrace(const Network<Real>& net, Backward<Real>& room, int64_t turn, int64
             if (room.taus()) resume(net, room, n);
             now.u = 0.0;
             room.held[n] = 1;
+        } else if (boundary.kind == AT_MISS) {
+            const double worth = worth_of_one(net, room, p, j, k, static_cast<Real>(boundary.offset));
+            const double missed = boundary.share * parts.scale / net.neurons.height[n] * worth;
+            now.u += missed;
+            room.sums->theta[n] -= missed;
         } else {
             (room.held[n] ? room.sums->rho[n] : now.u) += boundary.share * room.seed[boundary.place];
             if (room.seed_current != nullptr && at_end(net, p, boundary.place)) now.current += room.seed_current[n];
@@ -134,7 +139,7 @@ void retreat(const Network<Real>& net, Backward<Real>& room, int64_t k, int64_t 
         room.ring[2 * (cell + j) + 1] = 0;
         room.adjoint[start + j] = pieces.piece[piece].end;
         if (room.taus()) room.tangent[start + j] = pieces.piece[piece].tangent;
-        retrace(net, room, turn, p, j, piece, end);
+        retrace(net, room, k, p, j, piece, end);
     }
 }
 

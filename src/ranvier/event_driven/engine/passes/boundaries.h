@@ -5,7 +5,7 @@
 
 namespace ranvier::RANVIER_LEVEL {
 
-enum Kind { AT_SPIKE, AT_RESTART, AT_RECORD };
+enum Kind { AT_SPIKE, AT_RESTART, AT_RECORD, AT_MISS };
 
 // Find again which spikes of a sample lie in a window, and which neurons restart in it.
 template <class Real>
@@ -16,6 +16,7 @@ void replay(const Network<Real>& net, Backward<Real>& room) {
     found.restart_head.fill(-1);
     found.peak_head.fill(-1);
     for (int32_t at = 0; at < found.peak_next.size(); ++at) {
+        if (room.peak_window[at] < 0) continue;
         int32_t& head = found.peak_head[room.peak_window[at]];
         found.peak_next[at] = head;
         head = at;
@@ -60,7 +61,8 @@ inline void insert(Boundaries& found, int32_t j, double offset, Kind kind, int64
     (before < 0 ? found.head[j] : found.boundary[before].next) = made;
 }
 
-// Where potentials of population p were highest in window k: records, each of which may be in two parts (peaks.h).
+// Where potentials of population p were highest in window k: near misses, or records, each of which may be in two
+// parts (peaks.h).
 template <class Real>
 RANVIER_APART void insert_peaks(const Network<Real>& net, Backward<Real>& room, int64_t k,
                                 const Population& population) {
@@ -69,6 +71,10 @@ RANVIER_APART void insert_peaks(const Network<Real>& net, Backward<Real>& room, 
         const int64_t j = at - population.peak_start;
         if (j < 0 || j >= population.size) continue;
         const double offset = room.peak[at], share = room.peak[net.plan.peaks + at];
+        if (population.near) {
+            insert(found, static_cast<int32_t>(j), offset, AT_MISS, at, share);
+            continue;
+        }
         const int64_t place = population.value_start + population.records * population.size + j;
         insert(found, static_cast<int32_t>(j), offset, AT_RECORD, place, 1.0 - share);
         const double later = larger(nextafter(offset, INFINITY), 1e-300);
@@ -86,7 +92,7 @@ void find_boundaries(const Network<Real>& net, Backward<Real>& room, int64_t k, 
     const int32_t* first = found.first + p * found.columns + k;
     const int64_t old = population.spike_start + population.given;
     found.used = found.interrupted = 0;
-    const bool peaks = population.peaked && found.peak_head[k] >= 0;
+    const bool peaks = population.watched() && found.peak_head[k] >= 0;
     if (due.first == due.last && first[0] == first[1] && found.restart_head[k] < 0 && !peaks) return;
     for (int64_t j = 0; j < population.size; ++j) found.head[j] = -1;
     for (int64_t q = larger<int64_t>(first[0], old); q < first[1]; ++q)

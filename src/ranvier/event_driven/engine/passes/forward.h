@@ -159,6 +159,7 @@ void hold_back(const Network<Real>& net, Forward<Real>& room) {
             room.state.held_window[n] = ends.window;
             room.state.held_offset[n] = ends.offset;
             room.state.held_spike[n] = static_cast<int32_t>(q);
+            if (population.near) room.peaks.forget(population.peak_start + room.train.unit[q]);
         }
     }
 }
@@ -189,7 +190,7 @@ template <class Real, class Stopped>
 bool simulate(const Network<Real>& net, Forward<Real>& room, const Sample<Real>& given, Outcome<Real>& outcome,
               const Stopped& stopped) {
     room.state.begin(given.start);
-    room.peaks.clear(net.plan, room.state.u);
+    room.peaks.clear(net.plan, room.state.u, net.neurons.theta, net.clock.before);
     room.ring.fill(0);
     load(net, given.time, given.unit, room.train);
     room.calendar.clear(net.plan, room.train);
@@ -212,7 +213,7 @@ bool simulate(const Network<Real>& net, Forward<Real>& room, const Sample<Real>&
         }
     }
     finish(net, room, outcome);
-    if (net.plan.peaks > 0) write_peaks(net.plan, room.peaks, outcome.voltage, outcome.peak_window, outcome.peak);
+    if (net.plan.peaks > 0) write_peaks(net, room.peaks, outcome.voltage, outcome.peak_window, outcome.peak);
     if (net.plan.integrals > 0) integrate(net, room.train, given.start, room.integrals, outcome.voltage);
     keep(net.plan, room.train, outcome.kept);
     if (outcome.current != nullptr)

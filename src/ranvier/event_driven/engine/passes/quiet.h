@@ -49,10 +49,10 @@ void pass_by(const Network<Real>& net, Forward<Real>& room, int64_t k, int64_t u
         Passed passed{};
         for (int64_t j = 0; j < population.size; ++j) {
             const int64_t n = population.neuron_start + j;
-            if (population.peaked) {
-                rise(room.peaks, population.peak_start + j, state.current[n], state.u[n], net.neurons.rates[n], span,
-                     {k, 0.0}, {until, 0.0}, net.clock.window);
-                continue;
+            if (population.watched()) {
+                double current = state.current[n], u = state.u[n];
+                rise(room.peaks, population.peak_start + j, current, u, net.neurons.rates[n], span, {k, 0.0},
+                     {until, 0.0}, net.clock.window);
             }
             if (j == 0 || population.mixed) passed = flow(span, net.neurons.rates[n]);
             if (state.held_window[n] < 0) state.u[n] = state.u[n] * passed.mem + state.current[n] * passed.kernel;

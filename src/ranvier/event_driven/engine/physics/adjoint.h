@@ -24,7 +24,7 @@ RANVIER_DEVICE RANVIER_INLINE double owed_by(double weight, const Adjoint& at, c
 
 // How a spike is differentiated: the numbers of `ranvier.gradients`; `valued`: whether the spike's value counts.
 struct Parts {
-    double timing, scale, cap, reset, refractory;
+    double timing, scale, cap, reset, refractory, near;
     bool valued;
 };
 

@@ -71,6 +71,7 @@ METHODS: dict[str, Events | Grid] = {
     "value-half": Events(SpikeValue(0.5)),
     "value-double": Events(SpikeValue(2.0)),
     "value-reset": Events(SpikeValue(reset=True)),
+    "value-near": Events(SpikeValue(near=0.3)),
     "value-timing-1": Events(SpikeValue(timing=1.0, max_inverse_slope=1.0)),
     "value-timing-10": Events(SpikeValue(timing=1.0, max_inverse_slope=10.0)),
     "value-timing-half": Events(SpikeValue(timing=0.5, max_inverse_slope=1.0)),
