@@ -153,13 +153,14 @@ RANVIER_INLINE uint32_t bits_of(Vec<Number, N> mask) {
     return bits;
 }
 
-// e^x for |x| up to 700, of each number; its plain twin is `exponential`.
-template <int N>
+// e^x for |x| up to 700, of each number, as exact as a `Real` is; its plain twin is `exponential`.
+template <int N, class Real = double>
 RANVIER_INLINE Vec<double, N> exponentials(Vec<double, N> x) {
     constexpr double WHOLE = 0x1.8p52;  // added to a number, it leaves a whole one in the lowest bits
     const Vec<double, N> shifted = x * LOG2_E + WHOLE, n = shifted - WHOLE;
-    const Vec<double, N> rest = power<Vec<double, N>>((x - n * LN2_HIGH) - n * LN2_LOW);
-    return rest * punned<Vec<double, N>>((punned<Vec<int64_t, N>>(shifted) + 1023) << 52);
+    const Vec<double, N> rest = (x - n * LN2_HIGH) - n * LN2_LOW;
+    const Vec<double, N> part = sizeof(Real) == 8 ? power<Vec<double, N>>(rest) : short_power<Vec<double, N>>(rest);
+    return part * punned<Vec<double, N>>((punned<Vec<int64_t, N>>(shifted) + 1023) << 52);
 }
 
 // One bit for each of eight words that is not zero, the first lowest.

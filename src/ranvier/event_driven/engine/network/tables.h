@@ -35,7 +35,8 @@ struct Membranes {
     Array<Rates> rates;
     Array<double> theta, rho, refractory, height;
     Array<Course> over;
-    Array<double> syn, mem, kernel;  // those of `over`, side by side
+    Array<double> syn, mem, kernel;          // those of `over`, side by side
+    Array<double> rate_mem, rate_syn, gain;  // those of `rates`
 };
 
 // Weights and delays, flat. A delay is `shift` windows plus `frac` ms.
@@ -154,7 +155,10 @@ void fill_neurons(Network<Real>& net, const Given<Real>& given) {
     Membranes& neurons = net.neurons;
     double shortest = INFINITY;
     for (int64_t n = 0; n < net.plan.neurons; ++n) {
-        neurons.rates[n] = rates_of(given.tau_mem[n], given.tau_syn[n]);
+        const Rates& rates = neurons.rates[n] = rates_of(given.tau_mem[n], given.tau_syn[n]);
+        neurons.rate_mem[n] = rates.mem;
+        neurons.rate_syn[n] = rates.syn;
+        neurons.gain[n] = rates.gain;
         shortest = smaller(shortest, smaller<double>(given.tau_mem[n], given.tau_syn[n]));
         neurons.theta[n] = given.theta[n];
         neurons.rho[n] = given.rho[n];
@@ -176,13 +180,14 @@ template <class Real>
 Network<Real> empty_network(const Plan& plan, const Real* weight) {
     const int64_t scattered = plan.scattered ? plan.weights : 0, turned = plan.turned ? plan.weights : 0;
     const int64_t n = plan.neurons, d = plan.delays;
-    return {plan,
-            {},
-            {Array<Rates>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<Course>(n),
-             Array<double>(n), Array<double>(n), Array<double>(n)},
-            {weight, Array<int32_t>(d), Array<int32_t>(d), Array<Real>(d), Array<Real>(d), Array<Real>(d),
-             Array<Real>(scattered), Array<Real>(scattered), Array<int32_t>(turned), Array<Real>(2 * turned),
-             Array<int64_t>(plan.links), Rows(plan), Array<Real>(plan.pairs > 0 ? plan.weights : 0)}};
+    return {
+        plan,
+        {},
+        {Array<Rates>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<Course>(n),
+         Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n)},
+        {weight, Array<int32_t>(d), Array<int32_t>(d), Array<Real>(d), Array<Real>(d), Array<Real>(d),
+         Array<Real>(scattered), Array<Real>(scattered), Array<int32_t>(turned), Array<Real>(2 * turned),
+         Array<int64_t>(plan.links), Rows(plan), Array<Real>(plan.pairs > 0 ? plan.weights : 0)}};
 }
 
 // Weights in order of their senders.

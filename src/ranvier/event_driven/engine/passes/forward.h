@@ -2,19 +2,36 @@
 #pragma once
 
 #include "advance.h"
+#include "eight.h"
 #include "quiet.h"
 
 namespace ranvier::RANVIER_LEVEL {
 
 // For neurons with time constants of their own: exponentials for every event.
 template <class Real>
-void scatter_general(const Network<Real>& net, Forward<Real>& room, const Link& link, int64_t q, const Row& row) {
-    const Real* weight = net.synapses.weight + row.slot;
-    for (int64_t j = 0; j < row.count; ++j) {
+void scatter_general(const Network<Real>& net, Forward<Real>& room, const Link& link, int64_t q, const Row& row,
+                     int64_t base) {
+    const Sent<Real> spike{room.train.offset[q], base};
+    const Real *weight = net.synapses.weight + row.slot, *frac = net.synapses.frac + row.entry;
+    const bool each = link.column_stride > 0;
+    uint32_t* events = room.fan_out.events;
+    locate_row(net, link, row, spike, events);
+    int64_t j = 0;
+    for (; j + 8 <= row.count; j += 8) {
+        const Eight left = left_after(frac + (each ? j : 0), each, events + j, spike.offset, net.clock.window);
+        const Passed8 passed = flows<Real>(left, rates_at(net, link, row, j));
+        const Eight w = __builtin_convertvector(load<8>(weight + j), Eight);
+        const Vec<Real, 8> i = __builtin_convertvector(w * passed.syn, Vec<Real, 8>);
+        const Vec<Real, 8> u = __builtin_convertvector(w * passed.kernel, Vec<Real, 8>);
+        const Vec<Real, 8> lift = u > 0 ? u : Vec<Real, 8>{};
+        add_four<Real>(room.ring, events + j, four_of<0, Real>(i), four_of<0, Real>(u), four_of<0, Real>(lift));
+        add_four<Real>(room.ring, events + j + 4, four_of<1, Real>(i), four_of<1, Real>(u), four_of<1, Real>(lift));
+    }
+    for (; j < row.count; ++j) {
         const int64_t entry = row.entry + j * link.column_stride, n = target_of(net, link, j, entry);
         const Arrival at = arrival(net, room.train, q, entry);
-        const Passed passed = flow(net.clock.window - at.offset, net.neurons.rates[n]);
-        Real* cell = room.ring + LANES * ((at.window % net.clock.span) * net.plan.neurons + n);
+        const Passed passed = flow_in_sums(net.clock.window - at.offset, net.neurons.rates[n]);
+        Real* cell = room.ring + (events[j] & ~uint32_t{LANES - 1});
         const double u = weight[j] * passed.kernel;
         cell[0] += static_cast<Real>(weight[j] * passed.syn);
         cell[1] += static_cast<Real>(u);
@@ -50,7 +67,7 @@ int64_t deposit(const Network<Real>& net, Forward<Real>& room, int64_t first, in
             const Row row = row_of(net.plan, net.synapses.rows, link, room.train.unit[q]);
             events += row.count;
             if (link.mode == ROW) schedule(net, room.calendar, room.train, q, c);
-            if (link.mode == GENERAL) scatter_general(net, room, link, q, row);
+            if (link.mode == GENERAL) scatter_general(net, room, link, q, row, base);
             if (link.mode == SCATTER) scatter_spike(net, room, link, q, row, ring, base);
         }
     }

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "../network/calendar.h"
+#include "eight.h"
 #include "gather.h"
 #include "pieces.h"
 #include "sample.h"
@@ -147,26 +148,72 @@ Owed pull_row(const Network<Real>& net, Backward<Real>& room, const Link& link, 
     return owed;
 }
 
+// The event of synapse j of a row, by itself.
+template <class Real>
+Owed pull_one(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q, const Row& row, int64_t j) {
+    const int64_t entry = row.entry + j * link.column_stride, n = target_of(net, link, j, entry);
+    const Arrival at = arrival(net, room.train, q, entry);
+    const int64_t cell = (at.window % net.clock.span) * net.plan.neurons + n;
+    const int32_t piece = room.pieces.latest[cell];
+    const Adjoint end =
+        piece >= 0 ? room.pieces.holding(piece, at.offset).end : Adjoint{room.ring[2 * cell], room.ring[2 * cell + 1]};
+    const Rates& rates = net.neurons.rates[n];
+    const Adjoint there = back(end, flow_in_sums(net.clock.window - at.offset, rates));
+    return book(net, *room.sums, link, row.slot + j, entry, there, rates);
+}
+
+// Sums over a row, lane by lane.
+struct Owed8 {
+    Eight timing, value;
+};
+
+// Eight events of neurons with time constants of their own, from synapse j on; a bit for each that met MARK.
+template <class Real>
+RANVIER_INLINE uint32_t pull_eight(const Network<Real>& net, Backward<Real>& room, const Link& link, const Row& row,
+                                   int64_t j, Real offset, Owed8& owed) {
+    using V = Vec<Real, 8>;
+    const bool each = link.column_stride > 0;
+    const Real* frac = net.synapses.frac + row.entry + (each ? j : 0);
+    const uint32_t* events = room.fan_out.events + j;
+    V p_i, p_u;
+    pairs_of<Real, 8>(room.ring, events, p_i, p_u);
+    const Rates8 rates = rates_at(net, link, row, j);
+    const Passed8 passed = flows<Real>(left_after(frac, each, events, offset, net.clock.window), rates);
+    const Eight end_i = __builtin_convertvector(p_i, Eight), end_u = __builtin_convertvector(p_u, Eight);
+    const Eight x_i = end_i * passed.syn + end_u * passed.kernel, x_u = end_u * passed.mem;
+    const Eight w = __builtin_convertvector(load<8>(net.synapses.weight + row.slot + j), Eight);
+    Real *current = room.sums->current + row.slot + j, *u = room.sums->u + row.slot + j;
+    store(current, load<8>(current) + __builtin_convertvector(x_i, V));
+    if (each) store(u, load<8>(u) + __builtin_convertvector(x_u, V));
+    owed.timing += w * (x_i * rates.syn - x_u * rates.mem);
+    owed.value += w * x_i;
+    return bits_of<Whole<Real>, 8>(punned<Vec<Whole<Real>, 8>>(p_i) == MARK_BITS<Real>);
+}
+
 // For neurons with time constants of their own: exponentials for every event.
 template <class Real>
-Owed pull_general(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q) {
-    const Plan& plan = net.plan;
-    const Row row = row_of(plan, net.synapses.rows, link, room.train.unit[q]);
-    Owed owed{0.0, 0.0};
-    for (int64_t j = 0; j < row.count; ++j) {
-        const int64_t entry = row.entry + j * link.column_stride, n = target_of(net, link, j, entry);
-        const Arrival at = arrival(net, room.train, q, entry);
-        const int64_t cell = (at.window % net.clock.span) * plan.neurons + n;
-        const int32_t piece = room.pieces.latest[cell];
-        const Adjoint end = piece >= 0 ? room.pieces.holding(piece, at.offset).end
-                                       : Adjoint{room.ring[2 * cell], room.ring[2 * cell + 1]};
-        const Rates& rates = net.neurons.rates[n];
-        const Adjoint there = back(end, flow(net.clock.window - at.offset, rates));
-        const Owed one = book(net, *room.sums, link, row.slot + j, entry, there, rates);
-        owed.timing += one.timing;
-        owed.value += one.value;
+Owed pull_general(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q, int64_t turn) {
+    const Row row = row_of(net.plan, net.synapses.rows, link, room.train.unit[q]);
+    const Sent<Real> spike{room.train.offset[q], turn * net.plan.neurons};
+    const uint32_t* events = room.fan_out.events;
+    locate_row(net, link, row, spike, room.fan_out.events);
+    Owed8 many{};
+    Owed others{0.0, 0.0};
+    const auto one = [&](int64_t j) {
+        const Owed found = pull_one(net, room, link, q, row, j);
+        others.timing += found.timing;
+        others.value += found.value;
+    };
+    int64_t j = 0;
+    for (; j + 8 <= row.count; j += 8) {
+        uint32_t met = pull_eight(net, room, link, row, j, spike.offset, many);
+        for (; met != 0; met &= met - 1)
+            if (room.pieces.latest[events[j + lowest_bit(met)] / LANES] >= 0) one(j + lowest_bit(met));
     }
-    return owed;
+    for (; j < row.count; ++j) one(j);
+    const double timing = sum<8, double>(many.timing);
+    if (link.column_stride == 0) room.sums->delay[row.entry] += timing;
+    return {timing + others.timing, sum<8, double>(many.value) + others.value};
 }
 
 // A SCATTER connection.
@@ -242,7 +289,7 @@ void pull(const Network<Real>& net, Backward<Real>& room, int64_t first, int64_t
             if (link.mode == ROW)
                 owed = pull_row(net, room, link, q);
             else if (link.mode == GENERAL)
-                owed = pull_general(net, room, link, q);
+                owed = pull_general(net, room, link, q, turn);
             else if (wanted == NONE)
                 pull_events<NONE>(net, room, link, q, turn);
             else if (wanted == TIMING)
