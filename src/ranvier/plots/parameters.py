@@ -12,7 +12,9 @@ from ranvier.plots.style import CLASSES, INK, SMALL, figure, logarithmic, tidy
 def error_by_parameters(
     rows: Sequence[Mapping[str, Any]], *, title: str = "Test error", points: str = "sizes"
 ) -> Figure:
-    """Median (line) and quartiles (band) of the error, both axes logarithmic; an error of 0 stands at 0.
+    """Median (line) and quartiles (band, or bar of a point by itself) of the error; an error of 0 stands at 0.
+
+    Both axes are logarithmic.
 
     Args:
         rows: Each with `line` (a way of learning), `parameters`, and `low`, `median`, `high` (accuracies in [0, 1]).
@@ -36,12 +38,15 @@ def error_by_parameters(
         mine = sorted((row for row in rows if row["line"] == name), key=lambda row: row["parameters"])
         at = [row["parameters"] for row in mine]
         low, median, high = ([error(row[part]) for row in mine] for part in ("high", "median", "low"))
-        axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0.0)
+        if len(mine) > 1:
+            axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0.0)
+        else:
+            axes.vlines(at, low, high, color=colour, linewidth=1.6)
         axes.plot(at, median, color=colour, marker="o", markersize=4.5, linewidth=1.6, label=name)
     tidy(axes, title=title, x="learned parameters", y="wrong answers (%)")
     logarithmic(axes.xaxis, np.array([row["parameters"] for row in rows], float))
     logarithmic(axes.yaxis, np.array([error(row[part]) for row in rows for part in ("low", "median", "high")]))
-    note = f"line: median, band: quartiles, points: {points}"
+    note = f"line: median, band or bar: quartiles, points: {points}"
     axes.text(0.01, 0.02, note, transform=axes.transAxes, fontsize=SMALL, color=INK)
     axes.legend(fontsize=SMALL, edgecolor="none", loc="upper right")
     page.tight_layout()
