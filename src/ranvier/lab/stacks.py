@@ -177,7 +177,7 @@ class Stack(AbstractModel):
     layers: Count = 1
     recurrent: bool = True
     delay: LongDelays = LongSynaptic()
-    lr: Positive = 0.002
+    lr: Positive = 0.008
     input_mean: Finite = 0.05
     input_std: NotNegative = 0.02
     between_mean: Finite = 0.02
