@@ -45,3 +45,25 @@ def test_the_second_gradient_compiles_nothing(simulator: rv.EventDriven):
     assert len(compiled) > 0
     for one, two in zip(jax.tree.leaves(gradient), jax.tree.leaves(again), strict=True):
         np.testing.assert_array_equal(one, two)
+
+
+def test_the_second_simulation_on_a_grid_compiles_nothing():
+    """What is compiled again at every call takes a second each time, and its memory never comes back."""
+    (net, spikes, _), simulator = readme(), rv.Surrogate(dt=0.5)
+    other = jax.tree.map(lambda leaf: leaf + 0.0, net)
+    compiled = []
+
+    def note(event: str, seconds: float, **facts: object) -> None:
+        compiled.extend([seconds] if event == COMPILED else [])
+
+    once = lambda net: rv.simulate(net, spikes, simulator, t_end=8.0, throw=False).stats.spikes["output"]
+    once(net)
+    jax.monitoring.register_event_duration_secs_listener(note)
+    try:
+        once(other)
+        count = len(compiled)
+        rv.simulate(net, spikes, simulator, t_end=9.0, throw=False)
+    finally:
+        jax.monitoring.unregister_event_duration_listener(note)
+    assert count == 0
+    assert len(compiled) > 0

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, DTypeLike, Float, Int, PRNGKeyArray
 
 from ranvier._concrete import concrete
+from ranvier._memory import refuse_beyond
 from ranvier.connections import Connection
 from ranvier.delays import DelayFactory, fixed
 from ranvier.initializers import Initializer, expected_rate, fluctuation_driven, in_degrees, xi_for_rate
@@ -179,6 +180,8 @@ def _build(
         draw = jax.random.fold_in(one, 2)
         which = patterns[at](ends[0].size, ends[1].size, same=pre == post, places=places, key=draw)
         shape = which.shape(ends[0].size, ends[1].size)
+        needs = {"its weights": 2 * math.prod(shape) * jnp.dtype(dtype).itemsize}
+        refuse_beyond(f"{owner}: {pre}->{post}", needs, "Pass a sparse `pattern`, or build fewer neurons.")
         values = weights[at](which.receiver)(weight_key, shape, dtype)
         links.append(Connection(pre, post, values, delays[at](*ends, which, dtype, key=delay_key), which))
     return Network(layers, links)

@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray
 
 from ranvier._concrete import concrete
+from ranvier._memory import refuse_beyond
 from ranvier.rules import Rule
 from ranvier.status import SYNAPSE
 
@@ -365,5 +366,7 @@ def all_to_all(
 
 def _allowed(pre: int, post: int, without_self: bool) -> Int[np.ndarray, " synapses"]:
     """Numbers `i post + j` of the synapses there may be."""
+    needs = {f"the list of all {pre} x {post} synapses there could be": 16 * pre * post}
+    refuse_beyond("density", needs, "Use ranvier.patterns.in_degree, or list the pairs: ranvier.Pairs(pre, post).")
     every = np.arange(pre * post)
     return every[every // post != every % post] if without_self else every

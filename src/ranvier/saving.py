@@ -71,10 +71,12 @@ def save(path: str | Path, network: Network) -> None:
         "network": _encode(network, "", arrays),
     }
     path = Path(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez(file, allow_pickle=False, **{HEADER: np.asarray(json.dumps(facts))}, **arrays)
+            file.flush()
+            os.fsync(file.fileno())
         Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:

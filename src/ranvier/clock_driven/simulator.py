@@ -23,7 +23,14 @@ from ranvier.gradients import AbstractGradient, ExactDerivative, no_near_misses
 from ranvier.graph import cycle_limit, running_order
 from ranvier.integrators import RK4, AbstractIntegrator
 from ranvier.network import Network
-from ranvier.simulation import AbstractSteppedSimulator, Records, Solution, argument_status, times_of
+from ranvier.simulation import (
+    AbstractSteppedSimulator,
+    Records,
+    Solution,
+    argument_status,
+    refuse_without_room,
+    times_of,
+)
 
 
 class ClockDriven(AbstractSteppedSimulator):
@@ -94,6 +101,7 @@ class ClockDriven(AbstractSteppedSimulator):
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         _check_cycles(network, self.dt)
+        refuse_without_room("ClockDriven", network, spikes, record, max_spikes=self.max_spikes, matrices=True)
         times = times_of(record)
         layouts = tuple((self.layout or default_layout(link)).sized(link) for link in dense(network))
         steps = number_of_steps(t_end, self.dt)

@@ -1,6 +1,7 @@
 """Fetching a published file: whole, or not at all."""
 
 import hashlib
+import http.client
 import os
 import tempfile
 import urllib.error
@@ -21,7 +22,7 @@ def fetch(url: str, path: Path, md5: str) -> None:
         md5: Its published digest.
 
     Raises:
-        OSError: it cannot be reached.
+        OSError: it cannot be reached, or the connection breaks off.
         ValueError: what came has another digest.
 
     Example:
@@ -38,10 +39,10 @@ def fetch(url: str, path: Path, md5: str) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.md5(usedforsecurity=False)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:
         with os.fdopen(handle, "wb") as file, _open(url) as response:
-            while block := response.read(1 << 20):
+            while block := _block(url, response):
                 digest.update(block)
                 file.write(block)
         if digest.hexdigest() != md5:
@@ -50,6 +51,15 @@ def fetch(url: str, path: Path, md5: str) -> None:
         Path(name).replace(path)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def _block(url: str, response: Any) -> bytes:
+    """The next bytes of a file."""
+    try:
+        return response.read(1 << 20)
+    except (OSError, http.client.HTTPException) as error:
+        msg = f"{url}: the connection broke off ({error}); nothing is kept of it, try again."
+        raise OSError(msg) from error
 
 
 def _open(url: str) -> Any:

@@ -11,6 +11,7 @@ float32, splits, and a checksum of all spikes, for HDF5 has none. Source: Cramer
 33 (2022), doi:10.1109/TNNLS.2020.3044364.
 """
 
+import contextlib
 import json
 import zlib
 from collections.abc import Sequence
@@ -234,20 +235,27 @@ class SpikeWriter:
         self.waiting = []
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        if kind is None:
-            self._flush()
-            text = h5py.string_dtype()
-            extra = self.file.create_group("extra")
-            self.file["labels"] = np.asarray(self.labels, np.uint16)
-            extra.create_dataset("keys", data=list(self.classes), dtype=text)
-            extra.create_dataset("files", data=self.names, dtype=text)
-            extra["speaker"], extra["split"] = np.asarray(self.who, np.int32), np.asarray(self.parts, np.int8)
-            self.checksum = about_samples(self.checksum, *map(np.asarray, (self.labels, self.who, self.parts)))
-            extra.create_dataset("speaker_names", data=list(self.speakers), dtype=text, shape=(len(self.speakers),))
-            facts = {"channels": self.channels, "checksum": self.checksum, "facts": json.dumps(self.facts)}
-            self.file.attrs.update(facts)
+        try:
+            if kind is None:
+                self._close()
+        finally:  # h5py raises errors of several kinds where the disk is full
+            if self.file:
+                with contextlib.suppress(OSError, RuntimeError):
+                    self.file.close()
+            self.partial.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        """Write what is left, and give the file its name."""
+        self._flush()
+        text = h5py.string_dtype()
+        extra = self.file.create_group("extra")
+        self.file["labels"] = np.asarray(self.labels, np.uint16)
+        extra.create_dataset("keys", data=list(self.classes), dtype=text)
+        extra.create_dataset("files", data=self.names, dtype=text)
+        extra["speaker"], extra["split"] = np.asarray(self.who, np.int32), np.asarray(self.parts, np.int8)
+        self.checksum = about_samples(self.checksum, *map(np.asarray, (self.labels, self.who, self.parts)))
+        extra.create_dataset("speaker_names", data=list(self.speakers), dtype=text, shape=(len(self.speakers),))
+        facts = {"channels": self.channels, "checksum": self.checksum, "facts": json.dumps(self.facts)}
+        self.file.attrs.update(facts)
         self.file.close()
-        if kind is None:
-            self.partial.replace(self.path)
-        else:
-            self.partial.unlink()
+        self.partial.replace(self.path)

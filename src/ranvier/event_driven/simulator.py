@@ -31,6 +31,7 @@ from ranvier.simulation import (
     State,
     Stats,
     argument_status,
+    refuse_without_room,
     summaries_of,
     times_of,
 )
@@ -118,6 +119,7 @@ class EventDriven(AbstractSimulator):
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         _check_windows(network, t_end)
+        refuse_without_room("EventDriven", network, spikes, record, max_spikes=self.max_spikes)
         return _run(self, network, spikes, record, None, t_end, False)
 
     def run_from(
@@ -131,6 +133,7 @@ class EventDriven(AbstractSimulator):
     ) -> Solution:
         """The same from a state, and to one."""
         _check_windows(network, t_end)
+        refuse_without_room("EventDriven", network, spikes, record, max_spikes=self.max_spikes)
         return _run(self, network, spikes, record, start, t_end, end)
 
     def plan(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SHOWN = 1000
 """Test samples of a report, where they are read from a file; the accuracy in its head is that of all."""
+REPORT = "report.png"
 CONFIG = "config.toml"
 """The file of a run folder that holds all settings."""
 
@@ -69,6 +70,8 @@ def run(
     if resume and folder.finished:
         folder.compare(options)
         if experiment.training.epochs == read_config(settings_file)["epochs"]:
+            if not (folder.path / REPORT).exists():  # it was killed before it was drawn
+                draw_report(experiment, load(folder.network), folder)
             return folder.result()
 
     def keep(line: Mapping[str, Any], network: Network) -> None:
@@ -82,7 +85,7 @@ def run(
         on_epoch_end=keep, progress=progress, stuck=stuck, key=experiment.keys[1],
     )  # fmt: skip
     result = _result(experiment, fitted, evaluate(fitted.network, data.test, recipe), recipe.learn)
-    with folder.locked():
+    with folder.locked(), folder.writing():
         write_config(experiment, settings_file)
         folder.finish(result)
         draw_report(experiment, fitted.network, folder)

@@ -7,6 +7,7 @@ of `ranvier.rules` and `validity`, with a number of the table in `ranvier.status
 
 from ranvier.simulation.counts import delivered as delivered
 from ranvier.simulation.counts import in_flight as in_flight
+from ranvier.simulation.room import refuse_without_room as refuse_without_room
 from ranvier.simulation.simulate import simulate as simulate
 from ranvier.simulation.solution import AbstractNoisySimulator as AbstractNoisySimulator
 from ranvier.simulation.solution import AbstractSimulator as AbstractSimulator

@@ -93,27 +93,36 @@ class SynapseLine(AbstractLine):
         return waiting[0]
 
 
-def delay_line(link: Link, dt: float, taps: AbstractTaps) -> AbstractLine:
-    """How a connection is delivered on the grid.
+def longest_delay(link: Link) -> float:
+    """The longest delay (ms) that a connection can have: its bound, or where it has none the longest there is.
 
     Args:
-        link: The connection. Delays that do not learn are interpolated linearly, whatever `taps` are.
-        dt: Step (ms).
-        taps: How a delay is spread over steps.
+        link: The connection.
 
     Raises:
         ValueError: its delays have no upper bound, and are not known either.
     """
-    longest = link.high
-    if math.isinf(longest):
-        known = concrete(link.delay)
-        if known is None:
-            msg = (
-                f"Surrogate: the delays of {link.name} need an upper bound, which says how many steps are kept; give "
-                "one, for example rv.synaptic(high=20.0)."
-            )
-            raise ValueError(msg)
-        longest = float(known.max())
+    if math.isfinite(link.high):
+        return link.high
+    known = concrete(link.delay)
+    if known is None:
+        msg = (
+            f"Surrogate: the delays of {link.name} need an upper bound, which says how many steps are kept; give "
+            "one, for example rv.synaptic(high=20.0)."
+        )
+        raise ValueError(msg)
+    return float(known.max())
+
+
+def delay_line(link: Link, longest: float, dt: float, taps: AbstractTaps) -> AbstractLine:
+    """How a connection is delivered on the grid.
+
+    Args:
+        link: The connection. Delays that do not learn are interpolated linearly, whatever `taps` are.
+        longest: Its longest delay (ms).
+        dt: Step (ms).
+        taps: How a delay is spread over steps.
+    """
     count = max(math.ceil(longest / dt - 1e-6), 1) + 1  # a delay of 0 too has a neighbour, for its derivative
     spread = taps if link.learns else Linear()
     position = link.delay.astype(link.weight.dtype) / dt

@@ -48,6 +48,7 @@ class Rules(NamedTuple):
         taps: How delays are spread over steps.
         detach_reset: Whether the reset is a constant for the gradient.
         checkpoint: What reverse mode keeps.
+        longest: The longest delay of each connection (ms).
     """
 
     dt: float
@@ -57,6 +58,7 @@ class Rules(NamedTuple):
     detach_reset: bool
     detach_time: bool
     checkpoint: Checkpoints
+    longest: tuple[float, ...]
 
 
 class Membrane(NamedTuple):
@@ -116,7 +118,10 @@ def simulate_on_grid(
     }
     dtype, batch = network.dtype, next(iter(trains.values())).shape[1]
     membranes = {name: _membrane(neuron, rules.dt, dtype) for name, neuron in neurons.items()}
-    lines = [delay_line(link, rules.dt, rules.taps) for link in dense(network)]
+    lines = [
+        delay_line(link, longest, rules.dt, rules.taps)
+        for link, longest in zip(dense(network), rules.longest, strict=True)
+    ]
     none = {name: jnp.zeros((batch, network.size(name)), dtype) for name in neurons}
     fired = {name: zeros for name, zeros in none.items() if neurons[name].spiking}
     states = {name: State(z - _row(neurons[name].bias, dtype), z, z, z) for name, z in none.items()}

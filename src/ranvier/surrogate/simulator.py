@@ -21,9 +21,11 @@ from ranvier.simulation import (
     argument_status,
     delivered,
     in_flight,
+    refuse_without_room,
     times_of,
 )
 from ranvier.status import DROPPED, NOT_FINITE, first_status
+from ranvier.surrogate.delay_lines import longest_delay
 from ranvier.surrogate.grid import Rules, in_time_order, on_grid, potentials, simulate_on_grid
 from ranvier.surrogates import SurrogateSpike, superspike
 from ranvier.taps import AbstractTaps, Linear
@@ -96,10 +98,17 @@ class Surrogate(AbstractSteppedSimulator):
     ) -> Solution:
         """Simulate the network from 0 to `t_end` ms for every sample of the batch."""
         steps = max(1, math.ceil(t_end / self.dt - 1e-9))
-        rules = Rules(self.dt, steps, self.surrogate, self.taps, self.detach_reset, self.detach_time, self.checkpoint)
+        refuse_without_room(
+            "Surrogate", network, spikes, record, max_spikes=self.max_spikes, steps=steps, matrices=True
+        )
+        longest = tuple(map(longest_delay, dense(network)))
+        rules = Rules(
+            self.dt, steps, self.surrogate, self.taps, self.detach_reset, self.detach_time, self.checkpoint, longest
+        )
         return _run(network, spikes, t_end, times_of(record), rules, self.max_spikes)
 
 
+@eqx.filter_jit  # without it every call would be compiled again, and nothing is ever freed of that
 def _run(
     network: Network,
     spikes: dict[str, Spikes],

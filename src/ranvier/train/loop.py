@@ -112,7 +112,7 @@ def fit(
 
     Raises:
         ValueError: the data do not fit the network.
-        RunError: the run folder is in use, holds another run, or is broken.
+        RunError: the run folder is in use, holds another run, is broken, or cannot be written.
         TrainingError: spikes did not fit, or the loss or a gradient is not finite.
         TrainingInterrupted: Ctrl-C; it is a `KeyboardInterrupt`. The first one waits for the end of the epoch.
     """
@@ -213,13 +213,7 @@ class _Run:
     ):
         train.check(network, recipe.t_end)
         validation.check(network, recipe.t_end)
-        self.network, self.train, self.validation, self.recipe, self.key = (
-            network,
-            train,
-            validation,
-            recipe,
-            key,
-        )
+        self.network, self.train, self.validation, self.recipe, self.key = network, train, validation, recipe, key
         self.folder, self.on_epoch_end = folder, on_epoch_end
         self.state, self.best, self.epochs = initial_state(network, recipe), _copy(network), []
         self.answer = np.full(np.shape(validation.target) if validation.classes is not None else (0,), -1, np.int32)
@@ -236,15 +230,18 @@ class _Run:
             "training data": self.train.digest(),
             "validation data": self.validation.digest(),
         }
-        self.folder.start(options, implied, provenance() | facts, resume=resume)
-        if self.folder.checkpoint.exists():
-            tree, stored = read_arrays(self.folder.checkpoint, self._kept())
-            self.state, self.best, self.answer = tree["state"], tree["best"], np.asarray(tree["answer"])
-            self.epochs = self.folder.keep_epochs(stored["epoch"])
-            self.saved_epoch = len(self.epochs)
-        else:
-            self.epochs = self.folder.keep_epochs(0)
-            save(self.folder.initial, self.network)
+        with self.folder.writing():
+            self.folder.start(options, implied, provenance() | facts, resume=resume)
+            if self.folder.checkpoint.exists():
+                tree, stored = read_arrays(self.folder.checkpoint, self._kept())
+                self.state, self.best, self.answer = tree["state"], tree["best"], np.asarray(tree["answer"])
+                self.epochs = self.folder.keep_epochs(stored["epoch"])
+                self.saved_epoch = len(self.epochs)
+            else:
+                self.epochs = self.folder.keep_epochs(0)
+                save(self.folder.initial, self.network)
+            if not self.finished:
+                self.folder.reopen()
 
     def _kept(self) -> dict[str, Any]:
         """What a checkpoint holds."""
@@ -310,7 +307,8 @@ class _Run:
             self.best = _copy(self.state.network)
             self.answer = self.answer if answer is None else answer
         if self.folder is not None:
-            self.folder.append_epoch(metrics)
+            with self.folder.writing():
+                self.folder.append_epoch(metrics)
         self._save(now=self.finished)
         if self.on_epoch_end is None:
             return
@@ -339,15 +337,17 @@ class _Run:
         due = now or time.monotonic() - self.saved_at >= CHECKPOINT_SECONDS
         if self.folder is None or self.saved_epoch == len(self.epochs) or not due:
             return
-        save_arrays(self.folder.checkpoint, self._kept(), epoch=len(self.epochs))
+        with self.folder.writing():
+            save_arrays(self.folder.checkpoint, self._kept(), epoch=len(self.epochs))
         self.saved_epoch, self.saved_at = len(self.epochs), time.monotonic()
 
     def end(self) -> Fitted:
         """Keep the best network."""
         fitted = self._fitted()
         if self.folder is not None and (self.advanced or not self.folder.samples.exists()):
-            save(self.folder.network, fitted.network)
-            keep_samples(self.folder, fitted.network, self.validation, self.recipe, self.answer)
+            with self.folder.writing():
+                save(self.folder.network, fitted.network)
+                keep_samples(self.folder, fitted.network, self.validation, self.recipe, self.answer)
         return fitted
 
     def _fitted(self) -> Fitted:

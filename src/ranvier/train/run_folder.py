@@ -109,8 +109,9 @@ class RunFolder:
         Raises:
             RunError: a run is there and `resume` is not set, or it was started with other options.
         """
-        for partial in self.path.glob(".*.partial"):  # of a process that was killed while it wrote
-            partial.unlink(missing_ok=True)
+        with self.writing():
+            for partial in self.path.glob(".*.partial"):  # of a process that was killed while it wrote
+                partial.unlink(missing_ok=True)
         if not resume:
             self.refuse_run()
         there = [name for name in FILES if (self.path / name).exists()]
@@ -149,6 +150,24 @@ class RunFolder:
     def finish(self, result: Mapping[str, Any]) -> None:
         """Write `metrics.json`."""
         self._write_json("metrics.json", result)
+
+    def reopen(self) -> None:
+        """The run goes on: what says that it is finished goes, before the first new checkpoint is written."""
+        for name in ("metrics.json", "samples.npz"):
+            (self.path / name).unlink(missing_ok=True)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Within this block a file that cannot be written, as on a full disk, is a `RunError` with advice."""
+        try:
+            yield
+        except OSError as error:
+            where = error.filename or self.path
+            msg = (
+                f"{where} cannot be written: {error.strerror or error}. All up to the last checkpoint in {self.path} "
+                "is kept: make room or give access, then go on by --resume (resume=True)."
+            )
+            raise RunError(msg) from error
 
     def append_epoch(self, metrics: Mapping[str, Any]) -> None:
         """Append one line to `metrics.jsonl`."""
