@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 ARGS ?=
+MINUTES ?= 20
 
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
@@ -15,7 +16,7 @@ CPP := $(shell find src/ranvier/event_driven/engine -name "*.h" -o -name "*.cc")
 ENGINE := CMakeLists.txt $(CPP)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo docs docs-serve test test-fast sanitize lint format bench
+.PHONY: help demo docs docs-serve test test-fast sanitize fuzz soak lint format bench
 
 help:
 	@echo "make demo      train a small network with learnable delays and report its accuracy"
@@ -23,6 +24,8 @@ help:
 	@echo "make test      all checks: format, lint, layers, types, tests (ARGS='-k name' goes to pytest)"
 	@echo "make test-fast the tests that compile little"
 	@echo "make sanitize  the engine's tests under the compiler's sanitizers (ARGS as for make test)"
+	@echo "make fuzz      10,000 spoilt files for everything that reads files (ARGS='--cases 100 nir')"
+	@echo "make soak      long work in one process, whose memory must stay flat (MINUTES=60)"
 	@echo "make lint      all checks without the tests"
 	@echo "make format    format the code and apply the safe lint fixes"
 	@echo "make bench     run the benchmarks (ARGS=... goes to 'ranvier bench')"
@@ -51,6 +54,12 @@ test-fast: $(INSTALLED_DEV)
 sanitize: export OPENBLAS_NUM_THREADS ?= 1
 sanitize: $(INSTALLED_DEV)
 	$(BIN)/python tests/sanitize.py $(ARGS)
+
+fuzz: $(INSTALLED_DEV)
+	$(BIN)/python tests/fuzz.py $(ARGS)
+
+soak: $(INSTALLED_DEV)
+	$(BIN)/python tests/soak.py $(MINUTES)
 
 lint: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .

@@ -87,8 +87,8 @@ def kill_once(folder: Path, chance: random.Random, left: int) -> str:
         plan = f"{chance.choice(MOMENTS)} {chance.randrange(1 + 3 * more)}"
         process = start(folder, plan)
     else:
-        plan, process = "from outside", start(folder)
-        while process.poll() is None and epochs(folder) < done + chance.randint(0, more):
+        plan, process, wanted = "from outside", start(folder), done + chance.randint(0, more)
+        while process.poll() is None and epochs(folder) < wanted:
             time.sleep(0.002)
         time.sleep(chance.uniform(0.0, 0.1))
         process.kill()

@@ -109,10 +109,19 @@ def load(path: str | Path, like: Network | None = None) -> Network:
         'input->output'
     """
     facts, arrays = _read(Path(path))
+    try:
+        return _network(facts["network"], arrays, like, str(path))
+    except (TypeError, KeyError, AttributeError, IndexError) as error:  # a header that says something else
+        msg = f"load: {path} is damaged: its header does not describe a network ({error})."
+        raise ValueError(msg) from error
+
+
+def _network(facts: Any, arrays: dict[str, np.ndarray], like: Network | None, path: str) -> Network:
+    """The network that a header describes."""
     if like is not None:
         wanted: dict[str, np.ndarray] = {}
-        _compare(_encode(like, "", wanted), facts["network"], "network", str(path))
-    decoded = _decode(facts["network"], arrays, like, str(path))
+        _compare(_encode(like, "", wanted), facts, "network", path)
+    decoded = _decode(facts, arrays, like, path)
     populations = dict(zip(decoded.names, decoded.members, strict=True))
     return Network(populations, decoded.connections, speed=decoded.speed)
 
@@ -169,13 +178,13 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     except (KeyError, json.JSONDecodeError) as error:
         msg = f"load: {path} was not written by ranvier.save: it has no header."
         raise ValueError(msg) from error
-    if not isinstance(facts, dict) or facts.get("format") != FORMAT:
+    if not isinstance(facts, dict) or facts.get("format") != FORMAT or not isinstance(facts.get("version"), int):
         msg = f"load: {path} does not hold a network of ranvier."
         raise ValueError(msg)
     if facts["version"] > VERSION:
         msg = (
-            f"load: {path} was written by ranvier {facts['ranvier']} in version {facts['version']} of the format; this "
-            f"ranvier reads up to version {VERSION}. Install a newer one."
+            f"load: {path} was written by ranvier {facts.get('ranvier')} in version {facts['version']} of the format; "
+            f"this ranvier reads up to version {VERSION}. Install a newer one."
         )
         raise ValueError(msg)
     if any(array.dtype == np.float64 for array in arrays.values()) and not jax.config.read("jax_enable_x64"):

@@ -111,10 +111,10 @@ def load_recording(path: Path | str, network: Network) -> Recording:
     except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        msg = f"{path} is broken or not a recording ({error}); record again."
+        msg = f"{path} is broken or not a recording ({str(error)[:200]}); record again."
         raise ValueError(msg) from error
     if str(arrays.get("format")) != FORMAT:
-        msg = f"{path} is not a recording: expected format {FORMAT!r}, got {arrays.get('format')}."
+        msg = f"{path} is not a recording: expected format {FORMAT!r}, got {str(arrays.get('format'))[:60]}."
         raise ValueError(msg)
     return _recording(Path(path), arrays, network)
 

@@ -163,6 +163,7 @@ def _read(path: Path | str) -> tuple[dict[str, Any], list[np.ndarray]]:
                 header = json.loads(archive["header"].tobytes())
                 leaves = [archive[str(place)] for place in range(len(header["arrays"]))]
             sound = header["format"] == FORMAT and digest(leaves, header["facts"]) == header["digest"]
+            sound = sound and all(_describes(*pair) for pair in zip(header["arrays"], leaves, strict=True))
         except Exception as error:  # a wrong byte can make the archive anything
             msg = (
                 f"{path} is broken or was not written by ranvier ({_one_line(error)}); delete it or use another folder."
@@ -172,6 +173,12 @@ def _read(path: Path | str) -> tuple[dict[str, Any], list[np.ndarray]]:
         msg = f"{path} is broken: its numbers do not match its digest; delete it or use another folder."
         raise BrokenFileError(msg)
     return header, leaves
+
+
+def _describes(entry: dict[str, Any], leaf: np.ndarray) -> bool:
+    """Whether an entry of the header is that of an array."""
+    same = entry["shape"] == list(leaf.shape) and entry["dtype"] == str(leaf.dtype)
+    return same and isinstance(entry["name"], str)
 
 
 def _one_line(error: Exception) -> str:

