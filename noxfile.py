@@ -65,6 +65,7 @@ def newest(session: nox.Session) -> None:
 @nox.session(python=PYTHONS[0], venv_backend="uv")
 def lowest(session: nox.Session) -> None:
     """The wheel with the lowest versions that it allows; jaxlib is that of JAX."""
-    tools = ("pytest==9.0.0", "hypothesis==6.130.0", "beartype==0.22.0", "pytest-xdist==3.6.0")
-    session.install("--resolution", "lowest-direct", built(), "jaxlib==0.10.0", *tools)
+    direct = nox.project.load_toml("pyproject.toml")["project"]["dependencies"]
+    tools = ("pytest>=9.0", "hypothesis>=6.130", "beartype>=0.22", "pytest-xdist>=3.6")
+    session.install("--resolution", "lowest-direct", built(), *direct, "jaxlib==0.10.0", *tools)
     check(session)

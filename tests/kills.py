@@ -23,7 +23,7 @@ from typing import Any
 
 ARGUMENTS = ["train", "yin-yang", "--hidden", "10", "--epochs", "40", "--quiet", "--resume"]
 MOMENTS = ("half", "unsynced", "unnamed", "named")
-TIMES = ("samples_per_second", "seconds")
+TIMES = ("samples_per_second", "seconds", "commit")
 CHILD = "RANVIER_KILL"
 """What a started process is to do to itself: `MOMENT NUMBER`, the write of which it dies."""
 
