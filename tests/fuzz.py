@@ -13,6 +13,7 @@ import faulthandler
 import io
 import json
 import multiprocessing
+import os
 import pickle
 import random
 import re
@@ -41,10 +42,10 @@ WORDS = ["nan", "inf", "-inf", "-1", "0", "1e999", "1e308", "9" * 30, "null", "t
 
 
 class Bomb:
-    """Unpickled, it leaves a file."""
+    """Unpickled, it leaves a folder."""
 
     def __reduce__(self) -> Any:
-        return (open, (str(CANARY), "w"))
+        return (os.mkdir, (str(CANARY),))
 
 
 def change_bytes(content: bytes, chance: random.Random) -> bytes:
@@ -167,7 +168,7 @@ def judge(reader: Reader, path: Path, wanted: Any, changed: bool) -> str:
         alike = repr(found) == repr(wanted)
         outcome = "same" if alike else "OTHER NUMBERS" if reader.exact and not changed else "other"
     if CANARY.exists():
-        CANARY.unlink()
+        CANARY.rmdir()
         outcome = "CODE RAN"
     return outcome
 

@@ -167,7 +167,7 @@ def _samples(path: Path) -> None:
 
 def _script(path: Path) -> None:
     facts = '{"samples": 1, "populations": [{"name": "a", "input": false, "size": 3}]}'
-    np.savez(path.open("wb"), facts=np.asarray(facts), p0_index=np.array([0, 2]), p0_time=np.array([1.0, 2.0]))
+    np.savez(path, facts=np.asarray(facts), p0_index=np.array([0, 2]), p0_time=np.array([1.0, 2.0]))
 
 
 def _config(path: Path) -> None:

@@ -17,7 +17,7 @@ again: rv.Network = rv.recurrent(
 )
 own = rv.Network(
     {"input": rv.Population(4), "output": rv.Population(3, rv.AdEx())},
-    [rv.Connection("input", "output", jnp.ones((4, 3)), rv.FixedDelay(1.0))],
+    [rv.Connection("input", "output", np.ones((4, 3)), rv.FixedDelay(1.0))],
 )
 spikes = rv.Spikes(np.array([1.0, 2.0]), np.array([0, 1]))
 many, few = rv.partition(net, "weight", "delay")
@@ -37,7 +37,7 @@ def loss(learn: rv.Network) -> jax.Array:
     )
     first: jax.Array = rv.first_spike(solution.spikes["output"])
     count: jax.Array = rv.spike_count(solution.spikes["output"])
-    return jnp.sum(first) + jnp.sum(count) + jnp.sum(solution.voltages["output"])
+    return first.sum() + count.sum() + solution.voltages["output"].sum()
 
 
 optimiser = optax.adam(0.01)
@@ -61,6 +61,6 @@ best: int = fitted.best_epoch
 accuracy: float = rv.train.evaluate(fitted.network, data, recipe)["accuracy"]
 rv.save("net.npz", fitted.network)
 loaded: rv.Network = rv.load("net.npz")
-encoded: rv.Spikes = rv.encoders.latency(jnp.ones((3, 4)), t_early=0.15, t_late=2.0)
-report: rv.checks.Diagnosis = rv.checks.diagnose(net, data, recipe)
+encoded: rv.Spikes = rv.encoders.latency(np.ones((3, 4)), t_early=0.15, t_late=2.0)
+report: rv.checks.Diagnosis = rv.checks.diagnose(net, spikes, rv.EventDriven(), t_end=8.0)
 text: str = str(report)

@@ -1,7 +1,10 @@
 """A small share of `tests/fuzz.py`: spoilt files are refused in words or read as what they say, and run no code."""
 
+import os
+import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fuzz import CANARY, Bomb, change_archive, fuzz, judge
@@ -20,10 +23,6 @@ def test_spoilt_files_are_refused_or_read_as_what_they_say(name: str, tmp_path: 
 
 def test_a_reader_that_unpickles_would_be_found(tmp_path: Path):
     """What the fuzzer says of a reader that runs code, gives other numbers, or raises something else."""
-    import random
-
-    import numpy as np
-
     path = tmp_path / "a.npz"
     np.savez(path, a=np.arange(3))
     unpickle = Reader(
@@ -39,4 +38,4 @@ def test_a_reader_that_unpickles_would_be_found(tmp_path: Path):
     assert not CANARY.exists()
     assert judge(Reader("a", print, lambda path: 1, exact=True), path, 2, changed=False) == "OTHER NUMBERS"
     assert judge(Reader("a", print, lambda path: 1 // 0), path, 2, changed=False).startswith("ZeroDivisionError")
-    assert Bomb().__reduce__()[0] is open
+    assert Bomb().__reduce__()[0] is os.mkdir

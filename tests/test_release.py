@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+import jax
 import pytest
 
 import ranvier as rv
@@ -27,8 +28,9 @@ def test_the_version_stands_in_one_place_and_the_others_agree():
 
 def test_a_users_program_passes_pyright_in_strict_mode(tmp_path: Path):
     program = tmp_path / "program.py"
-    program.write_text("# pyright: strict\n" + (ROOT / "tests" / "strict.py").read_text("utf-8"), "utf-8")
+    program.write_text((ROOT / "tests" / "strict.py").read_text("utf-8"), "utf-8")
     settings = {"include": ["program.py"], "extraPaths": [str(ROOT / "src")], "pythonVersion": "3.11"}
+    settings |= {"typeCheckingMode": "strict", "reportMissingTypeStubs": False}
     (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings))
     command = [str(Path(sys.executable).with_name("pyright")), "--outputjson", "--pythonpath", sys.executable]
     done = subprocess.run([*command, "--project", str(tmp_path)], capture_output=True, text=True, check=False)
@@ -60,12 +62,16 @@ def test_every_package_that_users_install_has_its_licence_in_the_table():
         assert "GPL" not in licence, (name, licence)
 
 
+def network() -> rv.Network:
+    return rv.feedforward([2, 3], neuron=rv.LIF(), key=jax.random.key(0))
+
+
 EXTRAS = {
-    "analysis": ("networkx", lambda: rv.topology.modularity(None)),  # type: ignore[arg-type]
+    "analysis": ("networkx", lambda: rv.topology.modularity(network())),
     "jaxley": ("jaxley", lambda: import_module("ranvier.interop.jaxley")),
     "neo": ("neo", lambda: rv.interop.recordings.to_neo(rv.Spikes([1.0], [0]), t_end=2.0)),
     "nir": ("nir", lambda: import_module("ranvier.interop.nir")),
-    "tensorboard": ("tensorboard", lambda: rv.train.TensorBoard("logs")),
+    "tensorboard": ("tensorboard", lambda: rv.train.TensorBoard("logs").start(1, 0)),
     "wandb": ("wandb", lambda: rv.train.WeightsAndBiases("mine").start(1, 0)),
 }
 

@@ -14,8 +14,6 @@ from importlib import import_module as _import_module
 from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
-from equinox import combine as combine
-
 from ranvier.builders import feedforward as feedforward
 from ranvier.builders import recurrent as recurrent
 from ranvier.connections import Connection as Connection
@@ -49,6 +47,7 @@ from ranvier.patterns import Pairs as Pairs
 from ranvier.populations import Population as Population
 from ranvier.saving import load as load
 from ranvier.saving import save as save
+from ranvier.selection import combine as combine
 from ranvier.selection import partition as partition
 from ranvier.simulation import Solution as Solution
 from ranvier.simulation import Stats as Stats

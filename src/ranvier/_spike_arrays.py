@@ -1,7 +1,7 @@
 """The plain arrays behind `Spikes`: their checks, and conversions from lists and from bins of time."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,7 +20,7 @@ class Row(NamedTuple):
     unit: Int[np.ndarray, " n"]
 
 
-def as_units(unit: ArrayLike | Sequence) -> Int[Array, "*shape"]:
+def as_units(unit: ArrayLike | Sequence[Any]) -> Int[Array, "*shape"]:
     """Neuron indices as 32-bit integers; what is not an integer, or does not fit, is refused."""
     array = unit if isinstance(unit, Array) else np.asarray(unit)
     if array.size == 0:
@@ -54,7 +54,7 @@ def check_units(time: Float[Array, "*batch n"], unit: Int[Array, "*batch n"], si
         raise ValueError(msg)
 
 
-def sorted_row(sample: int, time: ArrayLike | Sequence, unit: ArrayLike | Sequence, size: int | None) -> Row:
+def sorted_row(sample: int, time: ArrayLike | Sequence[Any], unit: ArrayLike | Sequence[Any], size: int | None) -> Row:
     """One sample of `Spikes.from_ragged`, sorted and without the times that are `inf`."""
     times, units = np.asarray(time, float), np.asarray(unit)
     if times.shape != units.shape or times.ndim != 1:

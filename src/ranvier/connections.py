@@ -5,7 +5,7 @@ synapse's weight at time t plus the synapse's delay.
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -49,7 +49,7 @@ class Connection(eqx.Module):
         self,
         pre: str,
         post: str,
-        weight: ArrayLike | Sequence,
+        weight: ArrayLike | Sequence[Any],
         delay: AbstractDelay | None = None,
         pattern: AbstractPattern | None = None,
         *,

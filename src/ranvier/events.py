@@ -8,6 +8,7 @@ population, silent ones included, where it is known.
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -52,8 +53,8 @@ class Spikes(eqx.Module):
 
     def __init__(
         self,
-        time: ArrayLike | Sequence,
-        unit: ArrayLike | Sequence,
+        time: ArrayLike | Sequence[Any],
+        unit: ArrayLike | Sequence[Any],
         size: int | None = None,
         *,
         presence: Float[ArrayLike, "*batch n"] | None = None,
@@ -78,8 +79,8 @@ class Spikes(eqx.Module):
     @classmethod
     def from_ragged(
         cls,
-        times: Sequence[ArrayLike | Sequence],
-        units: Sequence[ArrayLike | Sequence],
+        times: Sequence[ArrayLike | Sequence[Any]],
+        units: Sequence[ArrayLike | Sequence[Any]],
         *,
         size: int | None = None,
     ) -> "Spikes":
@@ -303,7 +304,6 @@ class Spikes(eqx.Module):
         return Spikes(time, unit, size, presence=presence[0] if presence else None)
 
 
-@jax.jit
 def first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
     """Time of each neuron's first spike, `inf` where a neuron is silent.
 
@@ -323,14 +323,18 @@ def first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
         >>> rv.first_spike(rv.Spikes(jnp.array([1.0, 2.0, jnp.inf]), jnp.array([1, 1, -1]), size=3)).tolist()
         [inf, 1.0, inf]
     """
+    return _first_spike(spikes)
+
+
+@jax.jit
+def _first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
     size = known_size(spikes, "first_spike")
     if spikes.time.ndim > 1:
-        return jax.vmap(first_spike)(spikes)
+        return jax.vmap(_first_spike)(spikes)
     capacity = spikes.time.shape[0]
     unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size)
     place = jnp.full(size, capacity).at[unit].min(jnp.arange(capacity), mode="drop")
-    never = jnp.full(1, jnp.inf, spikes.time.dtype)
-    return jnp.concatenate([spikes.time, never])[place]
+    return jnp.concatenate([spikes.time, jnp.full(1, jnp.inf, spikes.time.dtype)])[place]
 
 
 def spike_count(spikes: Spikes) -> Float[Array, "*batch size"]:

@@ -7,6 +7,7 @@ Positions learn where `"hidden.position"` is among what learns, and stay where i
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -141,7 +142,7 @@ def normal(std: float, dimensions: int = 3) -> Layout:
     return place
 
 
-def tonotopic(frequency: ArrayLike | Sequence, length: float, dimensions: int = 1) -> Layout:
+def tonotopic(frequency: ArrayLike | Sequence[Any], length: float, dimensions: int = 1) -> Layout:
     """Channels of sound where a cochlea has them: on a line along the first axis, low frequencies first.
 
     `x = length (log10(f / A + k) / a - 1/2)`, the place-frequency map of the human cochlea with A = 165.4 Hz, a = 2.1,
@@ -178,7 +179,7 @@ def tonotopic(frequency: ArrayLike | Sequence, length: float, dimensions: int = 
     return _known(place)
 
 
-def moved(layout: Layout, by: ArrayLike | Sequence) -> Layout:
+def moved(layout: Layout, by: ArrayLike | Sequence[Any]) -> Layout:
     """Another layout, moved: layers apart from each other, for example.
 
     Args:

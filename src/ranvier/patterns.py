@@ -132,7 +132,7 @@ class Pairs(AbstractPattern):
     pre: Int[Array, " synapses"]
     post: Int[Array, " synapses"]
 
-    def __init__(self, pre: ArrayLike | Sequence, post: ArrayLike | Sequence):
+    def __init__(self, pre: ArrayLike | Sequence[Any], post: ArrayLike | Sequence[Any]):
         ends = {"pre": jnp.asarray(pre), "post": jnp.asarray(post)}
         for name, index in ends.items():
             if index.ndim != 1 or index.size == 0 or not jnp.issubdtype(index.dtype, jnp.integer):
@@ -150,7 +150,7 @@ class Pairs(AbstractPattern):
         self.pre, self.post = ends["pre"].astype(jnp.int32), ends["post"].astype(jnp.int32)
 
     @classmethod
-    def from_mask(cls, mask: ArrayLike | Sequence) -> "Pairs":
+    def from_mask(cls, mask: ArrayLike | Sequence[Any]) -> "Pairs":
         """The pairs at which a matrix is not zero, row by row.
 
         Args:

@@ -4,6 +4,7 @@ What belongs to a neuron (time constants, threshold, position) is one array here
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -36,7 +37,9 @@ class Population(eqx.Module):
     position: Float[Array, "size dimensions"] | None
     size: int = eqx.field(static=True)
 
-    def __init__(self, size: int, neuron: AbstractNeuron | None = None, position: ArrayLike | Sequence | None = None):
+    def __init__(
+        self, size: int, neuron: AbstractNeuron | None = None, position: ArrayLike | Sequence[Any] | None = None
+    ):
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:
             msg = f"Population: `size` must be a whole number of neurons, at least 1; got {size!r}."
             raise ValueError(msg)
@@ -61,7 +64,7 @@ class Population(eqx.Module):
         return of_neuron if self.position is None else (*of_neuron, finite("position", self.position))
 
 
-def _position(size: int, position: ArrayLike | Sequence) -> Float[Array, "size dimensions"]:
+def _position(size: int, position: ArrayLike | Sequence[Any]) -> Float[Array, "size dimensions"]:
     array = jnp.asarray(position)
     array = array if jnp.issubdtype(array.dtype, jnp.floating) else array.astype(jnp.result_type(float))
     if array.ndim != 2 or array.shape[0] != size or array.shape[1] == 0:

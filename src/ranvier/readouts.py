@@ -323,7 +323,7 @@ class Custom(AbstractReadout):
     """
 
     function: Callable[[Solution], Any]
-    record: Mapping[str, ArrayLike | Sequence | AbstractSummary] = dataclasses.field(default_factory=dict)
+    record: Mapping[str, ArrayLike | Sequence[Any] | AbstractSummary] = dataclasses.field(default_factory=dict)
     decide: Decide | None = None
 
     def __post_init__(self):

@@ -165,13 +165,18 @@ def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Header and arrays of a file."""
+    if path.is_dir():
+        msg = f"load: {path} is a folder; name the file of a network in it, such as {path / 'network.npz'}."
+        raise ValueError(msg)
+    if not path.exists():
+        msg = f"load: there is no file {path}."
+        raise FileNotFoundError(msg)
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise
     except Exception as error:  # zipfile and NumPy raise errors of many kinds for damaged files
-        msg = f"load: {path} is damaged, or was not written by ranvier.save ({error})."
+        why = "no NumPy archive" if "pickle" in str(error) else error  # whose advice would be to run its code
+        msg = f"load: {path} is damaged, or was not written by ranvier.save ({why})."
         raise ValueError(msg) from error
     try:
         facts = json.loads(str(arrays.pop(HEADER)))

@@ -6,7 +6,7 @@ population (`"hidden.tau_mem"`, `"hidden.position"`, `"hidden.synapse.tau_syn"`)
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
@@ -15,8 +15,28 @@ from jaxtyping import PyTree
 
 from ranvier.network import Network
 
+Tree = TypeVar("Tree")
+
 ALWAYS = frozenset({"weight", "delay"})
 """Fields that every connection has, though its delays may have nothing that learns."""
+
+
+def combine(*parts: Tree) -> Tree:
+    """Put the parts of a network together again: the inverse of `partition`.
+
+    Args:
+        parts: Networks of one structure; of each number the first part that has it counts.
+
+    Returns:
+        The whole network.
+
+    Example:
+        >>> import jax, ranvier as rv
+        >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), key=jax.random.key(0))
+        >>> rv.combine(*rv.partition(net, "weight")).connections[0].weight.shape
+        (2, 3)
+    """
+    return eqx.combine(*parts)
 
 
 def partition(network: Network, *paths: str) -> tuple[Network, Network]:

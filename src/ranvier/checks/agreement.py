@@ -3,7 +3,7 @@
 import dataclasses
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -117,7 +117,7 @@ def gradient_agreement(
     *,
     t_end: float,
     loss: Callable[[Solution], Float[Array, ""]],
-    record: Mapping[str, ArrayLike | Sequence | AbstractSummary] | None = None,
+    record: Mapping[str, ArrayLike | Sequence[Any] | AbstractSummary] | None = None,
 ) -> AgreementReport:
     """Compare the gradients of one loss on one network by two simulators, for each connection.
 
@@ -182,7 +182,7 @@ def _gradient(
     simulator: AbstractSimulator,
     t_end: float,
     loss: Callable[[Solution], Float[Array, ""]],
-    record: Mapping[str, ArrayLike | Sequence | AbstractSummary],
+    record: Mapping[str, ArrayLike | Sequence[Any] | AbstractSummary],
 ) -> dict[str, Float[np.ndarray, " size"]]:
     """Gradient by connection and field."""
     learn, fixed = partition(network, "weight", "delay")

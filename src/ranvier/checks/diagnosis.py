@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from ranvier.checks import symptoms
 from ranvier.checks.findings import Diagnosis
@@ -28,7 +28,7 @@ def diagnose(
     t_end: float,
     readout: AbstractReadout | Callable[[Solution], Any] | None = None,
     loss: Callable[[Any, Any], Float[Array, ""]] | None = None,
-    target: PyTree | None = None,
+    target: Any = None,
     learn: tuple[str, ...] = (),
     rates: Mapping[str, float] | None = None,
     history: Sequence[Mapping[str, Any]] = (),

@@ -11,6 +11,7 @@ is checked, which shares all but one line of its backward pass, and the report s
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +36,7 @@ def check_gradients(
     t_end: float,
     loss: Loss | None = None,
     names: Sequence[str] = ("weight", "delay"),
-    record: Mapping[str, ArrayLike | Sequence | AbstractSummary] | None = None,
+    record: Mapping[str, ArrayLike | Sequence[Any] | AbstractSummary] | None = None,
     samples: int = 4,
     probes: Probes | None = None,
     tolerance: float = 1e-6,
@@ -107,7 +108,7 @@ def _require_float64() -> None:
 def _samples(
     network: Network,
     spikes: Spikes | Mapping[str, Spikes],
-    record: Mapping[str, ArrayLike | Sequence | AbstractSummary],
+    record: Mapping[str, ArrayLike | Sequence[Any] | AbstractSummary],
 ) -> list[Sample]:
     """Input and record times of each sample."""
     trains = {network.inputs[0]: spikes} if isinstance(spikes, Spikes) else dict(spikes)

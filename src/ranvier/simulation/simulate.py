@@ -1,6 +1,7 @@
 """`simulate`: the one entry point. How the network is advanced is a value, the simulator."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -24,7 +25,7 @@ def simulate(
     simulator: AbstractSimulator,
     *,
     t_end: float,
-    record: Mapping[str, ArrayLike | Sequence | AbstractSummary] | None = None,
+    record: Mapping[str, ArrayLike | Sequence[Any] | AbstractSummary] | None = None,
     start: State | None = None,
     end: bool = False,
     throw: bool = True,

@@ -94,7 +94,7 @@ def check_spikes(network: Network, trains: Mapping[str, Spikes], t_end: float) -
 
 
 def check_record(
-    network: Network, record: Mapping[str, ArrayLike | Sequence | AbstractSummary], t_end: float, batch: int
+    network: Network, record: Mapping[str, ArrayLike | Sequence[Any] | AbstractSummary], t_end: float, batch: int
 ) -> dict[str, Float[Array, "*batch times"] | Summaries]:
     """Record times as arrays, refused where they are known and wrong, and summaries."""
     times = {}

@@ -1,6 +1,7 @@
 """What a network learns from: input spikes, and what should come of each sample."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -43,8 +44,9 @@ class Dataset(eqx.Module):
     classes: int | None = eqx.field(static=True)
 
     def __init__(self, spikes: Spikes | Mapping[str, Spikes], target: PyTree[ArrayLike], *, classes: int | None = None):
-        self.spikes = spikes if isinstance(spikes, Spikes) else dict(spikes)
-        given = jax.tree.map(np.asarray, target)
+        self.spikes = spikes if isinstance(spikes, Spikes) else _by_input(spikes)
+        plain = isinstance(target, list) and all(np.ndim(one) == 0 for one in target)
+        given = np.asarray(target) if plain else jax.tree.map(np.asarray, target)
         self.classes = _classes(given, classes)
         samples = {leaf.shape[:1] for leaf in jax.tree.leaves(given)}
         if len(samples) != 1 or samples & {(), (0,)}:
@@ -82,6 +84,44 @@ class Dataset(eqx.Module):
     def digest(self) -> str:
         """A short fingerprint of all numbers, by which a resumed run knows its data again."""
         return digest(jax.tree.leaves(self))[:16]
+
+
+def check_key(owner: str, key: Any) -> None:
+    """Refuse what is no random key.
+
+    Args:
+        owner: Who asks, for the message.
+        key: What should be one.
+
+    Raises:
+        ValueError: it is something else.
+
+    Example:
+        >>> import jax
+        >>> from ranvier.train.dataset import check_key
+        >>> check_key("example", jax.random.key(0))
+    """
+    known = isinstance(key, jax.Array) and (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.dtype == jnp.uint32)
+    if not known:
+        msg = f"{owner}: `key` must be a random key, such as jax.random.key(0); got {key!r}."
+        raise ValueError(msg)
+
+
+def _by_input(spikes: Any) -> dict[str, Spikes]:
+    """Spikes of several input populations; one sentence where they are something else."""
+    if isinstance(spikes, Mapping) and all(isinstance(one, Spikes) for one in spikes.values()):
+        return dict(spikes)
+    got = (
+        f"a mapping of {type(next(iter(spikes.values()), None)).__name__}"
+        if isinstance(spikes, Mapping)
+        else type(spikes)
+    )
+    msg = (
+        "Dataset: `spikes` must be ranvier.Spikes, or a mapping from input populations to them; got "
+        f"{getattr(got, '__name__', got)}. Of lists of times and units, one per sample, make them by "
+        "ranvier.Spikes.from_ragged(times, units)."
+    )
+    raise ValueError(msg)
 
 
 def _classes(target: PyTree[Shaped[np.ndarray, "..."]], classes: int | None) -> int | None:

@@ -23,7 +23,7 @@ from ranvier.saving import save
 from ranvier.selection import partition
 from ranvier.simulation import STATUS
 from ranvier.train.checkpoint import read_arrays, save_arrays
-from ranvier.train.dataset import Dataset
+from ranvier.train.dataset import Dataset, check_key
 from ranvier.train.fingerprint import fingerprint
 from ranvier.train.interrupt import deferred_interrupt, patiently
 from ranvier.train.optimisers import learning_paths, learning_rates
@@ -211,6 +211,7 @@ class _Run:
         folder: RunFolder | None,
         on_epoch_end: Callable[[Metrics, Network], None] | None,
     ):
+        check_key("fit", key)
         train.check(network, recipe.t_end)
         validation.check(network, recipe.t_end)
         self.network, self.train, self.validation, self.recipe, self.key = network, train, validation, recipe, key

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import optax
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Float
 
 from ranvier.events import Spikes
 from ranvier.network import Network
@@ -15,7 +15,7 @@ from ranvier.simulation import AbstractSimulator, Solution
 from ranvier.train.fingerprint import fingerprint
 from ranvier.wiring import Rewiring
 
-Loss = Callable[[Any, PyTree], Float[Array, ""]]
+Loss = Callable[[Any, Any], Float[Array, ""]]
 Regularizer = Callable[[Solution], Float[Array, ""]]
 Cost = Callable[[Network], Float[Array, ""]]
 Augment = Callable[..., Spikes]

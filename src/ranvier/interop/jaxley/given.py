@@ -84,7 +84,7 @@ class GivenSpikes(Synapse):
         """
         return super().change_name(suffixed(new_name, self.suffix))
 
-    def columns(self, times: ArrayLike | Sequence | Spikes) -> dict[str, float | Float[np.ndarray, " synapses"]]:
+    def columns(self, times: ArrayLike | Sequence[Any] | Spikes) -> dict[str, float | Float[np.ndarray, " synapses"]]:
         """Spike times by the names of Jaxley's table; `view.set(key, value)` puts each of them into it.
 
         Args:

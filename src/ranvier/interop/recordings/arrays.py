@@ -167,7 +167,7 @@ def from_tonic(events: Any, sensor: Sequence[int], *, tick: float = 1e-3, sort: 
     )
 
 
-def write_shd(path: str | Path, spikes: Spikes, label: ArrayLike | Sequence) -> None:
+def write_shd(path: str | Path, spikes: Spikes, label: ArrayLike | Sequence[Any]) -> None:
     """Write a batch in the layout of the Heidelberg digits: HDF5 with `spikes/times`, `spikes/units` and `labels`.
 
     Args:

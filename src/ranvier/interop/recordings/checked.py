@@ -53,7 +53,12 @@ def opened(owner: str, path: str | Path) -> bytes:
 
 
 def checked(
-    owner: str, time: ArrayLike | Sequence, unit: ArrayLike | Sequence, size: int | None, *, sort: bool = False
+    owner: str,
+    time: ArrayLike | Sequence[Any],
+    unit: ArrayLike | Sequence[Any],
+    size: int | None,
+    *,
+    sort: bool = False,
 ) -> Spikes:
     """Spikes of one sample, after every check.
 

@@ -13,7 +13,7 @@ import brian2 as b
 import numpy as np
 
 HERE = Path(__file__)
-data = np.load(HERE.with_suffix(".npz"))
+data = np.load(HERE.with_name(HERE.stem + "_numbers.npz"))
 facts = json.loads(str(data["facts"]))
 samples, dt = facts["samples"], facts["dt"]
 b.prefs.codegen.target = "numpy"  # without this line Brian2 compiles to C++: faster for long runs

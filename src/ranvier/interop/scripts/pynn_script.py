@@ -16,7 +16,7 @@ import numpy as np
 from pyNN.parameters import Sequence
 
 HERE = Path(__file__)
-data = np.load(HERE.with_suffix(".npz"))
+data = np.load(HERE.with_name(HERE.stem + "_numbers.npz"))
 facts = json.loads(str(data["facts"]))
 samples, dt = facts["samples"], facts["dt"]
 sim = importlib.import_module("pyNN." + (sys.argv[1] if len(sys.argv) > 1 else "nest"))

@@ -43,7 +43,7 @@ def write_brian2(
     Delays are one per synapse there, whether they are axonal, dendritic or synaptic here.
 
     Args:
-        path: The script, `*.py`; its numbers go beside it, `*.npz`.
+        path: The script, `*.py`; its numbers go beside it, `*_numbers.npz`.
         network: The network, of known values.
         spikes: Spikes of the input, as for `simulate`, of one sample, or of a batch, whose samples have a copy of the
             network each.
@@ -95,7 +95,7 @@ def write_pynn(
         >>> net = rv.feedforward([2, 3], neuron=rv.LIF(), delay=rv.fixed(1.0), key=jax.random.key(0))
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     rv.interop.scripts.write_pynn(f"{folder}/net.py", net, rv.Spikes([1.0], [0]), t_end=20.0).numbers.name
-        'net.npz'
+        'net_numbers.npz'
     """
     return _write("write_pynn", PYNN.replace("{name}", Path(path).name), path, network, spikes, t_end, dt, shortest=dt)
 
@@ -196,7 +196,7 @@ def _write(
         {"name": name, "size": network.size(name), "input": name in inputs} for name in network.names
     ]
     facts["connections"] = [{"name": link.name, "pre": link.pre, "post": link.post} for link in network.connections]
-    numbers = script.with_suffix(".npz")
+    numbers = script.with_name(f"{script.stem}_numbers.npz")
     np.savez(numbers, allow_pickle=False, facts=np.asarray(json.dumps(facts)), **arrays)
     script.write_text(text, encoding="utf-8")
     return Written(script, numbers, script.with_name(f"{script.stem}_spikes.npz"), rounding)
