@@ -60,7 +60,7 @@ def check(session: nox.Session, *options: str) -> None:
 @nox.session(python=PYTHONS)
 def newest(session: nox.Session) -> None:
     """The wheel with the dependencies of constraints.txt."""
-    session.install("-c", "constraints.txt", built(), "pytest", "hypothesis", "beartype", "pytest-xdist")
+    session.install("-c", "constraints.txt", built(), "pytest", "hypothesis", "beartype", "mpmath", "pytest-xdist")
     check(session)
 
 
@@ -68,6 +68,6 @@ def newest(session: nox.Session) -> None:
 def lowest(session: nox.Session) -> None:
     """The wheel with the lowest versions that it allows; jaxlib is that of JAX."""
     direct = nox.project.load_toml("pyproject.toml")["project"]["dependencies"]
-    tools = ("pytest>=9.0", "hypothesis>=6.130", "beartype>=0.22", "pytest-xdist>=3.6")
+    tools = ("pytest>=9.0", "hypothesis>=6.130", "beartype>=0.22", "mpmath>=1.3", "pytest-xdist>=3.6")
     session.install("--resolution", "lowest-direct", built(), *direct, "jaxlib==0.10.0", *tools)
     check(session, "-W", "ignore::DeprecationWarning")  # of old releases, about newer parts of their own

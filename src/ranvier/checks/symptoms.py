@@ -114,10 +114,10 @@ def _silent(name: str, layer: Layer, share: float, likelihood: float) -> Finding
         advice = "Set v_threshold to 1, the unit of weights."
     elif layer.bias < -0.5:
         cause, advice = f"The bias of {name} holds its neurons back.", "Make the bias larger."
-    elif peak == 0:
-        cause, advice = f"No event reaches {name}.", "First wake the populations that send to it."
     elif np.mean(layer.fan_in[layer.silent] <= 0) > 0.5 and peak < 0.3:
         cause, advice = f"The weights onto {name} add up to nothing, or inhibit.", "Start with larger positive weights."
+    elif peak == 0:
+        cause, advice = f"No event reaches {name}.", "First wake the populations that send to it."
     return Finding(
         Symptom.SILENT, name, peak, f"largest potential, in thresholds, of the {share:.0%} that never fire",
         cause, advice, likelihood * (0.5 + 0.5 * share),
