@@ -31,7 +31,7 @@ from ranvier.lab.studies.chips.protocol import Protocol, SharedDelay, build_data
 from ranvier.lab.studies.chips.training import train_chips
 from ranvier.lab.studies.together.training import Trained
 from ranvier.train import Dataset, RunError
-from ranvier.train.epoch import train_epoch
+from ranvier.train.programs import train_epoch
 from ranvier.train.step import initial_state
 
 SMALL = {"hidden": 4, "batch": 1000}

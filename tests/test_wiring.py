@@ -10,7 +10,7 @@ import pytest
 
 import ranvier as rv
 from ranvier.train import Dataset, Recipe
-from ranvier.train.epoch import train_epoch
+from ranvier.train.programs import train_epoch
 from ranvier.train.step import initial_state
 from ranvier.wiring import Repulsion, Rewiring, Volume, WiringLength, at_random, by_length, by_weight, lengths, prune
 

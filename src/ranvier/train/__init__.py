@@ -33,12 +33,12 @@ from ranvier.train.checkpoint import read_facts as read_facts
 from ranvier.train.checkpoint import save_arrays as save_arrays
 from ranvier.train.dataset import Dataset as Dataset
 from ranvier.train.fit_page import write_fit_page as write_fit_page
+from ranvier.train.judging import TrainingError as TrainingError
+from ranvier.train.judging import answers as answers
+from ranvier.train.judging import evaluate as evaluate
 from ranvier.train.loop import Fitted as Fitted
-from ranvier.train.loop import TrainingError as TrainingError
 from ranvier.train.loop import TrainingInterrupted as TrainingInterrupted
-from ranvier.train.loop import answers as answers
 from ranvier.train.loop import best_epoch as best_epoch
-from ranvier.train.loop import evaluate as evaluate
 from ranvier.train.loop import fit as fit
 from ranvier.train.optimisers import adam as adam
 from ranvier.train.optimisers import by_path as by_path
@@ -63,3 +63,5 @@ from ranvier.train.sinks import WeightsAndBiases as WeightsAndBiases
 from ranvier.train.stream import Stream as Stream
 from ranvier.train.stuck import diagnose_fit as diagnose_fit
 from ranvier.train.stuck import examine as examine
+from ranvier.train.team import Devices as Devices
+from ranvier.train.watchdog import PeerError as PeerError

@@ -49,13 +49,14 @@ def deferred_interrupt(tell: Callable[[], None] = lambda: None) -> Iterator[Call
         signal.signal(signal.SIGINT, before)
 
 
-def patiently(arrays: T) -> T:
+def patiently(arrays: T, ask: Callable[[], None] = lambda: None) -> T:
     """The arrays, once they are there; waited for in Python code, where a Ctrl-C is seen at once.
 
     `jax.block_until_ready` waits outside of Python, where no handler of a signal runs.
 
     Args:
         arrays: Any tree of arrays.
+        ask: Called again and again while they are not there; what it raises ends the waiting.
 
     Example:
         >>> import jax.numpy as jnp
@@ -67,6 +68,7 @@ def patiently(arrays: T) -> T:
     leaf: Any
     for leaf in leaves:
         while not leaf.is_ready():
+            ask()
             time.sleep(pause)
             pause = min(2 * pause, 0.02)
     return arrays

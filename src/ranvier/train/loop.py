@@ -9,43 +9,37 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import ArrayLike, Int, PRNGKeyArray, Shaped
+from jaxtyping import Int, PRNGKeyArray
 
 from ranvier.network import Network
 from ranvier.saving import save
-from ranvier.selection import partition
-from ranvier.simulation import STATUS
 from ranvier.train.checkpoint import read_arrays, save_arrays
 from ranvier.train.dataset import Dataset, check_key
 from ranvier.train.fingerprint import fingerprint
-from ranvier.train.interrupt import deferred_interrupt, patiently
-from ranvier.train.optimisers import learning_paths, learning_rates
+from ranvier.train.interrupt import deferred_interrupt
+from ranvier.train.judging import Metrics, metrics_of, refuse
+from ranvier.train.optimisers import learning_rates
 from ranvier.train.progress import AbstractProgress, NoProgress
 from ranvier.train.provenance import provenance
 from ranvier.train.recipe import Recipe
 from ranvier.train.run_folder import RunFolder
 from ranvier.train.samples import keep_samples
 from ranvier.train.spreading import quantiles
-from ranvier.train.step import Totals, initial_state
+from ranvier.train.step import initial_state
 from ranvier.train.stream import Stream
 from ranvier.train.streaming import go_through, train_through
 from ranvier.train.stuck import Stuck, examine, no_progress, tell
-
-Metrics = dict[str, Any]
+from ranvier.train.team import Devices, Team
 
 CHECKPOINT_SECONDS = 1.0
 """A checkpoint follows the first epoch, the last one, an interrupt, and else no more often than this."""
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on: something did not fit or is not finite. The last checkpoint is whole."""
 
 
 class TrainingInterrupted(KeyboardInterrupt):
@@ -90,6 +84,7 @@ def fit(
     on_epoch_end: Callable[[Metrics, Network], None] | None = None,
     progress: AbstractProgress | None = None,
     stuck: Stuck | None = tell,
+    devices: Devices | None = None,
     key: PRNGKeyArray,
 ) -> Fitted:
     """Train a network.
@@ -108,6 +103,8 @@ def fit(
         progress: How to show progress; default not at all. See `progress_for`.
         stuck: Called once as `stuck(story, diagnosis)` where the loss has not fallen in three epochs; default writes
             the diagnosis to the log (see `ranvier.checks.diagnose`), None switches it off.
+        devices: Over which devices batches are spread; default one. With several processes (`jax.distributed`) each
+            calls `fit` with the same arguments; process 0 writes `out`, and calls `on_epoch_end` and `stuck`.
         key: Random key; it decides the order of the samples, and the noise of simulators that have any.
 
     Raises:
@@ -115,10 +112,11 @@ def fit(
         RunError: the run folder is in use, holds another run, is broken, or cannot be written.
         TrainingError: spikes did not fit, or the loss or a gradient is not finite.
         TrainingInterrupted: Ctrl-C; it is a `KeyboardInterrupt`. The first one waits for the end of the epoch.
+        PeerError: another process of the training was killed, failed, or hangs.
     """
-    run = _Run(network, train, validation, recipe, key, None if out is None else RunFolder(out), on_epoch_end)
-    shown = NoProgress() if progress is None else progress
-    with contextlib.nullcontext() if run.folder is None else run.folder.locked():
+    run = _Run(network, train, validation, recipe, key, out, on_epoch_end, Team(devices))
+    shown = NoProgress() if progress is None or not run.team.leads else progress
+    with run.owned():
         run.begin(dict(options or {}), dict(facts or {}), resume)
         shown.start(recipe.epochs, len(run.epochs))
         with contextlib.ExitStack() as stack:
@@ -131,59 +129,6 @@ def fit(
             except KeyboardInterrupt as error:
                 raise run.interrupted() from error
         return run.end()
-
-
-def evaluate(network: Network, data: Dataset | Stream, recipe: Recipe, *, key: PRNGKeyArray | None = None) -> Metrics:
-    """Loss, accuracy and other metrics of a network on a data set, and how much it fires.
-
-    Args:
-        network: The network.
-        data: Samples.
-        recipe: Simulator, readout, loss and metrics.
-        key: Decides the noise of simulators that have any; default `jax.random.key(0)`.
-
-    Returns:
-        `loss`, `accuracy` where targets are classes, the recipe's own metrics, `spikes_per_neuron` and `silent` by
-        population, and `guarded`, the number of spikes whose gradient would be limited.
-
-    Raises:
-        ValueError: the data do not fit the network.
-        TrainingError: spikes did not fit, or the loss is not finite.
-    """
-    data.check(network, recipe.t_end)
-    return _metrics(_look(network, data, recipe, key)[0], network, data.size)
-
-
-def answers(
-    network: Network, data: Dataset | Stream, recipe: Recipe, *, key: PRNGKeyArray | None = None
-) -> Int[np.ndarray, "samples ..."]:
-    """The class that a network answers with to each sample of a data set, -1 for none.
-
-    Args:
-        network: The network.
-        data: Samples with classes as targets.
-        recipe: Simulator, readout and loss.
-        key: As for `evaluate`, of which this is the same program.
-
-    Returns:
-        Classes, of the shape of `data.target`.
-
-    Raises:
-        ValueError: the data do not fit the network, or their targets are not classes.
-        TrainingError: spikes did not fit, or the loss is not finite.
-    """
-    if data.classes is None:
-        msg = "answers: the targets of `data` are not classes; apply recipe.readout to a simulation for its values."
-        raise ValueError(msg)
-    return _look(network, data, recipe, key)[1]
-
-
-def _look(network: Network, data: Dataset | Stream, recipe: Recipe, key: PRNGKeyArray | None) -> tuple[Totals, Any]:
-    """Go through data once, without learning."""
-    data.check(network, recipe.t_end)
-    totals, answer = _copy(go_through(recipe, network, data, jax.random.key(0) if key is None else key))
-    _refuse(totals, network, recipe, "evaluation")
-    return totals, answer
 
 
 def best_epoch(epochs: Sequence[Mapping[str, Any]]) -> int:
@@ -208,41 +153,68 @@ class _Run:
         validation: Dataset | Stream,
         recipe: Recipe,
         key: PRNGKeyArray,
-        folder: RunFolder | None,
+        out: Path | str | None,
         on_epoch_end: Callable[[Metrics, Network], None] | None,
+        team: Team,
     ):
         check_key("fit", key)
         train.check(network, recipe.t_end)
         validation.check(network, recipe.t_end)
-        self.network, self.train, self.validation, self.recipe, self.key = network, train, validation, recipe, key
-        self.folder, self.on_epoch_end = folder, on_epoch_end
-        self.state, self.best, self.epochs = initial_state(network, recipe), _copy(network), []
+        self.network, self.train, self.validation = network, train, validation
+        self.recipe, self.key, self.team, self.out = recipe, key, team, out
+        self.folder = RunFolder(out) if out is not None and team.leads else None
+        self.on_epoch_end = on_epoch_end if team.leads else None
+        self.state, self.best, self.epochs = initial_state(network, recipe), self.team.local(network), []
         self.answer = np.full(np.shape(validation.target) if validation.classes is not None else (0,), -1, np.int32)
         self.saved_epoch, self.saved_at, self.advanced = 0, -math.inf, False
 
+    @contextlib.contextmanager
+    def owned(self) -> Iterator[None]:
+        """Within this block the folder is that of process 0, and the processes watch each other."""
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.team.watched(lambda: f"Training {self._stopped()}."))
+            if self.out is not None:
+                self.team.led(lambda: stack.enter_context(self.folder.locked()) if self.folder else None)
+            yield
+
     def begin(self, options: dict[str, Any], facts: dict[str, Any], resume: bool) -> None:
-        """Open the folder, and go back to its checkpoint if there is one."""
-        if self.folder is None:
-            return
+        """Open the folder, and go back to its checkpoint if there is one; all data go to their places."""
         implied = {
             **self.recipe.describe(),
             **fingerprint({"network": self.network}),
             "key": jax.random.key_data(self.key).tolist(),
-            "training data": self.train.digest(),
-            "validation data": self.validation.digest(),
+            "training data": self.train.digest() if self.folder or self.team.several else None,
+            "validation data": self.validation.digest() if self.folder or self.team.several else None,
         }
+        self.team.agreed(implied)
+        if self.out is not None:
+            self.epochs = self.team.led(lambda: self._opened(options, implied, facts, resume))
+        if self.epochs:
+            tree = self.team.handed(self._kept())
+            self.state, self.best, self.answer = tree["state"], tree["best"], np.asarray(tree["answer"])
+            self.saved_epoch = len(self.epochs)
+        self.state = self.team.placed(self.state)
+        self.data = tuple(
+            self.team.placed(data) if isinstance(data, Dataset) else data for data in (self.train, self.validation)
+        )
+
+    def _opened(
+        self, options: dict[str, Any], implied: dict[str, Any], facts: dict[str, Any], resume: bool
+    ) -> list[Metrics]:
+        """Start or resume in the folder: the epochs that are done, and the state after them."""
+        assert self.folder is not None
         with self.folder.writing():
             self.folder.start(options, implied, provenance() | facts, resume=resume)
             if self.folder.checkpoint.exists():
                 tree, stored = read_arrays(self.folder.checkpoint, self._kept())
                 self.state, self.best, self.answer = tree["state"], tree["best"], np.asarray(tree["answer"])
                 self.epochs = self.folder.keep_epochs(stored["epoch"])
-                self.saved_epoch = len(self.epochs)
             else:
                 self.epochs = self.folder.keep_epochs(0)
                 save(self.folder.initial, self.network)
             if not self.finished:
                 self.folder.reopen()
+        return self.epochs
 
     def _kept(self) -> dict[str, Any]:
         """What a checkpoint holds."""
@@ -261,19 +233,19 @@ class _Run:
         number, start, self.advanced = len(self.epochs) + 1, time.perf_counter(), True
         shown.phase("training")
         self.state, totals = train_through(
-            self.recipe, self.state, self.train, self.key, jnp.asarray(number, jnp.int32)
+            self.recipe, self.state, self.data[0], self.key, jnp.asarray(number, jnp.int32), self.team
         )
-        totals = _copy(totals)
+        totals = self.team.local(totals)
         trained = time.perf_counter()
-        _refuse(totals, self.network, self.recipe, f"epoch {number}")
+        refuse(totals, self.network, self.recipe, f"epoch {number}")
         shown.phase("validation")
         noise = jax.random.fold_in(jax.random.fold_in(self.key, 0), number)  # no training epoch has the key of 0
-        checked, answer = _copy(go_through(self.recipe, self.state.network, self.validation, noise))
-        _refuse(checked, self.network, self.recipe, f"validation after epoch {number}")
-        judged = _metrics(checked, self.network, self.validation.size)
+        checked, answer = self.team.local(go_through(self.recipe, self.state.network, self.data[1], noise, self.team))
+        refuse(checked, self.network, self.recipe, f"validation after epoch {number}")
+        judged = metrics_of(checked, self.network, self.validation.size)
         metrics = {
             "epoch": number,
-            **_metrics(totals, self.network, self.train.size),
+            **metrics_of(totals, self.network, self.train.size),
             **{f"validation_{name}": judged[name] for name in ("loss", *checked.metrics)},
             "bumped": int(totals.bumped),
             "learning_rate": learning_rates(self.state.optimiser),
@@ -282,7 +254,7 @@ class _Run:
             "seconds": time.perf_counter() - start,
         }
         self._keep(metrics, answer)
-        if interrupted():
+        if self.team.anybody(interrupted()):
             self._save(now=True)
             raise KeyboardInterrupt
         return metrics
@@ -292,7 +264,9 @@ class _Run:
         story = None if stuck is None else no_progress(self.epochs)
         if stuck is None or story is None:
             return stuck
-        network, state = self.state.network, self.state.optimiser
+        if not self.team.leads:
+            return None
+        network, state = self._network(), self.state.optimiser
         try:
             found = examine(network, self.train, self.recipe, optimiser=state, history=self.epochs)
         except Exception as error:  # whatever it is, advice must not end training
@@ -305,7 +279,7 @@ class _Run:
         """Take an epoch down, and tell whoever wants to know; if that fails no epoch is lost."""
         self.epochs.append(metrics)
         if best_epoch(self.epochs) == metrics["epoch"]:
-            self.best = _copy(self.state.network)
+            self.best = self.team.local(self.state.network)
             self.answer = self.answer if answer is None else answer
         if self.folder is not None:
             with self.folder.writing():
@@ -314,24 +288,32 @@ class _Run:
         if self.on_epoch_end is None:
             return
         try:
-            self.on_epoch_end(metrics, jax.tree.map(jnp.array, self.state.network))
+            self.on_epoch_end(metrics, self._network())
         except BaseException:
             self._save(now=True)
             raise
 
     def interrupted(self) -> TrainingInterrupted:
         """What to raise after Ctrl-C: how to go on, and what there is."""
-        done = len(self.epochs) if self.folder is None else self.saved_epoch
-        where = f"stopped after epoch {done} of {self.recipe.epochs}"
-        if self.folder is None:
-            told = (
-                "nothing was written: pass `out`, a folder, to be able to go on; the error's `fitted` has the networks"
-            )
-        else:
-            told = f"to go on, call fit again with the same arguments and out={str(self.folder.path)!r}, resume=True"
         ended = len(self.epochs) > 0 and not any(leaf.is_deleted() for leaf in jax.tree.leaves(self.state.network))
         fitted = self._fitted() if ended else None
-        return TrainingInterrupted(f"{where}; {told}.", fitted)
+        return TrainingInterrupted(f"{self._stopped()}.", fitted)
+
+    def _stopped(self) -> str:
+        """Where training stands and how it goes on."""
+        where = f"stopped after epoch {len(self.epochs)} of {self.recipe.epochs}"
+        if self.out is None:
+            told = "nothing was written: pass `out`, a folder, to be able to go on"
+            return (
+                f"{where}; {told}" if self.team.several else f"{where}; {told}; the error's `fitted` has the networks"
+            )
+        where = f"stopped after epoch {self.saved_epoch} of {self.recipe.epochs}" if self.team.leads else where
+        told = f"to go on, call fit again with the same arguments and out={str(self.out)!r}, resume=True"
+        return f"{where}; {told}{', in all processes' * self.team.several}"
+
+    def _network(self) -> Network:
+        """The network as it is now, in memory of its own."""
+        return jax.tree.map(jnp.array, self.team.local(self.state.network))
 
     def _save(self, *, now: bool) -> None:
         """Write the checkpoint of the last epoch, now or if the one before is old; nothing if it is there already."""
@@ -352,46 +334,5 @@ class _Run:
         return fitted
 
     def _fitted(self) -> Fitted:
-        return Fitted(
-            jax.tree.map(jnp.asarray, self.best), self.state.network, best_epoch(self.epochs), list(self.epochs)
-        )
-
-
-def _copy(tree: Any) -> Any:
-    """Values of a pytree, apart from the memory that the next step will reuse."""
-    return jax.tree.map(lambda leaf: np.array(leaf, copy=True), patiently(tree))
-
-
-def _metrics(totals: Totals, network: Network, samples: int) -> Metrics:
-    firing = {name: network.size(name) * samples for name, neuron in network.neurons.items() if neuron.spiking}
-    return {
-        "loss": _sum(totals.loss) / samples,
-        **{name: _sum(values) / samples for name, values in totals.metrics.items()},
-        "spikes_per_neuron": {name: _sum(totals.spikes[name]) / neurons for name, neurons in firing.items()},
-        "silent": {name: _sum(totals.silent[name]) / neurons for name, neurons in firing.items()},
-        "guarded": int(sum(map(_sum, totals.guarded.values()))),
-    }
-
-
-def _sum(values: Shaped[ArrayLike, " batch"]) -> float:
-    return float(np.sum(values, dtype=np.float64))
-
-
-def _refuse(totals: Totals, network: Network, recipe: Recipe, when: str) -> None:
-    """Raise what went wrong, with the numbers."""
-    if totals.broken.any():
-        learn, _ = partition(network, *recipe.learn)
-        names = [path for path, bad in zip(learning_paths(learn), totals.broken, strict=True) if bad]
-        msg = (
-            f"{when}: the gradient of {', '.join(names)} is not finite; lower its learning rate, or limit the gradient "
-            "of grazing spikes with `max_inverse_slope` of EventDriven or FirstSpike."
-        )
-        raise TrainingError(msg)
-    if totals.status > 0:
-        dropped = {name: int(_sum(counts)) for name, counts in totals.dropped.items() if counts.any()}
-        told = f" Spikes dropped: {dropped}." if dropped else ""
-        msg = f"{when}: {STATUS[int(totals.status)]}.{told}"
-        raise TrainingError(msg)
-    if not np.isfinite(totals.loss).all():
-        msg = f"{when}: the loss is {_sum(totals.loss)}; is it finite for every sample, and every class an output?"
-        raise TrainingError(msg)
+        last = self.state.network if self.team.mesh is None else self._network()
+        return Fitted(jax.tree.map(jnp.asarray, self.best), last, best_epoch(self.epochs), list(self.epochs))

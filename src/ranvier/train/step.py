@@ -2,6 +2,9 @@
 
 A simulator with noise, and what augments input spikes, get keys of their own for each batch, folded from the run's key,
 the epoch and the batch's number.
+
+Where a batch is spread over devices (`ranvier.train.shards`), each runs the step on its part. What augments spikes sees
+the whole batch on every device, so that it does the same as on one; a simulator with noise draws other noise.
 """
 
 from typing import Any
@@ -10,7 +13,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree
+from jax.sharding import PartitionSpec
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, PyTree, Shaped
 
 from ranvier.events import Spikes, spike_count
 from ranvier.network import Network, project
@@ -19,6 +23,10 @@ from ranvier.selection import partition
 from ranvier.simulation import AbstractNoisySimulator, Solution, simulate
 from ranvier.train.dataset import Dataset
 from ranvier.train.recipe import Recipe
+from ranvier.train.shards import AXIS, Shards
+
+ALONE = Shards()
+"""One device: a batch in one part."""
 
 
 class State(eqx.Module):
@@ -74,6 +82,16 @@ def no_totals(recipe: Recipe, network: Network, data: Dataset, batch: int) -> To
     return Totals(zeros, metrics, each, each, each, each, none, none, jnp.zeros(arrays, bool))
 
 
+SAME = ("bumped", "status", "broken")
+"""Totals that are the same on all devices; the others are those of the places of a batch."""
+
+
+def places(totals: Totals) -> PyTree:
+    """Where each of the sums is: in parts, one on each device, or the same everywhere."""
+    same, parted = PartitionSpec(), PartitionSpec(AXIS)
+    return jax.tree_util.tree_map_with_path(lambda way, _: same if way[0].name in SAME else parted, totals)
+
+
 def numbered_step(
     recipe: Recipe,
     state: State,
@@ -84,6 +102,7 @@ def numbered_step(
     number: Int[ArrayLike, ""],
     epoch: Int[ArrayLike, ""],
     steps: int,
+    shards: Shards = ALONE,
 ) -> tuple[State, Totals]:
     """A step of an epoch, and the rewiring after it.
 
@@ -97,14 +116,21 @@ def numbered_step(
         number: Number of the step in the epoch, from 0.
         epoch: Number of the epoch, from 1.
         steps: Steps of an epoch.
+        shards: Into how many parts batches are cut; `batch`, `weight` and `totals` are those of one.
     """
     number, epoch = jnp.asarray(number, jnp.int32), jnp.asarray(epoch, jnp.int32)
-    state, totals = training_step(recipe, state, totals, batch, weight, jax.random.fold_in(key, number))
+    state, totals = training_step(recipe, state, totals, batch, weight, jax.random.fold_in(key, number), shards)
     return rewired(recipe, state, (epoch - 1) * steps + number, jax.random.fold_in(key, steps + number)), totals
 
 
 def training_step(
-    recipe: Recipe, state: State, totals: Totals, batch: Dataset, weight: Float[Array, " batch"], key: PRNGKeyArray
+    recipe: Recipe,
+    state: State,
+    totals: Totals,
+    batch: Dataset,
+    weight: Float[Array, " batch"],
+    key: PRNGKeyArray,
+    shards: Shards = ALONE,
 ) -> Any:
     """One step of the optimiser, then the bounds of the delays, then the recovery of silent neurons.
 
@@ -115,38 +141,47 @@ def training_step(
         batch: Samples to learn from.
         weight: 1 for each of them, 0 for what only fills the batch up.
         key: Decides augmentation, and noise if there is any.
+        shards: As for `numbered_step`.
     """
     learn: Any
     learn, fixed = partition(state.network, *recipe.learn)
-    share = weight / jnp.sum(weight)
-    spikes = _augmented(recipe, batch, jax.random.fold_in(key, 1))
+    share = weight / shards.total(jnp.sum(weight))
+    spikes = _augmented(recipe, batch, jax.random.fold_in(key, 1), shards)
 
     def objective(learn: Network) -> tuple[Float[Array, ""], tuple[Solution, _Judged]]:
         network = eqx.combine(learn, fixed)
-        solution = _simulate(recipe, network, spikes, key)
+        solution = _simulate(recipe, network, spikes, shards.folded(key))
         value, loss, penalty = _judge(recipe, solution, batch.target)
         total = loss if penalty is None else loss + penalty
         dear = sum((cost(network).astype(share.dtype) for cost in recipe.costs), jnp.zeros((), share.dtype))
-        return jnp.sum(total * share) + dear, (solution, (value, loss, penalty))
+        return jnp.sum(total * share) + dear / shards.count, (solution, (value, loss, penalty))
 
     (_, (solution, judged)), gradient = jax.value_and_grad(objective, has_aux=True)(learn)
+    gradient, silent = shards.total((gradient, _silent(solution, share)))
+    status = shards.most(solution.stats.status)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes types, also where its user forbids that
         updates, optimiser = recipe.optimiser.update(gradient, state.optimiser, learn)
         stepped: Any = optax.apply_updates(learn, updates)
     network = project(eqx.combine(stepped, fixed))
     recovery, bumped = state.recovery, jnp.zeros((), jnp.int32)
     if recipe.recovery is not None:
-        network, recovery, bumped = recipe.recovery(network, _silent(network, solution, share), recovery)
+        network, recovery, bumped = recipe.recovery(network, silent, recovery)
     fine = (totals.status == 0) & ~totals.broken.any()
     broken = jnp.stack([~jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient)])
-    broken = totals.broken | (broken & fine & (solution.stats.status == 0))
-    totals = _add(recipe, totals, solution, batch, judged, weight)
+    broken = totals.broken | (broken & fine & (status == 0))
+    totals = _add(recipe, totals, solution, batch, judged, weight, status)
     totals = eqx.tree_at(lambda t: (t.bumped, t.broken), totals, (totals.bumped + bumped.astype(jnp.int32), broken))
     return State(network, optimiser, recovery), totals
 
 
 def evaluation_step(
-    recipe: Recipe, network: Network, totals: Totals, batch: Dataset, weight: Float[Array, " batch"], key: PRNGKeyArray
+    recipe: Recipe,
+    network: Network,
+    totals: Totals,
+    batch: Dataset,
+    weight: Float[Array, " batch"],
+    key: PRNGKeyArray,
+    shards: Shards = ALONE,
 ) -> tuple[Totals, Array | None]:
     """Judge one batch, without learning.
 
@@ -157,11 +192,12 @@ def evaluation_step(
         batch: Samples.
         weight: 1 for each of them, 0 for what only fills the batch up.
         key: Decides the noise, if the simulator has any.
+        shards: As for `numbered_step`.
     """
-    solution = _simulate(recipe, network, batch.spikes, key)
+    solution = _simulate(recipe, network, batch.spikes, shards.folded(key))
     judged = _judge(recipe, solution, batch.target)
     answer = None if batch.classes is None else jax.vmap(decide(recipe))(judged[0])
-    return _add(recipe, totals, solution, batch, judged, weight), answer
+    return _add(recipe, totals, solution, batch, judged, weight, shards.most(solution.stats.status)), answer
 
 
 def rewired(recipe: Recipe, state: State, number: Int[Array, ""], key: PRNGKeyArray) -> State:
@@ -208,16 +244,33 @@ def decide(recipe: Recipe) -> Decide:
     return chosen
 
 
-def _augmented(recipe: Recipe, batch: Dataset, key: PRNGKeyArray) -> Spikes | dict[str, Spikes]:
-    """Other input spikes; what mixes samples of a class is told the classes."""
-    spikes = batch.spikes
+def _augmented(recipe: Recipe, batch: Dataset, key: PRNGKeyArray, shards: Shards) -> Spikes | dict[str, Spikes]:
+    """Other input spikes, of a batch that is whole, without what fills up its parts."""
     if recipe.augment is None:
-        return spikes
+        return batch.spikes
+    if shards.count == 1:
+        return _changed(recipe, batch.spikes, batch.target, key)
+    spikes, target = jax.tree.map(lambda leaf: leaf[: recipe.batch], shards.whole((batch.spikes, batch.target)))
+    changed = _changed(recipe, spikes, target, key)
+    return shards.own(jax.tree.map(lambda leaf: _refilled(leaf, shards.filled(recipe.batch)), changed))
+
+
+def _changed(
+    recipe: Recipe, spikes: Spikes | dict[str, Spikes], target: PyTree, key: PRNGKeyArray
+) -> Spikes | dict[str, Spikes]:
+    """What the recipe makes of the spikes; what mixes samples of a class is told the classes."""
+    assert recipe.augment is not None
     if isinstance(spikes, Spikes):
-        knows = {"label": batch.target} if getattr(recipe.augment, "labelled", False) else {}
+        knows = {"label": target} if getattr(recipe.augment, "labelled", False) else {}
         return recipe.augment(spikes, key=key, **knows)
     keys = jax.random.split(key, len(spikes))
     return {name: recipe.augment(train, key=one) for (name, train), one in zip(spikes.items(), keys, strict=True)}
+
+
+def _refilled(leaf: Shaped[Array, "batch n"], batch: int) -> Shaped[Array, "filled n"]:
+    """Spikes, and samples that have none up to the size of equal parts."""
+    never = jnp.inf if jnp.issubdtype(leaf.dtype, jnp.floating) else -1
+    return jnp.pad(leaf, ((0, batch - leaf.shape[0]), (0, 0)), constant_values=never)
 
 
 def _simulate(recipe: Recipe, network: Network, spikes: Spikes | dict[str, Spikes], key: PRNGKeyArray) -> Solution:
@@ -255,14 +308,20 @@ def _metrics(recipe: Recipe, data: Dataset, judged: _Judged) -> dict[str, Float[
     return found | {name: jax.vmap(metric)(value, data.target) for name, metric in recipe.metrics.items()}
 
 
-def _silent(network: Network, solution: Solution, share: Float[Array, " batch"]) -> dict[str, Float[Array, " _"]]:
+def _silent(solution: Solution, share: Float[Array, " batch"]) -> dict[str, Float[Array, " _"]]:
     """Share of samples in which each neuron is silent; as `ranvier.regularizers.silent_share`, but without padding."""
     counts = {name: spike_count(train) for name, train in solution.spikes.items()}
     return {name: share @ (count == 0).astype(share.dtype) for name, count in counts.items()}
 
 
 def _add(
-    recipe: Recipe, totals: Totals, solution: Solution, data: Dataset, judged: _Judged, weight: Float[Array, " batch"]
+    recipe: Recipe,
+    totals: Totals,
+    solution: Solution,
+    data: Dataset,
+    judged: _Judged,
+    weight: Float[Array, " batch"],
+    status: Int[Array, ""],
 ) -> Totals:
     """Add a batch up; padding has weight zero."""
     stats = solution.stats
@@ -279,6 +338,6 @@ def _add(
         guarded=add(totals.guarded, stats.guarded),
         dropped=add(totals.dropped, stats.dropped),
         bumped=totals.bumped,
-        status=jnp.where(fine, stats.status, totals.status).astype(jnp.int32),
+        status=jnp.where(fine, status, totals.status).astype(jnp.int32),
         broken=totals.broken,
     )

@@ -49,7 +49,7 @@ class Batch(NamedTuple):
     Args:
         data: Spikes and classes.
         weight: 1 for each sample, 0 for what only fills up.
-        rows: Which samples they are, without those.
+        rows: Which samples they are, without those; where the batch is read in parts, those of all parts.
     """
 
     data: Dataset
@@ -129,16 +129,17 @@ class Stream:
         """A short fingerprint, by which a resumed run knows its data again."""
         return digest([np.array(self.source.checksum, np.int64), self.rows, self.target])[:16]
 
-    def take(self, places: Int[np.ndarray, " n"], *, fill: int = 0) -> Dataset:
+    def take(self, places: Int[np.ndarray, " n"], *, fill: int = 0, width: int | None = None) -> Dataset:
         """Some samples as a data set in memory.
 
         Args:
             places: Their places in this stream.
             fill: Empty samples to add at the end.
+            width: Places for the spikes of a sample; default what they need.
         """
         start, time, unit = self.source.read(self.rows[places])
         count = np.diff(start)
-        width = _width(int(count.max(initial=0)))
+        width = _width(int(count.max(initial=0))) if width is None else width
         shape = (len(places) + fill, width)
         times, units = np.full(shape, np.inf, self.dtype), np.full(shape, -1, np.int32)
         row = np.repeat(np.arange(len(places)), count)
@@ -148,16 +149,25 @@ class Stream:
         spikes = Spikes(jnp.asarray(times), jnp.asarray(units), size=self.source.channels)
         return Dataset(spikes, target, classes=self.classes)
 
-    def batches(self, size: int, key: PRNGKeyArray | None = None) -> Iterator[Batch]:
+    def batches(
+        self, size: int, key: PRNGKeyArray | None = None, *, room: int | None = None, part: tuple[int, int] = (0, 1)
+    ) -> Iterator[Batch]:
         """All samples once, batch by batch.
 
         Args:
             size: Samples of a batch; the last one is filled up.
             key: Decides the order; without it samples are sorted by length.
+            room: Places of a batch for samples, where it is filled up to more than `size`.
+            part: Only one of so many equal parts of each batch is read: its number, and how many there are.
         """
+        number, parts = part
+        each = (size if room is None else room) // parts
         for places in self.order(size, key):
-            weight = np.arange(size) < len(places)
-            yield Batch(self.take(places, fill=size - len(places)), weight.astype(self.dtype), places)
+            own = places[number * each : (number + 1) * each]
+            weight = number * each + np.arange(each) < len(places)
+            width = None if parts == 1 else _width(int(self.source.count[self.rows[places]].max(initial=0)))
+            data = self.take(own, fill=each - len(own), width=width)
+            yield Batch(data, weight.astype(self.dtype), places)
 
     def order(self, size: int, key: PRNGKeyArray | None = None) -> list[Int[np.ndarray, " _"]]:
         """Which samples come in which batch.

@@ -18,7 +18,7 @@ from ranvier.lab.catalogue import experiment
 from ranvier.lab.composition import Experiment
 from ranvier.lab.parts import in_memory
 from ranvier.selection import partition
-from ranvier.train.epoch import train_epoch
+from ranvier.train.programs import train_epoch
 from ranvier.train.step import State, initial_state
 
 
