@@ -4,6 +4,7 @@ With EPOCH process 1 is killed while it reads a batch of that epoch. Else proces
 came of all runs to FOLDER/told.json.
 """
 
+import dataclasses
 import json
 import os
 import signal
@@ -11,10 +12,6 @@ import sys
 from pathlib import Path
 
 import jax
-
-jax.config.update("jax_enable_x64", True)
-jax.config.update("jax_num_cpu_devices", 2)
-
 import numpy as np
 
 import ranvier as rv
@@ -24,6 +21,8 @@ from ranvier.readouts import MeanPotential
 from ranvier.regularizers import CountUpperBound, SilentRecovery
 from ranvier.train import Devices, PeerError, Recipe, Stream, adam, by_path, evaluate, fit
 
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_num_cpu_devices", 2)
 process, port, folder, epoch = int(sys.argv[1]), sys.argv[2], Path(sys.argv[3]), int((*sys.argv, 0)[4])
 jax.distributed.initialize(f"127.0.0.1:{port}", 2, process)
 
@@ -66,12 +65,13 @@ try:
     fitted = fit(NETWORK, stream, kept, RECIPE, out=folder / "run", resume=True, devices=Devices(), key=key)
 except PeerError as error:
     sys.exit(f"told: {error}")
-turned = fit(NETWORK, kept, stream, RECIPE, devices=Devices(), key=key)
+again = dataclasses.replace(RECIPE, epochs=1)
+turned = fit(NETWORK, kept, stream, again, devices=Devices(), key=key)
 scores = evaluate(fitted.network, stream, RECIPE, devices=Devices())
 told = {"together": [fitted.epochs, turned.epochs, [scores]]}
 if process == 0:
     alone = fit(NETWORK, stream, kept, RECIPE, key=key)
-    told["alone"] = [alone.epochs, fit(NETWORK, kept, stream, RECIPE, key=key).epochs]
+    told["alone"] = [alone.epochs, fit(NETWORK, kept, stream, again, key=key).epochs]
     told["alone"].append([evaluate(alone.network, stream, RECIPE)])
     pairs = zip(*(jax.tree.leaves((each.network, each.last)) for each in (fitted, alone)), strict=True)
     told["apart"] = max(float(np.max(np.abs(np.subtract(*pair)), initial=0.0)) for pair in pairs)

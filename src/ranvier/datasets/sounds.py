@@ -6,10 +6,11 @@ checksum of its samples, OGG with that of each page; WAV has none.
 
 import hashlib
 import io
+import struct
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 RATES = (8_000, 48_000)
 """Samples per second that are taken, from and to."""
@@ -59,14 +60,14 @@ def read_sound(content: bytes) -> Sound:
         what = "an empty file" if not content else f"a file that begins with {content[:8]!r}"
         msg = f"is no WAV, FLAC or OGG file, but {what}"
         raise SoundError(msg)
-    trouble = {b"RIFF": _wav_trouble, b"OggS": _ogg_trouble}.get(kind, lambda content: "")(content)
+    trouble = {b"RIFF": _wav_trouble, b"OggS": _ogg_trouble, b"fLaC": _flac_trouble}[kind](content)
     if trouble:
         raise SoundError(trouble)
     try:
         with soundfile.SoundFile(io.BytesIO(content)) as file:
             _refuse_header(file.samplerate, file.frames, file.channels)
-            deep = kind == b"fLaC" and file.subtype == "PCM_16"
-            samples = file.read(dtype="int16" if deep else "float64", always_2d=True)
+            deep = _FLAC_BYTES.get(file.subtype, 0) if kind == b"fLaC" else 0
+            samples = file.read(dtype="int32" if deep else "float64", always_2d=True)
             told, rate = file.frames, file.samplerate
     except SoundError:
         raise
@@ -77,8 +78,8 @@ def read_sound(content: bytes) -> Sound:
         msg = f"is truncated: {len(samples)} of {told} samples are there"
         raise SoundError(msg)
     if deep:
-        _refuse_sum(content, samples)
-        samples = samples / 32768.0
+        _refuse_sum(content, samples, deep)
+        samples = samples / 2.0**31
     return Sound(_mono(samples), int(rate))
 
 
@@ -104,6 +105,10 @@ def _mono(samples: Float[np.ndarray, "samples channels"]) -> Float[np.ndarray, "
     return mean.astype(np.float32)
 
 
+_WAV_PLAIN = (1, 3, 0xFFFE)
+"""Formats of WAV whose samples all have as many bytes: integers, floats, either of them by a longer header."""
+
+
 def _wav_trouble(content: bytes) -> str:
     """What is wrong with the chunks of a WAV file; empty where nothing is."""
     at, told = 12, 8 + int.from_bytes(content[4:8], "little")
@@ -113,17 +118,58 @@ def _wav_trouble(content: bytes) -> str:
         return f"is truncated: {len(content)} of {told} bytes are there"
     while at + 8 <= len(content):
         size = int.from_bytes(content[at + 4 : at + 8], "little")
+        if content[at : at + 4] == b"fmt " and size >= 16:
+            form, _, rate, bytes_a_second, frame, _ = struct.unpack_from("<HHIIHH", content, at + 8)
+            if form in _WAV_PLAIN and bytes_a_second != rate * frame:
+                return f"is broken: its header says {rate} samples and {bytes_a_second} bytes per second"
         if content[at : at + 4] == b"data":
             there = len(content) - at - 8
-            return f"is truncated: {there} of {size} bytes of sound are there" if size > there else ""
+            if size > there:
+                return f"is truncated: {there} of {size} bytes of sound are there"
+            return _wav_end(content[:told], at + 8 + size + size % 2)
         at += 8 + size + size % 2
     return "is a WAV file without sound, or its header is broken"
 
 
-def _refuse_sum(content: bytes, samples: np.ndarray) -> None:
+def _wav_end(content: bytes, at: int) -> str:
+    """What is wrong behind the sound of a WAV file, where nothing but other chunks may follow."""
+    while at + 8 <= len(content):
+        name, end = content[at : at + 4], at + 8 + int.from_bytes(content[at + 4 : at + 8], "little")
+        if not name.isascii() or not name.decode().isprintable() or end > len(content):
+            return "is broken: what follows its sound is no part of a WAV file, so that its length is in doubt"
+        at = end + end % 2
+    return ""
+
+
+_FLAC_BYTES = {"PCM_S8": 1, "PCM_16": 2, "PCM_24": 3}
+"""Bytes of a sample."""
+_FLAC_RATES = {4: 8_000, 5: 16_000, 6: 22_050, 7: 24_000, 8: 32_000, 9: 44_100, 10: 48_000}
+"""By the code in the header of a frame; others stand elsewhere."""
+
+
+def _flac_trouble(content: bytes) -> str:
+    """What is wrong with the header of a FLAC file, which has no checksum; empty where nothing is.
+
+    The header of each frame, which has one, says the rate again.
+    """
+    at, last = 4, False
+    while not last:
+        head = content[at : at + 4]
+        if len(head) < 4:
+            return "is truncated: its header is not whole"
+        last, at = bool(head[0] & 0x80), at + 4 + int.from_bytes(head[1:], "big")
+    frame, rate = content[at : at + 4], int.from_bytes(content[18:21], "big") >> 4
+    if len(frame) < 4 or frame[0] != 0xFF or frame[1] & 0xFC != 0xF8:
+        return "is broken or truncated: no sound follows its header"
+    known = _FLAC_RATES.get(frame[2] & 0x0F, rate)
+    return "" if known == rate else f"is broken: its header says {rate} samples per second, its sound {known}"
+
+
+def _refuse_sum(content: bytes, samples: Int[np.ndarray, "samples channels"], deep: int) -> None:
     """FLAC keeps the MD5 of its samples in the header; 0 where it was not computed."""
     known = content[26:42]
-    if known != bytes(16) and hashlib.md5(samples.astype("<i2").tobytes(), usedforsecurity=False).digest() != known:
+    packed = samples.astype("<i4").reshape(-1).view(np.uint8).reshape(-1, 4)[:, 4 - deep :].tobytes()
+    if known != bytes(16) and hashlib.md5(packed, usedforsecurity=False).digest() != known:
         msg = "is broken: its samples are not those that were packed (checksum)"
         raise SoundError(msg)
 

@@ -13,11 +13,18 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ranvier.datasets.first_bytes import something_else
+from ranvier.datasets.heaps import heap_trouble, list_trouble
 
 LIKELY_SECONDS = (1e-3, 1e2)
 """A last spike outside of these (s) says that the unit of time is another one."""
 MOST = 50_000_000
 """Spikes of one sample beyond which its length is taken for a broken number."""
+PACKED = 1000
+"""Times that compression makes a part smaller at most; HDF5 itself would read on for hours."""
+LATEST = 1e15
+"""A time, in any unit, beyond which it is none."""
+UNITS = 1 << 24
+"""A unit beyond which it is none."""
 Row = tuple[Float[np.ndarray, " _"], Int[np.ndarray, " _"]]
 
 
@@ -67,6 +74,10 @@ class Tally:
     def __init__(self, path: Path, file: h5py.File, channels: int | None):
         self.path, self.checksum, self.spikes, self.end, self.highest = path, 0, 0, 0.0, -1
         self.unsorted, self.counts, self.prints = 0, [], []
+        trouble = heap_trouble(path)
+        if trouble:
+            msg = f"{path} is broken: {trouble}; fetch or write it again."
+            raise SpikeFileError(msg)
         times, units, labels = (_part(path, file, name) for name in ("spikes/times", "spikes/units", "labels"))
         self.size = len(labels)
         if not len(times) == len(units) == self.size or self.size == 0:
@@ -193,11 +204,11 @@ def check_rows(
     found = []
     for at, time, unit in zip(rows.tolist(), times, units, strict=True):
         raw = np.asarray(time), np.asarray(unit)
-        moment = raw[0].astype(np.float64) * scale
         wrong = _trouble(raw[0], raw[1])
         if wrong:
             msg = f"{path}: sample {at}: {wrong}."
             raise SpikeFileError(msg)
+        moment = raw[0].astype(np.float64) * scale
         ascending = bool((np.diff(moment) >= 0).all())
         order = slice(None) if ascending else np.argsort(moment, kind="stable")
         row = moment[order].astype(np.float32), raw[1][order].astype(np.int32)
@@ -240,10 +251,12 @@ def _trouble(time: Any, unit: Any) -> str:
         return f"times are {time.dtype}; expected floating-point seconds"
     if not np.issubdtype(unit.dtype, np.integer):
         return f"units are {unit.dtype}; expected whole numbers"
-    wrong = ~(np.isfinite(time) & (time >= 0))
+    with np.errstate(all="ignore"):  # of a broken file these may be bits that are no number
+        wrong = ~((time >= 0) & (time.astype(np.float64) < LATEST))
     if wrong.any():
         return f"time {time[wrong][0]}; expected finite times >= 0"
-    return f"unit {unit.min()}; expected units >= 0" if unit.min() < 0 else ""
+    wrong = (unit < 0) | (unit >= UNITS)
+    return f"unit {unit[wrong][0]}; expected units from 0, below {UNITS}" if wrong.any() else ""
 
 
 def _part(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
@@ -251,14 +264,33 @@ def _part(path: Path, file: h5py.File, name: str) -> h5py.Dataset:
     try:
         found = file[name]
     except Exception as error:
-        there = ", ".join(file) if isinstance(error, KeyError) else _one_line(error)
+        there = _names(file) if isinstance(error, KeyError) else _one_line(error)
         wanted = "the layout of SHD: spikes/times, spikes/units, labels"
         msg = f"{path}: {name} is missing; expected {wanted}. Found: {there}."
         raise SpikeFileError(msg) from error
     if not isinstance(found, h5py.Dataset) or found.ndim != 1:
         msg = f"{path}: {name} must be a list, one entry per sample; found {found}."
         raise SpikeFileError(msg)
+    try:
+        trouble = list_trouble(path, found)
+    except Exception as error:
+        trouble = _one_line(error)
+    if trouble:
+        msg = f"{path}: {name} is broken: {trouble}; fetch or write it again."
+        raise SpikeFileError(msg)
+    packed = 1 if found.chunks is None else PACKED
+    if found.size * found.dtype.itemsize > packed * path.stat().st_size:
+        msg = f"{path}: {name} has {found.size} entries, more than the file can hold; it is broken: fetch it again."
+        raise SpikeFileError(msg)
     return found
+
+
+def _names(file: h5py.File) -> str:
+    """The parts of a file, or why they cannot be told."""
+    try:
+        return ", ".join(file) or "nothing"
+    except Exception as error:
+        return _one_line(error)
 
 
 def _all(path: Path, part: h5py.Dataset) -> Any:

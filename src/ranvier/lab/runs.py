@@ -18,9 +18,10 @@ from ranvier.lab.parts import AbstractSpikeTask
 from ranvier.network import Network
 from ranvier.saving import load
 from ranvier.selection import partition
-from ranvier.train import AbstractProgress, Dataset, Fitted, RunError, RunFolder, Stream, evaluate, fit
+from ranvier.train import AbstractProgress, Dataset, Devices, Fitted, RunError, RunFolder, Stream, evaluate, fit
 from ranvier.train.provenance import provenance
 from ranvier.train.stuck import Stuck, examine, tell
+from ranvier.train.team import Team
 
 if TYPE_CHECKING:
     from ranvier.plots import report
@@ -40,6 +41,7 @@ def run(
     threads: int | None = None,
     progress: AbstractProgress | None = None,
     stuck: Stuck | None = tell,
+    devices: Devices | None = None,
 ) -> dict[str, Any]:
     """Run an experiment: train, choose on validation, test once, draw the report.
 
@@ -51,6 +53,7 @@ def run(
         threads: Threads of methods that have their own; results do not depend on it.
         progress: How to show progress.
         stuck: What is told where training makes no progress, as for `ranvier.fit`; None for nothing.
+        devices: Over which devices batches are spread, as for `ranvier.fit`; process 0 writes.
 
     Returns:
         The content of `metrics.json`.
@@ -67,12 +70,22 @@ def run(
     """
     folder, settings_file = RunFolder(out), Path(out) / CONFIG
     options = _options(experiment)
-    if resume and folder.finished:
+    team = Team(devices)
+
+    def finished() -> dict[str, Any] | None:
+        """The result, if there is nothing left to do."""
+        if not (resume and folder.finished):
+            return None
         folder.compare(options)
-        if experiment.training.epochs == read_config(settings_file)["epochs"]:
-            if not (folder.path / REPORT).exists():  # it was killed before it was drawn
-                draw_report(experiment, load(folder.network), folder)
-            return folder.result()
+        if experiment.training.epochs != read_config(settings_file)["epochs"]:
+            return None
+        if not (folder.path / REPORT).exists():  # it was killed before it was drawn
+            draw_report(experiment, load(folder.network), folder)
+        return folder.result()
+
+    result = team.led(finished)
+    if result is not None:
+        return result
 
     def keep(line: Mapping[str, Any], network: Network) -> None:
         if line["epoch"] == 1:
@@ -82,9 +95,12 @@ def run(
     recipe = experiment.recipe(data.train.size, threads)
     fitted = fit(
         experiment.network(), data.train, data.validation, recipe, out=out, resume=resume, options=options,
-        on_epoch_end=keep, progress=progress, stuck=stuck, key=experiment.keys[1],
+        on_epoch_end=keep, progress=progress, stuck=stuck, devices=devices, key=experiment.keys[1],
     )  # fmt: skip
-    result = _result(experiment, fitted, evaluate(fitted.network, data.test, recipe), recipe.learn)
+    test = evaluate(fitted.network, data.test, recipe, devices=devices)
+    result = _result(experiment, fitted, test, recipe.learn)
+    if not team.leads:
+        return result
     with folder.locked(), folder.writing():
         write_config(experiment, settings_file)
         folder.finish(result)

@@ -36,7 +36,7 @@ class PeerError(RuntimeError):
 class _Peer:
     """What is known of another process."""
 
-    def __init__(self, name: str, link: socket.socket):
+    def __init__(self, name: str, link: socket.socket | None = None):
         self.name, self.link, self.heard = name, link, time.monotonic()
         self.arrived, self.changed, self.done = 0, self.heard, False
 
@@ -72,7 +72,7 @@ class Watchdog:
         self.troubled = 0.0
         self.peers: dict[int, _Peer] = {}
         self.left, self.noticed = threading.Event(), threading.Event()
-        self.own = _Peer(f"process {process}", socket.socket())
+        self.own = _Peer(f"process {process}")
         self.furthest, self.since = 0, time.monotonic()
         self.server: socket.socket | None = None
         self.port, self.token = 0, ""
@@ -130,8 +130,9 @@ class Watchdog:
         self.left.set()
         for peer in list(self.peers.values()):
             self._tell(peer, **({"bye": True} if failure is None else {"failed": failure}))
-            with contextlib.suppress(OSError):
-                peer.link.shutdown(socket.SHUT_WR)
+            if peer.link is not None:
+                with contextlib.suppress(OSError):
+                    peer.link.shutdown(socket.SHUT_WR)
         if self.server is not None:
             with contextlib.suppress(OSError):
                 self.server.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
@@ -163,7 +164,8 @@ class Watchdog:
         link.settimeout(self.silence)
         number, host = 0, ""
         try:
-            said = json.loads(link.makefile("rb").readline(4096))
+            with link.makefile("rb") as words:
+                said = json.loads(words.readline(4096))
             number, host = int(said["hello"]), str(said["host"])
             known = hmac.compare_digest(str(said["token"]), self.token)
         except (OSError, ValueError, KeyError, TypeError):
@@ -177,8 +179,9 @@ class Watchdog:
 
     def _read(self, peer: _Peer) -> None:
         """Take down what a process says until it goes."""
-        with contextlib.suppress(OSError, ValueError):
-            for line in peer.link.makefile("rb"):
+        assert peer.link is not None
+        with contextlib.suppress(OSError, ValueError), peer.link, peer.link.makefile("rb") as words:
+            for line in words:
                 said = json.loads(line)
                 peer.report(said.get("arrived", peer.arrived))
                 if "bye" in said:
@@ -230,6 +233,7 @@ class Watchdog:
 
     def _tell(self, peer: _Peer, **said: Any) -> None:
         with contextlib.suppress(OSError):  # whoever reads from it finds out
+            assert peer.link is not None
             peer.link.sendall(json.dumps(said).encode() + b"\n")
 
 

@@ -11,12 +11,13 @@ from click.shell_completion import CompletionItem
 from ranvier.lab.cli.options import SUBJECT, SettingsCommand, given_settings, scan, told
 from ranvier.lab.cli.output import errors, output, say, show_result, show_seeds, summary_line
 from ranvier.lab.cli.seeds import cores, parse_seeds, run_workers, seed_folder
+from ranvier.lab.cli.together import OPTIONS, Spread, run_processes
 from ranvier.lab.listing import listing
 from ranvier.lab.ranges import SettingError
 
 if TYPE_CHECKING:
     from ranvier.lab import Experiment
-    from ranvier.train import AbstractProgress
+    from ranvier.train import AbstractProgress, Devices
 
 HELP = """Train a network, choose the best epoch on validation data, test it once, and draw a report.
 
@@ -39,6 +40,8 @@ Examples:
   ranvier train --config runs/small/config.toml --seed 1 --out runs/again
   ranvier train mnist --folder data/mnist --dry-run
   ranvier train yin-yang --tensorboard logs
+  ranvier train words.h5 --devices 4
+  ranvier train words.h5 --processes 2 --threads 1
 
 The seeds of --seeds are trained side by side, each in its own process and in its own run folder, OUT/seed-N; the
 results are the same as one after the other. After Ctrl-C or a crash the same command with --resume goes on where it
@@ -72,6 +75,16 @@ class Job:
     threads: int | None
     tensorboard: Path | None = None
     wandb: str | None = None
+    devices: "Devices | None" = None
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process says how it goes: it is the only one, or the first one."""
+        if self.devices is None:
+            return True
+        import jax
+
+        return jax.process_index() == 0
 
     @property
     def told(self) -> list[str]:
@@ -99,13 +112,14 @@ class Job:
         from ranvier.train.stuck import tell
 
         task = self.experiment.task
-        for line in task.notes() if isinstance(task, AbstractSpikeTask) and not self.quiet else ():
+        for line in task.notes() if isinstance(task, AbstractSpikeTask) and not self.quiet and self.leads else ():
             say(errors(), line)
         name = f"seed {self.experiment.seed}"
-        progress = NoProgress() if self.quiet else progress_for(output(), name)
+        progress = NoProgress() if self.quiet or not self.leads else progress_for(output(), name)
         return run(
             self.experiment, self.folder, resume=self.resume, threads=self.threads,
-            progress=Several(progress, *self.sinks()), stuck=None if self.quiet else tell,
+            progress=Several(progress, *(self.sinks() if self.leads else ())),
+            stuck=None if self.quiet else tell, devices=self.devices,
         )  # fmt: skip
 
     def finished(self) -> dict[str, Any]:
@@ -205,18 +219,35 @@ def _train(
 
     folder = out or Path("runs") / label(experiment)
     job = Job(experiment, folder, resume, quiet, threads, tensorboard, wandb)
+    spread = Spread(*(others[name] for name in ("devices", "processes", "process", "coordinator")))
+    if not spread.alone and (which is not None or dry_run):
+        msg = "--devices and --processes are for one run, without --seeds and --dry-run"
+        raise click.UsageError(msg, ctx)
     if dry_run:
         _rehearse(job, which or [experiment.seed], workers)
         return
     try:
-        if which is None:
-            show_result(job.folder, job.run())
-        else:
+        if which is not None:
             _several(job, which, workers)
+        else:
+            _one(job, spread)
     except KeyboardInterrupt:
         words = f"interrupted; the same command with --resume goes on from the last epoch in {job.folder}."
         say(errors(), f"ranvier: {words}")
         raise click.exceptions.Exit(130) from None
+
+
+def _one(job: Job, spread: Spread) -> None:
+    """One run: here, or spread over processes."""
+    if spread.to_start > 1:
+        run_processes(job.experiment, spread, job.folder, job.threads, job.resume, job.quiet, job.told)
+        return
+    job = dataclasses.replace(job, devices=spread.join())
+    if not spread.alone and job.threads is None:
+        job = dataclasses.replace(job, threads=max(1, cores() // (spread.devices or 1)))
+    result = job.run()
+    if job.leads:
+        show_result(job.folder, result)
 
 
 def _rehearse(job: Job, seeds: Sequence[int], workers: int | None) -> None:
@@ -295,5 +326,6 @@ command = SettingsCommand(
         click.Option(
             ["--workers"], type=click.IntRange(1), metavar="N", help="Seeds at a time [default: one per core]."
         ),
+        *OPTIONS,
     ],
 )  # fmt: skip
