@@ -163,7 +163,7 @@ def test_parts_make_a_whole():
     whole = over(lambda part: shards.whole({"a": part, "b": part[:, 0].astype(int)}), parts)
     assert (whole["a"] == parts.reshape(12, 2)).all()
     assert whole["b"].shape == (4, 12)
-    assert (over(lambda _: shards.own(parts.reshape(12, 2)), parts) == parts).all()
+    assert (over(lambda _: shards.own(jax.numpy.asarray(parts.reshape(12, 2))), parts) == parts).all()
     assert (over(lambda part: shards.total(part), parts) == parts.sum(axis=0)).all()
     assert (over(lambda part: shards.most(part.max()), parts) == 23.0).all()
 
@@ -205,7 +205,7 @@ def test_two_processes_of_two_devices_train_as_one_does_also_when_one_was_killed
     (told,) = [line for line in words.splitlines() if line.startswith("told: ")]
     assert f"process 1 on {socket.gethostname()} has gone without a word: it was killed" in told
     assert "Training stopped after epoch 1 of 3; to go on, call fit again" in told
-    assert "resume=True, in all processes." in told
+    assert "resume=True, in all processes (commands: --resume)." in told
 
     done = processes(tmp_path)
     assert [status for status, _ in done] == [0, 0], done

@@ -14,6 +14,8 @@ import h5py
 import numpy as np
 
 START = b"GCOL\x01"
+KEPT = 1 << 27
+"""Bytes of the file after which what was read of it is given back."""
 HEAD = 16
 """Bytes of the head of a heap, and of an object."""
 
@@ -35,8 +37,11 @@ def heap_trouble(path: Path) -> str:
         ''
     """
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        at = content.find(START)
+        at, seen = content.find(START), 0
         while at >= 0:
+            if at - seen > KEPT and hasattr(mmap, "MADV_DONTNEED"):
+                content.madvise(mmap.MADV_DONTNEED)
+                seen = at
             end = at + int.from_bytes(content[at + 8 : at + 16], "little")
             if not at + HEAD < end <= len(content):
                 return f"the heap at byte {at} does not end in the file"

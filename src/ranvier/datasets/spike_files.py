@@ -31,6 +31,8 @@ SCALE: dict[str, float] = {"s": 1000.0, "ms": 1.0, "us": 1e-3}
 SPLITS = ("train", "validation", "test")
 ROWS = 256
 """Samples that are read at once when a file is checked."""
+PIECE = 1 << 26
+"""Bytes of a file that are read at once when it is checked, if its samples are that long."""
 MEMORY = 1 << 30
 """Bytes of spikes up to which a file is kept in memory."""
 
@@ -137,9 +139,11 @@ def _read(path: Path, stamp: int, channels: int | None, time_unit: str, memory: 
     del stamp
     with open_spikes(path) as file:
         tally = Tally(path, file, channels)
-        parts: list[tuple[np.ndarray, np.ndarray]] | None = []
-        for first in range(0, tally.size, ROWS):
-            rows = np.arange(first, min(first + ROWS, tally.size))
+        bytes_there = path.stat().st_size  # lists of different lengths are never compressed: at most 16 bytes a spike
+        parts: list[tuple[np.ndarray, np.ndarray]] | None = [] if bytes_there <= 2 * memory else None
+        step = max(1, min(ROWS, PIECE * tally.size // bytes_there))
+        for first in range(0, tally.size, step):
+            rows = np.arange(first, min(first + step, tally.size))
             found = check_rows(path, file, rows, SCALE[time_unit], tally)
             parts = None if parts is None or 8 * tally.spikes > memory else parts + found
         tally.close(SCALE[time_unit])

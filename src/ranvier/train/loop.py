@@ -309,7 +309,7 @@ class _Run:
             )
         where = f"stopped after epoch {self.saved_epoch} of {self.recipe.epochs}" if self.team.leads else where
         told = f"to go on, call fit again with the same arguments and out={str(self.out)!r}, resume=True"
-        return f"{where}; {told}{', in all processes' * self.team.several}"
+        return f"{where}; {told}{', in all processes (commands: --resume)' * self.team.several}"
 
     def _network(self) -> Network:
         """The network as it is now, in memory of its own."""

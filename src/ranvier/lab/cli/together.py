@@ -139,11 +139,10 @@ def run_processes(
         command += ["--coordinator", f"127.0.0.1:{_free_port()}", *also, *["--resume"] * resume, *["--quiet"] * quiet]
         started = [_start([*command, "--process", str(one)], one, complaints) for one in range(number)]
         try:
-            _wait(started)
+            codes = _wait(started)
         except BaseException:
             _stop(started, signal.SIGINT)
             raise
-        codes = [process.wait() for process in started]
         complaints.seek(0)
         said = [line.removeprefix("ranvier: ").strip() for line in complaints if line.startswith("ranvier: ")]
     if any(codes):
@@ -162,15 +161,20 @@ def _start(command: Sequence[str], number: int, complaints: IO[str]) -> subproce
     )
 
 
-def _wait(started: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Wait until all are done; once one has failed the others have a while to end by themselves."""
-    failed = None
+def _wait(started: Sequence[subprocess.Popen[bytes]]) -> list[int | None]:
+    """Wait until all are done; once one has failed the others have a while to end by themselves.
+
+    Returns:
+        How each ended; where some failed, how things stood when the first one had.
+    """
+    first, failed = None, 0.0
     while None in (codes := [process.poll() for process in started]):
-        if failed is None and any(codes):
-            failed = time.monotonic()
-        if failed is not None and time.monotonic() - failed > GRACE:
+        if first is None and any(codes):
+            first, failed = codes, time.monotonic()
+        if first is not None and time.monotonic() - failed > GRACE:
             _stop(started, signal.SIGKILL)
         time.sleep(0.1)
+    return first or codes
 
 
 def _stop(started: Sequence[subprocess.Popen[Any]], how: signal.Signals) -> None:
@@ -181,10 +185,10 @@ def _stop(started: Sequence[subprocess.Popen[Any]], how: signal.Signals) -> None
         process.wait()
 
 
-def _told(codes: Sequence[int], said: Sequence[str], folder: Path) -> str:
+def _told(codes: Sequence[int | None], said: Sequence[str], folder: Path) -> str:
     """What happened, and how to go on."""
     killed = [f"process {number} was killed by {signal.Signals(-code).name}" for number, code in enumerate(codes)
-              if code < 0 and code != -signal.SIGABRT]  # fmt: skip
+              if code is not None and code < 0 and code != -signal.SIGABRT]  # fmt: skip
     failed = [f"process {number} ended with status {code}" for number, code in enumerate(codes) if code]
     what = killed[0] if killed else said[0].rstrip(".") if said else failed[0]
     return f"{what}. The same command with --resume goes on from the last epoch in {folder}."
