@@ -216,9 +216,12 @@ def _members(archive: Path) -> list[str]:
 
 def _texts(there: dict[str, Path]) -> Iterator[tuple[str, str]]:
     """The small text files beside the recordings that may be official lists."""
-    lists = {name: place for name, place in there.items() if PurePosixPath(name).name in LISTS}
-    for name, place in lists.items():
-        for _, content in _contents(place, [name]):
+    lists: dict[Path, list[str]] = {}
+    for name, place in there.items():
+        if PurePosixPath(name).name in LISTS:
+            lists.setdefault(place, []).append(name)
+    for place, names in lists.items():  # an archive is gone through once
+        for name, content in _contents(place, names):
             yield name, content.decode("utf-8", "replace")
 
 
