@@ -1,6 +1,6 @@
 """Two processes with one thread each against one process with one thread: `python benchmarks/processes.py [SAMPLES]`.
 
-Trains the same network (128 hidden, recurrent, synaptic delays) on the same synthetic words, by the command line, and
+Trains the same network (256 hidden, recurrent, synaptic delays) on the same synthetic words, by the command line, and
 compares samples per second of the epochs after the first, and the losses.
 """
 
@@ -14,11 +14,11 @@ import numpy as np
 
 from ranvier.datasets import SpikeWriter
 
-CHANNELS, CLASSES, SPIKES, EPOCHS = 64, 8, 1200, 3
+CHANNELS, CLASSES, SPIKES, EPOCHS = 140, 8, 2476, 3
 
 
 def write(path: Path, samples: int) -> None:
-    """Words of a second, as many spikes as a cochlea of 64 channels gives."""
+    """Words of a second, as many spikes as a cochlea of 140 channels gives."""
     known = np.random.default_rng(0)
     patterns = [(known.uniform(0, 950, SPIKES), known.integers(0, CHANNELS, SPIKES)) for _ in range(CLASSES)]
     with SpikeWriter(path, classes=[f"word{n}" for n in range(CLASSES)], channels=CHANNELS) as out:
@@ -33,7 +33,7 @@ def write(path: Path, samples: int) -> None:
 
 def train(path: Path, out: Path, *also: str) -> list[dict]:
     """The metrics of all epochs."""
-    command = [sys.executable, "-m", "ranvier.lab.cli", "train", str(path), "--epochs", str(EPOCHS), "--hidden", "128"]
+    command = [sys.executable, "-m", "ranvier.lab.cli", "train", str(path), "--epochs", str(EPOCHS), "--hidden", "256"]
     command += ["--batch", "64", "--threads", "1", "--quiet", "--out", str(out), *also]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return [json.loads(line) for line in (out / "metrics.jsonl").read_text("utf-8").splitlines()]
