@@ -69,7 +69,10 @@ class Shards:
 
     def whole(self, tree: Tree) -> Tree:
         """Of the parts of all devices the whole batch, on each of them."""
-        return tree if self.count == 1 else self.total(jax.tree.map(self._placed, tree))
+        if self.count == 1:
+            return tree
+        bits = self.total(jax.tree.map(lambda leaf: self._placed(_bits(leaf)), tree))  # nothing is added to them but 0
+        return jax.tree.map(lambda leaf, found: jax.lax.bitcast_convert_type(found, leaf.dtype), tree, bits)
 
     def _placed(self, leaf: Shaped[Array, "part ..."]) -> Shaped[Array, "batch ..."]:
         """The part in its place, and zeros around it."""
@@ -79,3 +82,9 @@ class Shards:
     def folded(self, key: Any) -> Any:
         """A random key of this part."""
         return key if self.count == 1 else jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+
+
+def _bits(leaf: Shaped[Array, "part ..."]) -> Shaped[Array, "part ..."]:
+    """The bits of floats as integers, so that they go with integers in one exchange."""
+    floats = jnp.issubdtype(leaf.dtype, jnp.floating)
+    return jax.lax.bitcast_convert_type(leaf, jnp.dtype(f"int{8 * leaf.dtype.itemsize}")) if floats else leaf

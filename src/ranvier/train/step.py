@@ -82,6 +82,8 @@ def no_totals(recipe: Recipe, network: Network, data: Dataset, batch: int) -> To
     return Totals(zeros, metrics, each, each, each, each, none, none, jnp.zeros(arrays, bool))
 
 
+CODES = 64
+"""More than there are codes of status."""
 SAME = ("bumped", "status", "broken")
 """Totals that are the same on all devices; the others are those of the places of a batch."""
 
@@ -145,7 +147,9 @@ def training_step(
     """
     learn: Any
     learn, fixed = partition(state.network, *recipe.learn)
-    share = weight / shards.total(jnp.sum(weight))
+    alone = shards.count == 1
+    share = weight / jnp.sum(weight) if alone else weight  # of a part it is known only after the exchange
+    mass = jnp.ones((), share.dtype) if alone else jnp.sum(weight)
     spikes = _augmented(recipe, batch, jax.random.fold_in(key, 1), shards)
 
     def objective(learn: Network) -> tuple[Float[Array, ""], tuple[Solution, _Judged]]:
@@ -154,11 +158,10 @@ def training_step(
         value, loss, penalty = _judge(recipe, solution, batch.target)
         total = loss if penalty is None else loss + penalty
         dear = sum((cost(network).astype(share.dtype) for cost in recipe.costs), jnp.zeros((), share.dtype))
-        return jnp.sum(total * share) + dear / shards.count, (solution, (value, loss, penalty))
+        return jnp.sum(total * share) + mass * dear, (solution, (value, loss, penalty))
 
     (_, (solution, judged)), gradient = jax.value_and_grad(objective, has_aux=True)(learn)
-    gradient, silent = shards.total((gradient, _silent(solution, share)))
-    status = shards.most(solution.stats.status)
+    gradient, silent, status = _exchanged(shards, gradient, _silent(solution, share), solution.stats.status, mass)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes types, also where its user forbids that
         updates, optimiser = recipe.optimiser.update(gradient, state.optimiser, learn)
         stepped: Any = optax.apply_updates(learn, updates)
@@ -172,6 +175,23 @@ def training_step(
     totals = _add(recipe, totals, solution, batch, judged, weight, status)
     totals = eqx.tree_at(lambda t: (t.bumped, t.broken), totals, (totals.bumped + bumped.astype(jnp.int32), broken))
     return State(network, optimiser, recovery), totals
+
+
+def _exchanged(
+    shards: Shards,
+    gradient: PyTree,
+    silent: dict[str, Float[Array, " _"]],
+    status: Int[Array, ""],
+    mass: Float[Array, ""],
+) -> tuple[PyTree, dict[str, Float[Array, " _"]], Int[Array, ""]]:
+    """Gradient, silent neurons and status of the whole batch, from those of its parts, in one exchange."""
+    if shards.count == 1:
+        return gradient, silent, status
+    codes = jnp.arange(CODES)
+    seen = (codes == status).astype(mass.dtype)
+    (gradient, silent), seen, mass = shards.total(((gradient, silent), seen, mass))
+    shared = jax.tree.map(lambda leaf: leaf / mass.astype(leaf.dtype), (gradient, silent))
+    return *shared, jnp.max(jnp.where(seen > 0, codes, 0)).astype(status.dtype)
 
 
 def evaluation_step(
