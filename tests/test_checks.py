@@ -18,7 +18,7 @@ from oracle import simulate as oracle_simulate
 from ranvier.checks import FieldReport, GradientReport, Probes, Reason, Verdict, check_gradients
 from ranvier.checks.coordinates import flatten, place, probes
 from ranvier.checks.differences import central_difference, directional_derivatives
-from ranvier.checks.structure import Train, by_unit, order, signature, slopes
+from ranvier.checks.structure import Train, by_unit, order, signature, slopes, wiring
 from ranvier.simulation import AbstractSimulator, Solution
 
 FIELDS = ("weight", "delay", "v_threshold", "v_reset", "v_leak", "refractory", "time")
@@ -80,7 +80,7 @@ def mark(inputs: list[float], outputs: list[float], rest: float = 0.0, record: t
         "output": Train(np.array(outputs), np.zeros(len(outputs), int)),
     }
     at = {"output": np.array(record)} if record else {}
-    return signature(chain(), trains, (np.array([[1.0]]),), {"output": np.array(rest)}, at)
+    return signature(wiring(chain()), trains, (np.array([[1.0]]),), {"output": np.array(rest)}, at)
 
 
 BASE = mark([1.0, 3.0], [2.5, 5.0], rest=1.0, record=(4.5,))

@@ -25,7 +25,7 @@ import build
 import networks
 import ranvier as rv
 from ranvier.checks.differences import central_difference
-from ranvier.checks.structure import by_unit, signature
+from ranvier.checks.structure import Wiring, by_unit, signature, wiring
 
 CHUNKS, COUNTED = 8, 25  # 200 networks that count
 FORMS = 5  # structures per chunk: 40 in a row meet every pair of topology and kind of delay
@@ -43,6 +43,7 @@ class Problem(NamedTuple):
     """One case as a function of one vector: its numbers end to end, by field, and the way back."""
 
     case: networks.Case
+    wired: Wiring
     at: np.ndarray
     fields: dict[str, slice]
     parts: list[np.ndarray]
@@ -86,7 +87,9 @@ def pose(case: networks.Case) -> Problem:
     units = {name: train.unit[: fired(train)] for name, train in case.spikes.items()}
     record = {name: jnp.asarray(times) for name, times in case.record.items()}
     run = Run(rv.partition(case.network, *names)[1], units, record, case.window, case.t_end)
-    return Problem(case, at, fields, [np.asarray(part) for part in parts], structure, run, weigh(case))
+    return Problem(
+        case, wiring(case.network), at, fields, [np.asarray(part) for part in parts], structure, run, weigh(case)
+    )
 
 
 def fired(train: rv.Spikes) -> int:
@@ -97,10 +100,7 @@ def fired(train: rv.Spikes) -> int:
 def unflatten(problem: Problem, vectors: np.ndarray) -> dict:
     """Vectors (..., size) as parameters with the same leading axes."""
     cuts = np.split(vectors, np.cumsum([part.size for part in problem.parts])[:-1], axis=-1)
-    leaves = [
-        jnp.asarray(cut.reshape((*vectors.shape[:-1], *part.shape)))
-        for cut, part in zip(cuts, problem.parts, strict=True)
-    ]
+    leaves = [cut.reshape((*vectors.shape[:-1], *part.shape)) for cut, part in zip(cuts, problem.parts, strict=True)]
     return jax.tree.unflatten(problem.structure, leaves)
 
 
@@ -178,7 +178,7 @@ def gradient(problem: Problem) -> np.ndarray:
 def mark(problem: Problem, one: Outcome) -> bytes:
     """The discrete structure of a run: equal marks lie on one smooth piece."""
     ordered = {name: by_unit(*train) for name, train in one.trains.items()}
-    return signature(problem.case.network, ordered, one.delays, one.rest, problem.case.record) + bytes([one.status])
+    return signature(problem.wired, ordered, one.delays, one.rest, problem.case.record) + bytes([one.status])
 
 
 def probes(problem: Problem) -> dict[str, np.ndarray]:

@@ -1,6 +1,7 @@
 """One run of a gradient check: a sample, its gradient, and its difference quotients along some probes."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,7 +16,7 @@ from ranvier.checks.coordinates import Coordinates, flatten, probes
 from ranvier.checks.differences import UNKNOWN, Difference, directional_derivatives
 from ranvier.checks.report import Reason
 from ranvier.checks.simulated import Factors, Sample, Setup, Trace, loss_gradient, loss_terms
-from ranvier.checks.structure import Train, by_unit, order, signature, slopes
+from ranvier.checks.structure import Train, Wiring, by_unit, order, signature, slopes, wiring
 from ranvier.network import Network
 from ranvier.simulation import Solution, simulate, times_of
 
@@ -77,6 +78,10 @@ class Problem:
     factors: Factors
     effort: Probes
 
+    @functools.cached_property
+    def _wired(self) -> Wiring:
+        return wiring(self.network)
+
     def run(self, sample: Sample, key: PRNGKeyArray) -> Run:
         """Check one sample.
 
@@ -134,7 +139,7 @@ class Problem:
         at = {name: np.asarray(times) for name, times in times_of(sample.record).items()}
         rest = {name: np.asarray(value) for name, value in trace.refractory.items()}
         delays = tuple(np.asarray(delay) for delay in trace.delays)
-        mark = signature(self.network, trains, delays, rest, at)
+        mark = signature(self._wired, trains, delays, rest, at)
         return mark if self.setup.loss is None else mark + order(trains)
 
     def _within(self, mark: bytes, sample: Sample) -> Callable[[Float[np.ndarray, " size"]], float]:

@@ -47,8 +47,28 @@ def by_unit(time: Float[np.ndarray, " n"], unit: Int[np.ndarray, " n"]) -> Train
     return Train(time[order], unit[order])
 
 
+class Wiring(NamedTuple):
+    """Sizes of the populations of neurons; sender, receiver and synapses of each connection."""
+
+    sizes: dict[str, int]
+    links: tuple[tuple[str, str, Bool[np.ndarray, "pre post"]], ...]
+
+
+def wiring(network: Network) -> Wiring:
+    """What `signature` needs of a network.
+
+    Example:
+        >>> import jax, ranvier as rv
+        >>> from ranvier.checks.structure import wiring
+        >>> wiring(rv.feedforward([2, 3], neuron=rv.LIF(), key=jax.random.key(0))).sizes
+        {'output': 3}
+    """
+    sizes = {name: network.size(name) for name in network.neurons}
+    return Wiring(sizes, tuple((link.pre, link.post, _exists(network, link)) for link in network.connections))
+
+
 def signature(
-    network: Network,
+    wired: Wiring,
     trains: dict[str, Train],
     delays: tuple[Float[np.ndarray, "_ _"], ...],
     refractory: dict[str, Float[np.ndarray, "..."]],
@@ -57,7 +77,7 @@ def signature(
     """Everything discrete about a run: two runs with equal signatures lie on one smooth piece.
 
     Args:
-        network: The network, for its wiring; its numbers are not read.
+        wired: The network's wiring.
         trains: Spikes of every population, inputs included.
         delays: Delays (ms) of every connection.
         refractory: Refractory times (ms) of every population of neurons.
@@ -67,26 +87,23 @@ def signature(
         Spikes per neuron, the order of each neuron's special instants, and each arrival's place among them.
     """
     parts: list[np.ndarray] = []
-    instants = {}
-    for name in network.neurons:
-        size = network.size(name)
-        train = trains.get(name, Train(np.zeros(0), np.zeros(0, int)))
-        rest = np.broadcast_to(refractory[name], size)
-        parts.append(np.bincount(train.unit, minlength=size))
-        instants[name] = []
-        for unit in range(size):
-            spikes = train.time[train.unit == unit]
-            ends = spikes + rest[unit] if 0 < rest[unit] < np.inf else spikes[:0]
-            marks = np.concatenate([spikes, ends, record.get(name, spikes[:0])])
-            order = np.argsort(marks, kind="stable")
-            parts.append(order)
-            instants[name].append(marks[order])
-    for link, delay in zip(network.connections, delays, strict=True):
-        exists, sent = _exists(network, link), trains[link.pre]
-        arrival, there = arrivals(sent, delay, exists.shape), exists[sent.unit]
-        parts += [
-            np.searchsorted(marks, arrival[there[:, unit], unit]) for unit, marks in enumerate(instants[link.post])
-        ]
+    instants: dict[str, list[np.ndarray]] = {}
+    nothing = np.zeros(0)
+    for name, size in wired.sizes.items():
+        time, unit = trains.get(name, Train(nothing, np.zeros(0, int)))
+        rest = np.broadcast_to(refractory[name], size)[unit]
+        ends, at = (rest > 0) & (rest < np.inf), record.get(name, nothing)
+        times = np.concatenate([time, (time + rest)[ends], np.tile(at, size)])
+        units = np.concatenate([unit, unit[ends], np.repeat(np.arange(size), len(at))])
+        order = np.lexsort((times, units))
+        last = np.cumsum(np.bincount(units, minlength=size)).tolist()
+        times = times[order]
+        instants[name] = [times[start:stop] for start, stop in zip([0, *last], last, strict=False)]
+        parts += [np.bincount(unit, minlength=size), order]
+    for (pre, post, exists), delay in zip(wired.links, delays, strict=True):
+        sent = trains[pre]
+        arrival, there = sent.time[:, None] + np.broadcast_to(delay, exists.shape)[sent.unit], exists[sent.unit]
+        parts += [np.searchsorted(marks, arrival[there[:, unit], unit]) for unit, marks in enumerate(instants[post])]
     return b"".join(np.asarray(part, np.int32).tobytes() + b"|" for part in parts)
 
 
