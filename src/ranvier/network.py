@@ -110,7 +110,7 @@ class Network(eqx.Module):
         if link.weight.shape != wanted:
             msg = f"Network: connection {link.name} needs weights of shape {wanted}; got {link.weight.shape}."
             raise ValueError(msg)
-        shape = eqx.filter_eval_shape(self.delay, link).shape
+        shape = jax.eval_shape(lambda: self.delay(link)).shape
         wanted = link.delay.per.shape(link.pattern, pre.size, post.size)
         if shape != wanted:
             kind = f"{type(link.delay).__name__} (one value per {link.delay.per.value})"

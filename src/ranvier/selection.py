@@ -5,7 +5,7 @@ population (`"hidden.tau_mem"`, `"hidden.position"`, `"hidden.synapse.tau_syn"`)
 `by_path` take the same words.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -61,10 +61,11 @@ def partition(network: Network, *paths: str) -> tuple[Network, Network]:
         >>> len(jax.tree.leaves(learn))
         3
     """
-    check_paths("partition", network, paths)
+    each = path_of_each(network)
+    _check("partition", network, paths, each)
     chosen = paths or _by_default(network)
     learns = lambda path: path is not None and any(_leads(one, path) for one in chosen)
-    return eqx.partition(network, jax.tree.map(learns, path_of_each(network), is_leaf=lambda path: path is None))
+    return eqx.partition(network, jax.tree.map(learns, each, is_leaf=lambda path: path is None))
 
 
 def path_of_each(network: Network) -> PyTree[str | None]:
@@ -80,7 +81,10 @@ def path_of_each(network: Network) -> PyTree[str | None]:
         >>> jax.tree.leaves(path_of_each(rv.partition(net)[0]))
         ['input->output.weight', 'input->output.delay.raw']
     """
-    return jax.tree_util.tree_map_with_path(lambda way, leaf: _path(network, way, leaf), network)
+    names, links, speed = network.names, network.connections, network.speed
+    moves = speed is not None and speed.learns
+    owners = [(link.name, link.delay.learns) for link in links]
+    return jax.tree_util.tree_map_with_path(lambda way, leaf: _path(names, owners, moves, way, leaf), network)
 
 
 def labels(network: Network, paths: Iterable[str]) -> PyTree[str | None]:
@@ -117,7 +121,12 @@ def check_paths(owner: str, network: Network, paths: Iterable[str]) -> None:
     Raises:
         ValueError: the first path that leads nowhere, with what there is.
     """
-    there = [path for path in jax.tree.leaves(path_of_each(network)) if path is not None]
+    _check(owner, network, paths, path_of_each(network))
+
+
+def _check(owner: str, network: Network, paths: Iterable[str], each: PyTree[str | None]) -> None:
+    """The same, with the path of each array."""
+    there = jax.tree.leaves(each)
     for one in paths:
         if one in ALWAYS or any(_leads(one, path) for path in there):
             continue
@@ -163,15 +172,25 @@ def _leads(one: str, path: str) -> bool:
     return any(whole == one or whole.startswith(f"{one}.") for whole in wholes)
 
 
-def _path(network: Network, way: tuple[Any, ...], leaf: Any) -> str | None:
-    """`.members[1].neuron.tau_mem` is `hidden.tau_mem`; None for indices and what never learns."""
+def _path(
+    names: tuple[str, ...],
+    owners: Sequence[tuple[str, tuple[str, ...]]],
+    moves: bool,
+    way: tuple[Any, ...],
+    leaf: Any,
+) -> str | None:
+    """`.members[1].neuron.tau_mem` is `hidden.tau_mem`; None for indices and what never learns.
+
+    Told are the names of the populations; of each connection its name and what of its delay learns; and whether the
+    speed of the network learns.
+    """
     group, place, *rest = way
     if group.name == "speed":
-        return f"network.speed.{place.name}" if network.speed is not None and network.speed.learns else None
+        return f"network.speed.{place.name}" if moves else None
     steps = [str(getattr(key, "name", getattr(key, "key", getattr(key, "idx", "")))) for key in rest]
     if group.name == "members":
-        return ".".join([network.names[place.idx], *(steps[1:] if steps[0] == "neuron" else steps)])
-    link = network.connections[place.idx]
-    learns = steps == ["weight"] or (steps[0] == "delay" and steps[1] in link.delay.learns)
+        return ".".join([names[place.idx], *(steps[1:] if steps[0] == "neuron" else steps)])
+    name, learned = owners[place.idx]
+    learns = steps == ["weight"] or (steps[0] == "delay" and steps[1] in learned)
     floating = not hasattr(leaf, "dtype") or jnp.issubdtype(leaf.dtype, jnp.floating)
-    return ".".join([link.name, *steps]) if learns and floating else None
+    return ".".join([name, *steps]) if learns and floating else None
