@@ -7,12 +7,14 @@ of delay, which parameters have one value for each neuron, and the window.
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 import build
 import oracle
@@ -39,6 +41,11 @@ SHAPES = {
     "uniform": (False, False),
     "none": (False, False),
 }
+LEARNED = {
+    "synaptic": eqx.filter_jit(rv.SynapticDelay),  # one program rather than one for each of its operations
+    "axonal": eqx.filter_jit(rv.AxonalDelay),
+    "dendritic": eqx.filter_jit(rv.DendriticDelay),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,9 +69,8 @@ def delays(
     by_pre, by_post = SHAPES.get(kind, (True, True))
     shape = (pre if by_pre else 1, post if by_post else 1)
     value = jnp.asarray(rng.uniform(low + 0.1, 12.0, shape))
-    learnable = {"synaptic": rv.SynapticDelay, "axonal": rv.AxonalDelay, "dendritic": rv.DendriticDelay}
-    if kind in learnable:
-        return learnable[kind](value, low, 13.0, rv.delays.Clip() if form.random() < 0.5 else rv.delays.Sigmoid())
+    if kind in LEARNED:
+        return LEARNED[kind](value, low, 13.0, rv.delays.Clip() if form.random() < 0.5 else rv.delays.Sigmoid())
     return rv.FixedDelay(jnp.full((1, 1), low)) if kind == "none" else rv.FixedDelay(value, low, 13.0)
 
 
@@ -93,9 +99,7 @@ def biased(seed: int, structure: int | None = None) -> Case:
     for name, size in build.neuron_sizes(network).items():
         bias = jnp.asarray(rng.uniform(-0.4, 1.4, size))
         network = eqx.tree_at(lambda net, name=name: net[name].neuron.bias, network, bias)
-    weights = lambda net: [link.weight for link in net.connections]
-    network = eqx.tree_at(weights, network, [0.6 * weight for weight in weights(network)])
-    return dataclasses.replace(case, kind=f"{case.kind}, biased", network=network)
+    return dataclasses.replace(case, kind=f"{case.kind}, biased", network=scaled(network, 0.6))
 
 
 def train(rng: np.random.Generator, size: int, count: int, t_end: float) -> rv.Spikes:
@@ -105,14 +109,22 @@ def train(rng: np.random.Generator, size: int, count: int, t_end: float) -> rv.S
     return rv.Spikes(jnp.asarray(time), jnp.asarray(unit, jnp.int32))
 
 
+def scaled(network: rv.Network, gain: float) -> rv.Network:
+    """The network with all weights times a number."""
+    weights = lambda net: [link.weight for link in net.connections]
+    return eqx.tree_at(weights, network, [jnp.asarray(gain * np.asarray(weight)) for weight in weights(network)])
+
+
+@functools.cache
 def draw(seed: int, structure: int | None = None) -> Case:
     """The random network of a seed; populations that may spike often fire 2 to 20 times per neuron."""
     form = seed if structure is None else structure
     counts: list[float] = []
     for attempt in range(8):
         gain = 1.0
+        drawn = _draw(np.random.default_rng([seed, attempt]), np.random.default_rng([form, 4]), seed, form)
         for _ in range(6):
-            case = _draw(np.random.default_rng([seed, attempt]), np.random.default_rng([form, 4]), seed, form, gain)
+            case = dataclasses.replace(drawn, network=scaled(drawn.network, gain))
             counts = rates(case)
             once = math.isinf(float(np.max(case.network.neurons["hidden"].refractory)))
             if min(counts) >= (0.5 if once else 2.0) and max(counts) <= 20.0:
@@ -124,9 +136,9 @@ def draw(seed: int, structure: int | None = None) -> Case:
 
 def repeat(case: Case, count: int) -> dict[str, rv.Spikes]:
     """The input of a case as a batch: later samples are the first, slowed down."""
-    scale = jnp.linspace(0.5, 1.0, count)[:, None]
+    scale = np.linspace(0.5, 1.0, count)[:, None]
     return {
-        name: rv.Spikes(train.time[None] * scale, jnp.broadcast_to(train.unit, (count, *train.unit.shape)))
+        name: rv.Spikes(np.asarray(train.time) * scale, np.broadcast_to(train.unit, (count, *train.unit.shape)))
         for name, train in case.spikes.items()
     }
 
@@ -142,14 +154,14 @@ def rates(case: Case) -> list[float]:
     return [float(solution.stats.spikes[name]) / size for name, size in spiking]
 
 
-def _draw(rng: np.random.Generator, form: np.random.Generator, seed: int, structure: int, gain: float) -> Case:
+def _draw(rng: np.random.Generator, form: np.random.Generator, seed: int, structure: int) -> Case:
     topology, kind, own = list(TOPOLOGIES)[structure % 4], KINDS[structure % 9], structure % 11 in (2, 6, 10)
     ratio, refractory = RATIOS[seed % 7], REFRACTORY[seed % 5]
     links, edges = [], TOPOLOGIES[topology]
     for pre, post in edges:
         back = (pre, post) in BACKWARD
         mean, spread = (-0.3, 0.5) if back else (0.9, 0.6)
-        scale = gain * (1.0 + ratio) / 2.0 * (1.0 if pre in ("left", "right") else 0.6)
+        scale = (1.0 + ratio) / 2.0 * (1.0 if pre in ("left", "right") else 0.6)
         weight = scale * rng.normal(mean, spread, (SIZES[pre], SIZES[post]))
         links.append(
             rv.Connection(
@@ -166,6 +178,12 @@ def _draw(rng: np.random.Generator, form: np.random.Generator, seed: int, struct
     record = {name: np.sort(rng.uniform(0.0, T_END, 5)) for name in ("hidden", "readout")}
     return Case(seed, f"{topology}, {kind}, ratio {ratio}, refractory {refractory}, own {own}", network, spikes,
                 record, WINDOWS[int(form.integers(5))])  # fmt: skip
+
+
+@eqx.filter_jit
+def delays_of(network: rv.Network) -> list[Array]:
+    """Delays (ms) of every connection."""
+    return [network.delay(link) for link in network.connections]
 
 
 def floats(value: np.ndarray, size: int) -> list[float]:
@@ -189,9 +207,9 @@ def translate(network: rv.Network) -> oracle.OracleNetwork:
             link.pre,
             link.post,
             np.asarray(link.weight).tolist(),
-            np.broadcast_to(np.asarray(network.delay(link)), link.weight.shape).tolist(),
+            np.broadcast_to(np.asarray(delay), link.weight.shape).tolist(),
         )
-        for link in network.connections
+        for link, delay in zip(network.connections, delays_of(network), strict=True)
     ]
     return oracle.OracleNetwork(build.input_sizes(network), populations, connections)
 
