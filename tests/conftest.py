@@ -12,9 +12,12 @@ import hypothesis
 import jax
 import pytest
 
+import quick_jax
 from ranvier import _compiling
 
-COMPILE_FAST = "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false"
+COMPILE_FAST = (
+    "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+)
 """The tests spend their time in compiling programs that run for a moment: this halves it."""
 
 with pytest.MonkeyPatch.context() as patch:  # the commands that tests start are compiled as they are for a user
@@ -22,6 +25,7 @@ with pytest.MonkeyPatch.context() as patch:  # the commands that tests start are
     jax.devices()
 
 _compiling.QUICKLY.clear()  # the same, more quickly still
+quick_jax.hurry()
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 jax.config.update("jax_numpy_dtype_promotion", "strict")
@@ -37,6 +41,13 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput"):
         jax.config.update("jax_compilation_cache_dir", config.workerinput["programs"])
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+
+
+def pytest_collection_finish() -> None:
+    """Tracing makes so many objects that Python would look for garbage all the time, each time among all modules."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -73,34 +84,27 @@ FAST = (
 """Files of tests that compile little: `make test-fast` runs them, without those marked slow."""
 
 
-TOGETHER = (
-    "cli",
-    "docs",
-    "engine_calls",
-    "gradient_study",
-    "hardware",
-    "installation",
-    "methods",
-    "mnist",
-    "neurons",
-    "rules",
-    "scripts",
-    "site",
-    "speech_study",
-    "stream",
-    "surrogates",
-    "yin_yang",
+APART = (
+    "event_driven",
+    "first_spike",
+    "gradients",
+    "jaxley",
+    "patterns",
+    "second_derivatives",
+    "spatial",
+    "spatial_study",
 )
-"""Files whose tests share what takes long to prepare: those of one file run in one process."""
+"""Files of few tests that take long: each is run where there is room. Those of any other file run in one process,
+where they share what takes long to prepare and the programs that JAX compiled."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of those files as fast, and as belonging together."""
+    """Mark the tests of these files as fast, and the others as belonging together."""
     for item in items:
         name = item.path.stem.removeprefix("test_")
         if name in FAST and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.fast)
-        if name in TOGETHER:
+        if name not in APART:
             item.add_marker(pytest.mark.xdist_group(name))
 
 
