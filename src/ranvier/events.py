@@ -323,15 +323,15 @@ def first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
         >>> rv.first_spike(rv.Spikes(jnp.array([1.0, 2.0, jnp.inf]), jnp.array([1, 1, -1]), size=3)).tolist()
         [inf, 1.0, inf]
     """
-    return _first_spike(spikes)
+    known_size(spikes, "first_spike")
+    return _first(spikes)
 
 
 @jax.jit
-def _first_spike(spikes: Spikes) -> Float[Array, "*batch size"]:
-    size = known_size(spikes, "first_spike")
+def _first(spikes: Spikes) -> Float[Array, "*batch size"]:
     if spikes.time.ndim > 1:
-        return jax.vmap(_first_spike)(spikes)
-    capacity = spikes.time.shape[0]
+        return jax.vmap(_first)(spikes)
+    size, capacity = known_size(spikes, "first_spike"), spikes.time.shape[0]
     unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size)
     place = jnp.full(size, capacity).at[unit].min(jnp.arange(capacity), mode="drop")
     return jnp.concatenate([spikes.time, jnp.full(1, jnp.inf, spikes.time.dtype)])[place]
@@ -359,9 +359,15 @@ def spike_count(spikes: Spikes) -> Float[Array, "*batch size"]:
         >>> rv.spike_count(rv.Spikes(jnp.array([1.0, 2.0, jnp.inf]), jnp.array([1, 1, -1]), size=3)).tolist()
         [0.0, 2.0, 0.0]
     """
-    size = known_size(spikes, "spike_count")
+    known_size(spikes, "spike_count")
+    return _count(spikes)
+
+
+@jax.jit
+def _count(spikes: Spikes) -> Float[Array, "*batch size"]:
     if spikes.time.ndim > 1:
-        return jax.vmap(spike_count)(spikes)
+        return jax.vmap(_count)(spikes)
+    size = known_size(spikes, "spike_count")
     unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size)
     present = counted_only(spikes.time) if spikes.presence is None else spikes.presence
     start = jnp.zeros(size, present.dtype) if spikes.missed is None else spikes.missed
