@@ -127,3 +127,28 @@ def refuse(values: Array, wrong: Bool[Array, "*shape"], message: str) -> Array:
     if known.any():
         raise ValueError(message)
     return values
+
+
+def common_size(owner: str, sizes: Sequence[int | None]) -> int | None:
+    """The number of units of a population from which several trains come, where one of them says it.
+
+    Args:
+        owner: Who asks, for messages.
+        sizes: What each train says, or None.
+
+    Raises:
+        ValueError: there is no train, or they differ.
+
+    Example:
+        >>> from ranvier._spike_arrays import common_size
+        >>> common_size("example", [None, 3])
+        3
+    """
+    if not sizes:
+        msg = f"{owner}: needs at least one Spikes; got none."
+        raise ValueError(msg)
+    found = {size for size in sizes if size is not None}
+    if len(found) > 1:
+        msg = f"{owner}: all spikes must be of one population; got sizes {sorted(found)}. Is `with_size` needed?"
+        raise ValueError(msg)
+    return found.pop() if found else None

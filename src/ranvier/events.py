@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
+from ranvier import _spike_arrays
 from ranvier._concrete import concrete
 from ranvier._spike_arrays import as_units, binned, check_bin, check_units, refuse, sorted_row, zeros_and_ones
 from ranvier._uncounted import counted_only
@@ -262,7 +263,10 @@ class Spikes(eqx.Module):
             >>> rv.Spikes.concatenate([rv.Spikes([1.0, 2.0], [0, 1]), rv.Spikes([3.0], [1])]).unit.tolist()
             [[0, 1], [1, -1]]
         """
-        size, width = _common_size("concatenate", trains), max(train.time.shape[-1] for train in trains)
+        size, width = (
+            _spike_arrays.common_size("concatenate", [train.size for train in trains]),
+            max(train.time.shape[-1] for train in trains),
+        )
 
         def rows(values: Array, free: float | int) -> Array:
             batch = jnp.atleast_2d(values)
@@ -294,7 +298,10 @@ class Spikes(eqx.Module):
             >>> rv.Spikes.merge([rv.Spikes([1.0, 3.0], [0, 1]), rv.Spikes([2.0], [1])]).time.tolist()
             [1.0, 2.0, 3.0]
         """
-        size, batches = _common_size("merge", trains), [train.time.shape[:-1] for train in trains]
+        size, batches = (
+            _spike_arrays.common_size("merge", [train.size for train in trains]),
+            [train.time.shape[:-1] for train in trains],
+        )
         if len(set(batches)) > 1:
             msg = f"merge: all spikes must have the same batch; got {batches}. `concatenate` joins batches."
             raise ValueError(msg)
@@ -367,9 +374,8 @@ def spike_count(spikes: Spikes) -> Float[Array, "*batch size"]:
 def _count(spikes: Spikes) -> Float[Array, "*batch size"]:
     if spikes.time.ndim > 1:
         return jax.vmap(_count)(spikes)
-    size = known_size(spikes, "spike_count")
-    unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size)
     present = counted_only(spikes.time) if spikes.presence is None else spikes.presence
+    unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size := known_size(spikes, "spike_count"))
     start = jnp.zeros(size, present.dtype) if spikes.missed is None else spikes.missed
     return start.at[unit].add(present, mode="drop")
 
@@ -385,22 +391,8 @@ def known_size(spikes: Spikes, owner: str) -> int:
     return spikes.size
 
 
-def _common_size(owner: str, trains: Sequence[Spikes]) -> int | None:
-    """The number of units of a population from which several trains come."""
-    if not trains:
-        msg = f"{owner}: needs at least one Spikes; got none."
-        raise ValueError(msg)
-    sizes = {train.size for train in trains if train.size is not None}
-    if len(sizes) > 1:
-        msg = f"{owner}: all spikes must be of one population; got sizes {sorted(sizes)}. Is `with_size` needed?"
-        raise ValueError(msg)
-    return sizes.pop() if sizes else None
-
-
 def _parts(trains: Sequence[Spikes]) -> list[list[Array]]:
     """Times, units and, if any of them has one, presences of several trains."""
     parts = [[train.time for train in trains], [train.unit for train in trains]]
-    if all(train.presence is None for train in trains):
-        return parts
     filled = [counted_only(train.time) if train.presence is None else train.presence for train in trains]
-    return [*parts, filled]
+    return parts if all(train.presence is None for train in trains) else [*parts, filled]

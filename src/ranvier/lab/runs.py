@@ -72,18 +72,7 @@ def run(
     options = _options(experiment)
     team = Team(devices)
 
-    def finished() -> dict[str, Any] | None:
-        """The result, if there is nothing left to do."""
-        if not (resume and folder.finished):
-            return None
-        folder.compare(options)
-        if experiment.training.epochs != read_config(settings_file)["epochs"]:
-            return None
-        if not (folder.path / REPORT).exists():  # it was killed before it was drawn
-            draw_report(experiment, load(folder.network), folder)
-        return folder.result()
-
-    result = team.led(finished)
+    result = team.led(lambda: _finished(experiment, folder) if resume and folder.finished else None)
     if result is not None:
         return result
 
@@ -106,6 +95,16 @@ def run(
         folder.finish(result)
         draw_report(experiment, fitted.network, folder)
     return result
+
+
+def _finished(experiment: Experiment, folder: RunFolder) -> dict[str, Any] | None:
+    """The result of a run that has come to its end, if there is nothing left to do."""
+    folder.compare(_options(experiment))
+    if experiment.training.epochs != read_config(folder.path / CONFIG)["epochs"]:
+        return None
+    if not (folder.path / REPORT).exists():  # it was killed before it was drawn
+        draw_report(experiment, load(folder.network), folder)
+    return folder.result()
 
 
 def draw_report(experiment: Experiment, network: Network, folder: RunFolder) -> Path:
