@@ -45,7 +45,7 @@ def options(command: click.Command, context: click.Context) -> str:
     rows = []
     for one in command.get_params(context):
         record = one.get_help_record(context)
-        if record is None or isinstance(one, click.Argument):  # which the text explains
+        if record is None or isinstance(one, click.Argument) or "--help" in one.opts:  # explained elsewhere
             continue
         flag, words = record
         rows.append(f"| `{flag.replace('|', chr(92) + '|')}` | {words.replace('|', chr(92) + '|')} |")

@@ -7,8 +7,8 @@ import pytest
 
 import ranvier as rv
 from ranvier import _compiling
+from ranvier._compiling import options
 from ranvier._packing import LARGEST, Packing
-from ranvier.train.epoch import _options
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_options_are_for_the_programs_of_fit_with_clock_driven_only(monkeypatch:
             optimiser=rv.train.adam(0.1),
             epochs=1,
         )
-        chosen[type(simulator).__name__] = _options(recipe)
+        chosen[type(simulator).__name__] = tuple(options(recipe.simulator.compiler_options).items())
     assert chosen.pop("ClockDriven") == (("xla_cpu_use_fusion_emitters", False),)
     assert set(chosen.values()) == {()}
 
