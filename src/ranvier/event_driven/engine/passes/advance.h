@@ -96,8 +96,7 @@ double above_threshold(const Step<Real>& step, int64_t j) {
     const double excess = step.room.excess[j], margin = step.net.clock.margin;
     if (!population.near) return excess;
     const auto least = [margin](double theta) { return theta * (1.0 - copysign(margin, theta)); };
-    const int64_t at = population.peak_start + j;
-    return excess + (least(step.room.peaks.bar[at]) - least(step.room.peaks.limit[at]));
+    return excess + (least(step.room.bars[j]) - least(step.room.peaks.limit[population.peak_start + j]));
 }
 
 template <class Real>
@@ -210,6 +209,25 @@ void sort_spikes(Train<Real>& train, int64_t begin, int64_t end) {
     }
 }
 
+// What the potentials of a population with near misses must exceed to be looked at: the highest so far, and that at
+// this window's end, which is known. Most that get higher rise to there: a rounding more is none.
+template <class Real>
+RANVIER_APART void set_bars(Step<Real>& step, const Population& population) {
+    const Network<Real>& net = step.net;
+    Forward<Real>& room = step.room;
+    const bool whole = step.k < net.clock.windows - 1;
+    for (int64_t j = 0; j < population.size; ++j) {
+        const int64_t n = population.neuron_start + j, at = population.peak_start + j;
+        room.bars[j] = room.peaks.bar[at];
+        if (!whole || !room.peaks.silent(at)) continue;
+        const Course& over = net.neurons.over[n];
+        const double u = room.state.u[n], end = u * over.mem + room.state.current[n] * over.kernel + room.sum(1)[j];
+        room.peaks.meet(at, end, {step.k, net.clock.window}, 0.0);
+        const double bar = room.peaks.bar[at], size = fabs(u) + fabs(bar) + static_cast<double>(room.sum(2)[j]);
+        room.bars[j] = smaller(bar + 3.0 * net.clock.margin * size, room.peaks.limit[at]);
+    }
+}
+
 template <class Real>
 int64_t flag_all(Step<Real>& step) {
     const Network<Real>& net = step.net;
@@ -218,7 +236,10 @@ int64_t flag_all(Step<Real>& step) {
     const int64_t start = population.neuron_start, size = population.size;
     const Course* over = net.neurons.over + start;
     const bool recorded = step.due.first < step.due.last;
-    const double* theta = population.watched() ? room.peaks.bar + population.peak_start : net.neurons.theta + start;
+    if (population.near) set_bars(step, population);
+    const double* theta = population.near     ? room.bars
+                          : population.peaked ? room.peaks.bar + population.peak_start
+                                              : net.neurons.theta + start;
     const auto both = [&]<bool mixed>() {
         bound<mixed, Real>(room.state, start, size, step.k, recorded, net.clock.margin, over, theta, room.sum(2),
                            room.excess);

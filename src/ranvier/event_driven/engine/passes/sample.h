@@ -103,7 +103,7 @@ struct Forward {
     Fired fired;
     FanOut fan_out;
     Array<Real> ring, sums;  // sums: of I, u and lift, for one population
-    Array<double> excess;
+    Array<double> excess, bars;
     Array<uint8_t> marks;
     Array<uint32_t> flagged;
     int64_t widest;
@@ -127,6 +127,7 @@ struct Forward {
           ring(net.clock.span * net.plan.neurons * LANES),
           sums(3 * net.plan.widest),
           excess(net.plan.widest),
+          bars(net.plan.widest),
           marks(mark_room(net.plan.widest)),
           flagged(mark_room(net.plan.widest) + USUAL),
           widest(net.plan.widest) {}
