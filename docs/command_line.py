@@ -1,6 +1,6 @@
 """Writes `docs/reference/command-line.md` from the commands themselves: `python docs/command_line.py`.
 
-`tests/test_site.py` fails where the page is not what this would write.
+`tests/test_release.py` fails where the page is not what this would write.
 """
 
 import re

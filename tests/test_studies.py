@@ -31,7 +31,7 @@ from ranvier.lab.studies.chips.protocol import Protocol, SharedDelay, build_data
 from ranvier.lab.studies.chips.training import train_chips
 from ranvier.lab.studies.together.training import Trained
 from ranvier.train import Dataset, RunError
-from ranvier.train.programs import train_epoch
+from ranvier.train.programs import programs
 from ranvier.train.step import initial_state
 
 SMALL = {"hidden": 4, "batch": 1000}
@@ -80,7 +80,9 @@ def test_chips_trained_side_by_side_are_trained_as_alone():
     both = train_chips(protocol, make, np.array([3, 5]))
     recipe = build_recipe(protocol, InTheLoop(make(5)))
     key, one = jax.random.fold_in(jax.random.key(5), 1), jnp.asarray(1, jnp.int32)
-    state, _ = train_epoch(recipe, initial_state(build_network(protocol, 5), recipe), build_data(5)[0], key, one)
+    state, _ = programs(recipe).train(
+        recipe, initial_state(build_network(protocol, 5), recipe), build_data(5)[0], key, one
+    )
     for mine, alone in zip(both.own.connections, state.network.connections, strict=True):
         np.testing.assert_allclose(mine.weight[1], alone.weight, atol=2e-5)
         assert not np.allclose(mine.weight[0], alone.weight, atol=1e-2)

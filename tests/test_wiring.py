@@ -10,7 +10,7 @@ import pytest
 
 import ranvier as rv
 from ranvier.train import Dataset, Recipe
-from ranvier.train.programs import train_epoch
+from ranvier.train.programs import programs
 from ranvier.train.step import initial_state
 from ranvier.wiring import Repulsion, Rewiring, Volume, WiringLength, at_random, by_length, by_weight, lengths, prune
 
@@ -134,7 +134,7 @@ def test_training_pays_for_wiring_and_moves_synapses():
     data = Dataset(spikes, rng.integers(0, 3, 40), classes=3)
     strong = rv.initializers.normal(6.0, 1.0)  # all neurons fire
     net = spatial(delay=rv.spatial(0.5), pattern=rv.patterns.density(0.5), weight=strong)
-    run = lambda plan: train_epoch(plan, initial_state(net, plan), data, KEY, 1)[0]
+    run = lambda plan: programs(plan).train(plan, initial_state(net, plan), data, KEY, 1)[0]
     plain, dear = run(recipe()).network, run(recipe(costs=(WiringLength(5.0),))).network
     assert WiringLength(1.0)(dear) < WiringLength(1.0)(plain)
     state = run(recipe(rewiring=Rewiring(0.25, every=4)))  # four steps: it happens after the last one
@@ -148,9 +148,9 @@ def test_training_pays_for_wiring_and_moves_synapses():
             assert not np.asarray(leaf)[gone].any()
             assert np.asarray(leaf)[~gone].any()
     twice = recipe(rewiring=Rewiring(0.25, every=7))  # counted over epochs: in the second one, after its third step
-    first, _ = train_epoch(twice, initial_state(net, twice), data, KEY, 1)
+    first, _ = programs(twice).train(twice, initial_state(net, twice), data, KEY, 1)
     here = [np.asarray(link.pattern.pre) for link in first.network.connections]
-    second, _ = train_epoch(twice, first, data, KEY, 2)
+    second, _ = programs(twice).train(twice, first, data, KEY, 2)
     same = lambda state: [np.array_equal(a, link.pattern.pre) for a, link in zip(here, state.connections, strict=True)]
     assert same(net) == [True, True]
     assert same(second.network) == [False, False]

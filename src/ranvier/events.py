@@ -18,7 +18,6 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from ranvier import _spike_arrays
 from ranvier._concrete import concrete
-from ranvier._spike_arrays import as_units, binned, check_bin, check_units, refuse, sorted_row, zeros_and_ones
 from ranvier._uncounted import counted_only
 
 
@@ -62,7 +61,7 @@ class Spikes(eqx.Module):
         missed: Float[ArrayLike, "*batch size"] | None = None,
     ):
         self.time = jnp.asarray(time)
-        self.unit = as_units(unit)
+        self.unit = _spike_arrays.as_units(unit)
         self.size = size if size is None else int(size)
         self.presence, self.missed = (None if one is None else jnp.asarray(one) for one in (presence, missed))
         if not jnp.issubdtype(self.time.dtype, jnp.floating):
@@ -75,7 +74,7 @@ class Spikes(eqx.Module):
             )
             raise ValueError(msg)
         if self.size is not None:
-            check_units(self.time, self.unit, self.size)
+            _spike_arrays.check_units(self.time, self.unit, self.size)
 
     @classmethod
     def from_ragged(
@@ -108,7 +107,7 @@ class Spikes(eqx.Module):
         if len(times) != len(units) or len(times) == 0:
             msg = f"from_ragged: `times` and `units` need one entry per sample; got {len(times)} and {len(units)}."
             raise ValueError(msg)
-        rows = [sorted_row(n, *pair, size) for n, pair in enumerate(zip(times, units, strict=True))]
+        rows = [_spike_arrays.sorted_row(n, *pair, size) for n, pair in enumerate(zip(times, units, strict=True))]
         width = max(1, *(len(row.time) for row in rows))
         all_times = np.full((len(rows), width), np.inf)
         all_units = np.full((len(rows), width), -1, np.int32)
@@ -139,12 +138,12 @@ class Spikes(eqx.Module):
             >>> spikes.time.tolist(), spikes.unit.tolist(), spikes.size
             ([0.0, 1.0, 1.0], [1, 0, 1], 2)
         """
-        check_bin("from_dense", dt)
+        _spike_arrays.check_bin("from_dense", dt)
         array = jnp.asarray(dense)
         if array.ndim not in (2, 3) or 0 in array.shape:
             msg = f"from_dense: the array must have shape (bins, size) or (batch, bins, size); got {array.shape}."
             raise ValueError(msg)
-        array, bins, size = zeros_and_ones(array), array.shape[-2], array.shape[-1]
+        array, bins, size = _spike_arrays.zeros_and_ones(array), array.shape[-2], array.shape[-1]
         flat = array.reshape(*array.shape[:-2], bins * size)
         known = concrete(flat)
         width = flat.shape[-1] if known is None else max(1, int(known.sum(axis=-1).max()))
@@ -172,18 +171,18 @@ class Spikes(eqx.Module):
             >>> rv.Spikes([0.2, 1.9], [1, 0], size=2).to_dense(dt=1.0, t_end=2.0).astype(int).tolist()
             [[0, 1], [1, 0]]
         """
-        check_bin("to_dense", dt)
+        _spike_arrays.check_bin("to_dense", dt)
         size, bins = known_size(self, "to_dense"), round(t_end / dt)
         if not (bins >= 1 and math.isclose(bins * dt, t_end, rel_tol=1e-6)):
             msg = f"to_dense: `t_end` must be a whole number of bins of {dt} ms; got {t_end} ms, {t_end / dt} bins."
             raise ValueError(msg)
         count, lost = jnp.vectorize(
-            lambda time, unit: binned(time, unit, dt, (bins, size)), signature="(n),(n)->(bins,size),()"
+            lambda time, unit: _spike_arrays.binned(time, unit, dt, (bins, size)), signature="(n),(n)->(bins,size),()"
         )(self.time, self.unit)
         together = "two spikes of one unit are in one bin; take a smaller `dt`"
         outside = f"a spike is outside [0, {t_end}) ms, or its unit not in 0..{size - 1}; use crop(0, {t_end}) first"
-        count = refuse(count, lost > 0, f"to_dense: {outside}")
-        return refuse(count, count > 1, f"to_dense: {together}") > 0
+        count = _spike_arrays.refuse(count, lost > 0, f"to_dense: {outside}")
+        return _spike_arrays.refuse(count, count > 1, f"to_dense: {together}") > 0
 
     def with_size(self, size: int) -> "Spikes":
         """The same spikes of a population of which the number of units is known.
@@ -263,10 +262,8 @@ class Spikes(eqx.Module):
             >>> rv.Spikes.concatenate([rv.Spikes([1.0, 2.0], [0, 1]), rv.Spikes([3.0], [1])]).unit.tolist()
             [[0, 1], [1, -1]]
         """
-        size, width = (
-            _spike_arrays.common_size("concatenate", [train.size for train in trains]),
-            max(train.time.shape[-1] for train in trains),
-        )
+        size = _spike_arrays.common_size("concatenate", [train.size for train in trains])
+        width = max(train.time.shape[-1] for train in trains)
 
         def rows(values: Array, free: float | int) -> Array:
             batch = jnp.atleast_2d(values)
@@ -298,10 +295,8 @@ class Spikes(eqx.Module):
             >>> rv.Spikes.merge([rv.Spikes([1.0, 3.0], [0, 1]), rv.Spikes([2.0], [1])]).time.tolist()
             [1.0, 2.0, 3.0]
         """
-        size, batches = (
-            _spike_arrays.common_size("merge", [train.size for train in trains]),
-            [train.time.shape[:-1] for train in trains],
-        )
+        size = _spike_arrays.common_size("merge", [train.size for train in trains])
+        batches = [train.time.shape[:-1] for train in trains]
         if len(set(batches)) > 1:
             msg = f"merge: all spikes must have the same batch; got {batches}. `concatenate` joins batches."
             raise ValueError(msg)
@@ -375,7 +370,8 @@ def _count(spikes: Spikes) -> Float[Array, "*batch size"]:
     if spikes.time.ndim > 1:
         return jax.vmap(_count)(spikes)
     present = counted_only(spikes.time) if spikes.presence is None else spikes.presence
-    unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size := known_size(spikes, "spike_count"))
+    size = known_size(spikes, "spike_count")
+    unit = jnp.where(jnp.isfinite(spikes.time), spikes.unit, size)
     start = jnp.zeros(size, present.dtype) if spikes.missed is None else spikes.missed
     return start.at[unit].add(present, mode="drop")
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import jax
 from jax.sharding import Mesh, PartitionSpec
-from jaxtyping import Array, ArrayLike, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float
 
 from ranvier._compiling import options
 from ranvier.network import Network
@@ -36,7 +36,7 @@ class Programs(NamedTuple):
 
 
 def programs(recipe: Recipe, mesh: Mesh | None = None) -> Programs:
-    """What a recipe is run by.
+    """What a recipe is run by. Passes that learn reuse the state's memory: keep copies of what is needed later.
 
     Args:
         recipe: How to train.
@@ -44,21 +44,6 @@ def programs(recipe: Recipe, mesh: Mesh | None = None) -> Programs:
     """
     chosen = tuple(options(recipe.simulator.compiler_options).items())
     return _alone(chosen) if mesh is None else _spread(chosen, mesh)
-
-
-def train_epoch(
-    recipe: Recipe, state: State, data: Dataset, key: PRNGKeyArray, epoch: Int[ArrayLike, ""]
-) -> tuple[State, Totals]:
-    """`training_epoch` on one device. The state's memory is reused: keep copies of what is needed later.
-
-    Args:
-        recipe: How to train.
-        state: State so far.
-        data: Samples to learn from.
-        key: The run's random key.
-        epoch: Number of this epoch, from 1.
-    """
-    return programs(recipe).train(recipe, state, data, key, epoch)
 
 
 _Options = tuple[tuple[str, bool | int], ...]

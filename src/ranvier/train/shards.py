@@ -3,7 +3,8 @@
 A step that runs on a part of a batch sums gradients and counts over all parts, so that each device takes the same step
 as one device would with the whole batch. With one part there is nothing to tell.
 
-All exchange is by `psum`: the other collectives of a CPU give up when processes arrive at different times.
+All exchange is by all-reduce (`psum`, `pmax`): the other collectives of a CPU give up when processes arrive at
+different times.
 """
 
 import dataclasses

@@ -18,7 +18,7 @@ from ranvier.lab.catalogue import experiment
 from ranvier.lab.composition import Experiment
 from ranvier.lab.parts import in_memory
 from ranvier.selection import partition
-from ranvier.train.programs import train_epoch
+from ranvier.train.programs import programs
 from ranvier.train.step import State, initial_state
 
 
@@ -55,7 +55,7 @@ def _program(made: Experiment, seeds: int) -> Callable[[int], int]:
     """What trains so many seeds for one epoch, given its number, and says how many samples that took."""
     data = in_memory(made.data().train)
     recipe = made.recipe(data.size)
-    one = lambda state, key, number: train_epoch(recipe, state, data, key, number)
+    one = lambda state, key, number: programs(recipe).train(recipe, state, data, key, number)
     each = [dataclasses.replace(made, seed=seed) for seed in range(seeds)]
     states, order = [initial_state(it.network(), recipe) for it in each], [it.keys[1] for it in each]
     step, state, key = (one, states[0], order[0]) if seeds == 1 else (*_together(one, states), jnp.stack(order))

@@ -39,13 +39,8 @@ RANVIER_APART double worth_of_one(const Network<Real>& net, const Backward<Real>
         for (int64_t j = 0; j < row.count; ++j) {
             const int64_t entry = row.entry + j * link.column_stride, n = target_of(net, link, j, entry);
             const Arrival there = arrival(net, k, offset, entry);
-            const int64_t cell = (there.window % net.clock.span) * plan.neurons + n;
-            const int32_t piece = room.pieces.latest[cell];
-            const Adjoint end = piece >= 0 ? room.pieces.holding(piece, there.offset).end
-                                           : Adjoint{room.ring[2 * cell], room.ring[2 * cell + 1]};
-            const Passed passed = flow(net.clock.window - there.offset, net.neurons.rates[n]);
             const double owed =
-                back(end, passed).current + by_integrals(net, room.seed, post, n - post.neuron_start, there);
+                met_by(net, room, there, n).current + by_integrals(net, room.seed, post, n - post.neuron_start, there);
             worth += net.synapses.weight[row.slot + j] * owed;
         }
     }

@@ -148,18 +148,22 @@ Owed pull_row(const Network<Real>& net, Backward<Real>& room, const Link& link, 
     return owed;
 }
 
-// The event of synapse j of a row, by itself.
+// The adjoint of neuron n at an arrival.
 template <class Real>
-Owed pull_one(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q, const Row& row, int64_t j) {
-    const int64_t entry = row.entry + j * link.column_stride, n = target_of(net, link, j, entry);
-    const Arrival at = arrival(net, room.train, q, entry);
+Adjoint met_by(const Network<Real>& net, const Backward<Real>& room, const Arrival& at, int64_t n) {
     const int64_t cell = (at.window % net.clock.span) * net.plan.neurons + n;
     const int32_t piece = room.pieces.latest[cell];
     const Adjoint end =
         piece >= 0 ? room.pieces.holding(piece, at.offset).end : Adjoint{room.ring[2 * cell], room.ring[2 * cell + 1]};
-    const Rates& rates = net.neurons.rates[n];
-    const Adjoint there = back(end, flow_in_sums(net.clock.window - at.offset, rates));
-    return book(net, *room.sums, link, row.slot + j, entry, there, rates);
+    return back(end, flow_in_sums(net.clock.window - at.offset, net.neurons.rates[n]));
+}
+
+// The event of synapse j of a row, by itself.
+template <class Real>
+Owed pull_one(const Network<Real>& net, Backward<Real>& room, const Link& link, int64_t q, const Row& row, int64_t j) {
+    const int64_t entry = row.entry + j * link.column_stride, n = target_of(net, link, j, entry);
+    const Adjoint there = met_by(net, room, arrival(net, room.train, q, entry), n);
+    return book(net, *room.sums, link, row.slot + j, entry, there, net.neurons.rates[n]);
 }
 
 // Sums over a row, lane by lane.
