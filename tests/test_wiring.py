@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,10 +10,11 @@ import optax
 import pytest
 
 import ranvier as rv
+from ranvier.rewiring import DeepRewiring, Rewiring
 from ranvier.train import Dataset, Recipe
 from ranvier.train.programs import programs
 from ranvier.train.step import initial_state
-from ranvier.wiring import Repulsion, Rewiring, Volume, WiringLength, at_random, by_length, by_weight, lengths, prune
+from ranvier.wiring import Repulsion, Volume, WiringLength, at_random, by_length, by_weight, lengths, prune
 
 KEY = jax.random.key(0)
 
@@ -119,6 +121,71 @@ def test_rewiring_moves_the_weakest_to_free_places():
     assert Rewiring(0.25)(full, key=KEY)[1] == [None, None]
 
 
+def test_deep_rewiring_keeps_signs_and_moves_what_comes_to_zero():
+    rng, rule = np.random.default_rng(1), DeepRewiring(decay=0.1, every=1)
+    before = np.concatenate([rng.normal(size=200), [0.0, -0.0, 0.0, -0.0]])
+    after = before + np.concatenate([rng.normal(0.0, 0.3, 200), [0.5, -0.5, -0.5, 0.5]])
+    settled = np.asarray(rule.settled(jnp.asarray(before), jnp.asarray(after), KEY))
+    sign = np.copysign(1.0, before)
+    lives = (after - 0.1 * sign) * sign > 0
+    assert 10 < (~lives).sum() < 100
+    np.testing.assert_allclose(settled, np.where(lives, after - 0.1 * sign, 0.0), rtol=0, atol=1e-15)
+    np.testing.assert_array_equal(np.copysign(1.0, settled), sign)
+    assert lives[-4:].tolist() == [True, True, False, False]
+    noisy = np.asarray(DeepRewiring(0.0, noise=0.1).settled(jnp.full(4000, 9.0), jnp.full(4000, 9.0), KEY))
+    assert noisy.mean() == pytest.approx(9.0, abs=0.01)
+    assert noisy.std() == pytest.approx(0.1, rel=0.05)
+    net = spatial(pattern=rv.patterns.density(0.6))
+    gone = [jnp.arange(link.weight.size) % 3 == 0 for link in net.connections]
+    weights = [jnp.where(which, 0.0, link.weight) for which, link in zip(gone, net.connections, strict=True)]
+    net = eqx.tree_at(lambda net: [link.weight for link in net.connections], net, weights)
+    moved, changed = rule(net, key=KEY)
+    for link, new, which, wanted in zip(net.connections, moved.connections, changed, gone, strict=True):
+        size = net.size(link.pre), net.size(link.post)
+        free = size[0] * size[1] - link.weight.size
+        assert int(which.sum()) == min(int(wanted.sum()), free)
+        assert not bool((which & ~wanted).any())
+        assert int(new.pattern.exists(*size).sum()) == link.weight.size  # no pair twice
+        assert not bool(new.weight[which].any())
+    fresh = np.asarray(rule.starts(1000, KEY, jnp.dtype(float)))
+    assert 400 < np.signbit(fresh).sum() < 600
+
+
+def test_deep_rewiring_finds_the_synapses_of_a_teacher():
+    """Potentials of a readout are linear in its weights: 6 of 40 inputs matter, and 8 synapses look for them."""
+    rng = np.random.default_rng(3)
+    senders = rng.choice(40, 6, replace=False).astype(np.int32)
+    strengths = jnp.asarray([1.8, -1.6, 1.4, -1.4, 1.2, -1.4])  # together 0: no other inputs do for the mean
+    ends = {"input": rv.Population(40), "output": rv.Population(1, rv.LI(10.0, 5.0))}
+
+    def student(senders: np.ndarray, weight: jax.Array) -> rv.Network:
+        pairs = rv.Pairs(senders, np.zeros(senders.size, np.int32))
+        return rv.Network(ends, [rv.Connection("input", "output", weight, pattern=pairs)])
+
+    units = [np.flatnonzero(rng.random(40) < 0.3) for _ in range(400)]
+    spikes = rv.Spikes.from_ragged([rng.uniform(0, 20, each.size) for each in units], units)
+    read = rv.readouts.Potential("output", 30.0)
+    target = read(rv.simulate(student(senders, strengths), spikes, rv.EventDriven(), t_end=31.0, record=read.record))
+    first = student(np.arange(8, dtype=np.int32), jnp.asarray(rng.normal(0.0, 0.1, 8)))
+
+    def error(rewiring: object) -> tuple[float, set]:
+        plan = Recipe(
+            rv.EventDriven(), t_end=31.0, readout=read, loss=lambda value, wanted: jnp.sum((value - wanted) ** 2, axis=-1),
+            optimiser=optax.adam(0.05), epochs=60, batch=40, learn=("weight",), rewiring=rewiring,
+        )  # fmt: skip
+        data = Dataset(spikes, np.asarray(target))
+        found = rv.fit(first, data, data, plan, stuck=None, key=KEY)
+        link = found.last.connections[0]
+        strong = np.asarray(link.pattern.pre)[np.abs(np.asarray(link.weight)) > 0.3]
+        return found.epochs[-1]["loss"], set(strong.tolist())
+
+    still, looked = error(None), error(DeepRewiring(decay=0.02, every=10))
+    assert still[1] == {3, 6, 7}  # those it had from the start
+    assert still[1] < looked[1] <= set(senders.tolist())
+    assert len(looked[1]) >= 5
+    assert looked[0] < 0.5 * still[0]
+
+
 def recipe(**given: object) -> Recipe:
     return Recipe(
         rv.FirstSpike(), t_end=60.0, readout=rv.readouts.FirstSpike("output"),
@@ -167,6 +234,8 @@ def test_what_makes_no_sense_is_refused():
         (lambda: WiringLength(-1.0), "`strength` must be finite and at least 0; got -1"),
         (lambda: Repulsion(1.0, 0.0), "`radius` must be above 0"),
         (lambda: Rewiring(1.0), "0 < `share` < 1"),
+        (lambda: DeepRewiring(-0.1), "DeepRewiring: `decay` must be finite and at least 0; got -0.1"),
+        (lambda: DeepRewiring(0.1, every=0), "DeepRewiring: `every` must be at least 1; got 0"),
         (lambda: prune(plain, 1.0), "`share` must be at least 0 and below 1; got 1.0"),
         (lambda: prune(plain, 0.5, at_random), "at_random: synapses are drawn at random; pass `key`"),
         (lambda: WiringLength(1.0)(plain), "WiringLength: no connection of this network has a SpatialDelay"),

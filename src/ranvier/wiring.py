@@ -1,15 +1,13 @@
-"""Wiring: what axons and space cost, which synapses to remove, and how to move them while a network learns.
+"""Wiring: what axons and space cost, and which synapses to remove.
 
 The costs are functions of a network that `Recipe(costs=...)` adds to the loss. `prune` removes synapses of a trained
-network. `Rewiring` moves synapses of `ranvier.Pairs` during training, `Recipe(rewiring=...)`: their number stays, so
-one compiled program serves all patterns.
+network. To move synapses while a network learns, see `ranvier.rewiring`.
 """
 
 import dataclasses
 import math
 from collections.abc import Callable
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +16,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ranvier.connections import Connection
 from ranvier.delays import SpatialDelay
 from ranvier.network import Network
-from ranvier.patterns import AllToAll, Pairs
+from ranvier.patterns import Pairs
 
 Worth = Callable[..., Float[Array, "..."]]
 """`(network, link, key)`: what each synapse of a connection is worth; the lowest go first."""
@@ -202,82 +200,6 @@ def prune(network: Network, share: float, by: Worth = by_weight, *, key: PRNGKey
             Connection(link.pre, link.post, take(link.weight), kept, Pairs(pre[stay], post[stay]), name=link.name)
         )
     return Network(network.populations, links, speed=network.speed)
-
-
-@dataclasses.dataclass(frozen=True)
-class Rewiring:
-    """Moves the weakest synapses to places where there is none, now and then while a network learns.
-
-    Every `every` steps of the optimiser, of each connection with `ranvier.Pairs`, the `share` of smallest |w| goes to
-    other pairs of neurons, drawn at random from those without a synapse, and starts there with weight 0. Its delay
-    follows from the new positions, or is that of the synapse that went, where delays are free. What the optimiser
-    remembers of such a weight starts anew.
-
-    Args:
-        share: Share of the synapses that moves at a time, in (0, 1).
-        every: Steps from one time to the next, counted over the whole training, >= 1.
-
-    Raises:
-        ValueError: a number is out of range.
-
-    References:
-        Sparse evolutionary training, Mocanu et al., Nat. Commun. 9 (2018); deep rewiring, Bellec et al., ICLR 2018.
-
-    Example:
-        >>> import jax, ranvier as rv
-        >>> from ranvier.wiring import Rewiring
-        >>> net = rv.feedforward([4, 5], neuron=rv.LIF(), pattern=rv.patterns.density(0.5), key=jax.random.key(0))
-        >>> moved, changed = Rewiring(0.2)(net, key=jax.random.key(1))
-        >>> int(changed[0].sum()), moved.connections[0].weight.shape
-        (2, (10,))
-    """
-
-    share: float
-    every: int = 100
-
-    def __post_init__(self):
-        if not 0 < self.share < 1 or self.every < 1:
-            msg = f"Rewiring: needs 0 < `share` < 1 and `every` >= 1; got {self.share} and {self.every}."
-            raise ValueError(msg)
-
-    def __call__(self, network: Network, *, key: PRNGKeyArray) -> tuple[Network, list[Array | None]]:
-        """Move synapses once.
-
-        Args:
-            network: The network.
-            key: Random key.
-
-        Returns:
-            The network, and for each connection which synapses moved, None where it has no pairs.
-        """
-        links, moved = [], []
-        for place, link in enumerate(network.connections):
-            if isinstance(link.pattern, AllToAll):
-                links.append(link)
-                moved.append(None)
-                continue
-            new, changed = self._move(network, link, jax.random.fold_in(key, place))
-            links.append(new)
-            moved.append(changed)
-        return eqx.tree_at(lambda tree: tree.connections, network, tuple(links)), moved
-
-    def _move(self, network: Network, link: Connection, key: PRNGKeyArray) -> tuple[Connection, Array]:
-        pre, post, pairs = network.size(link.pre), network.size(link.post), link.pattern
-        assert isinstance(pairs, Pairs)
-        free = pre * post - link.weight.size
-        count = min(round(self.share * link.weight.size), free)
-        weakest = jnp.argsort(jnp.abs(link.weight))[:count]
-        taken = jnp.ravel(pairs.dense(jnp.ones_like(link.weight), pre, post, 0.0) > 0)
-        score = jnp.where(taken, -1.0, jax.random.uniform(key, (pre * post,)))
-        places = jax.lax.top_k(score, count)[1].astype(jnp.int32)
-        pattern = eqx.tree_at(
-            lambda one: (one.pre, one.post),
-            pairs,
-            (pairs.pre.at[weakest].set(places // post), pairs.post.at[weakest].set(places % post)),
-        )
-        changed = jnp.zeros(link.weight.shape, bool).at[weakest].set(True)
-        weight = jnp.where(changed, 0.0, link.weight)
-        return eqx.tree_at(lambda one: (one.weight, one.pattern), link, (weight, pattern)), changed
 
 
 def _each(network: Network, link: Connection) -> Float[Array, " synapses"]:

@@ -11,9 +11,9 @@ from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.readouts import AbstractReadout, Decide, Record, as_readout
 from ranvier.regularizers import SilentRecovery
+from ranvier.rewiring import AbstractRewiring
 from ranvier.simulation import AbstractSimulator, Solution
 from ranvier.train.fingerprint import fingerprint
-from ranvier.wiring import Rewiring
 
 Loss = Callable[[Any, Any], Float[Array, ""]]
 Regularizer = Callable[[Solution], Float[Array, ""]]
@@ -61,7 +61,7 @@ class Recipe:
         augment: What training does to the input spikes of each batch and population, `augment(spikes, key=key)`, with a
             new key each time, for example `ranvier.augmentations.Jitter(0.3)`; default nothing.
         recovery: What wakes silent neurons after each step, for example `SilentRecovery()`; default nothing.
-        rewiring: What moves synapses of `ranvier.Pairs` now and then, for example `ranvier.wiring.Rewiring(0.1)`;
+        rewiring: What moves synapses of `ranvier.Pairs` now and then, `ranvier.rewiring.Rewiring` or `DeepRewiring`;
             default nothing.
         patience: Stop when validation has not improved for so many epochs; default never.
 
@@ -94,7 +94,7 @@ class Recipe:
     learn: tuple[str, ...] = ()
     augment: Augment | None = None
     recovery: SilentRecovery | None = None
-    rewiring: Rewiring | None = None
+    rewiring: AbstractRewiring | None = None
     patience: int | None = None
 
     def __post_init__(self):

@@ -166,6 +166,8 @@ def training_step(
         updates, optimiser = recipe.optimiser.update(gradient, state.optimiser, learn)
         stepped: Any = optax.apply_updates(learn, updates)
     network = project(eqx.combine(stepped, fixed))
+    if recipe.rewiring is not None:
+        network = recipe.rewiring.settle(learn, network, jax.random.fold_in(key, 2))
     recovery, bumped = state.recovery, jnp.zeros((), jnp.int32)
     if recipe.recovery is not None:
         network, recovery, bumped = recipe.recovery(network, silent, recovery)
@@ -221,7 +223,7 @@ def evaluation_step(
 
 
 def rewired(recipe: Recipe, state: State, number: Int[Array, ""], key: PRNGKeyArray) -> State:
-    """The state with its weakest synapses moved, if it is time to; what the optimiser knows of them starts anew.
+    """The state with synapses moved, if it is time to; what the optimiser knows of them starts anew.
 
     Args:
         recipe: How to train.
