@@ -90,8 +90,12 @@ def outcome(net: rv.Network, spikes: rv.Spikes, simulator: rv.EventDriven) -> tu
 
 
 def compare(net: rv.Network, spikes: rv.Spikes, simulator: rv.EventDriven) -> None:
-    """Spikes, potentials and gradients of the sparse and the filled network are equal."""
-    (slope, one), (whole, other) = outcome(net, spikes, simulator), outcome(filled(net), spikes, simulator)
+    """Spikes, potentials and gradients of the sparse and the filled network are equal.
+
+    Of simulators that agree to rounding, the filled one is that of `EventDriven`: it compiles fastest.
+    """
+    known = rv.EventDriven() if simulator in (SIMULATORS["exact"], SIMULATORS["queued"]) else simulator
+    (slope, one), (whole, other) = outcome(net, spikes, simulator), outcome(filled(net), spikes, known)
     assert int(one.stats.status) == int(other.stats.status) == 0
     assert sum(int(count.sum()) for count in one.stats.spikes.values()) > 10
     for name, train in one.spikes.items():

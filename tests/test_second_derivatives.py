@@ -1,5 +1,7 @@
 """Second derivatives: exact through `FirstSpike` and `ClockDriven`, refused where there is none."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -31,11 +33,11 @@ def test_hessians_of_a_spike_time_have_their_known_values(name: str):
     np.testing.assert_allclose(jax.jit(jax.jacfwd(jax.jacfwd(single)))(jnp.array(7.0)), second(7.0), rtol=1e-12)
 
 
-def layers(seed: int, simulator: rv.simulation.AbstractSimulator) -> tuple:
-    """Parameters of a random network of two layers, and a function of them: sums of its spike times and potentials."""
+def random_parameters(seed: int) -> dict[str, jax.Array]:
+    """Those of a random network of two layers."""
     rng = np.random.default_rng(seed)
     number = lambda low, high, *shape: jnp.asarray(rng.uniform(low, high, shape))
-    parameters = {
+    return {
         "first": number(1.0, 4.0, 3, 3),
         "second": number(1.0, 4.0, 3, 2),
         "delay": number(0.3, 2.0, 3, 3),
@@ -43,6 +45,12 @@ def layers(seed: int, simulator: rv.simulation.AbstractSimulator) -> tuple:
         "tau": number(6.0, 14.0, 3),
         "time": jnp.sort(number(0.1, 4.0, 3)),
     }
+
+
+@functools.cache
+def derivatives(name: str) -> tuple:
+    """Compiled gradient, and its derivative along a line, of a sum of spike times and potentials of that network."""
+    simulator = rv.FirstSpike() if name == "first-spike" else rv.ClockDriven(dt=2.0, layout=rv.clock_driven.Exact())
     hold = jnp.inf if isinstance(simulator, rv.FirstSpike) else 1.3
 
     def total(parameters: dict) -> jax.Array:
@@ -63,17 +71,14 @@ def layers(seed: int, simulator: rv.simulation.AbstractSimulator) -> tuple:
         time = solution.spikes["output"].time[:4]
         return jnp.sum(jnp.where(jnp.isfinite(time), time, 0.0)) + jnp.sum(jnp.sin(solution.voltages["output"]))
 
-    return parameters, total
+    return jax.jit(jax.grad(total)), jax.jit(lambda x, way: jax.jvp(jax.grad(total), (x,), (way,))[1])
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", ["first-spike", "clock-driven"])
 def test_second_derivatives_are_the_differences_of_first_ones(name: str, seed: int):
-    simulator = rv.FirstSpike() if name == "first-spike" else rv.ClockDriven(dt=2.0, layout=rv.clock_driven.Exact())
-    parameters, total = layers(seed, simulator)
+    (gradient, along), parameters = derivatives(name), random_parameters(seed)
     rng = np.random.default_rng(100 + seed)
-    gradient = jax.jit(jax.grad(total))
-    along = jax.jit(lambda x, way: jax.jvp(jax.grad(total), (x,), (way,))[1])
     for field in parameters:
         way = jax.tree.map(jnp.zeros_like, parameters)
         way[field] = jnp.asarray(rng.normal(size=parameters[field].shape))
