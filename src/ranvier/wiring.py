@@ -154,7 +154,7 @@ def by_weight(network: Network, link: Connection, key: PRNGKeyArray | None = Non
 def by_length(network: Network, link: Connection, key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
     """Synapses of long delays are worth least: `-d`; with delays by distance those are the long axons."""
     del key
-    return jnp.broadcast_to(-network.delay(link), link.weight.shape) if link.weight.ndim == 2 else -_each(network, link)
+    return -each_delay(network, link)
 
 
 def at_random(network: Network, link: Connection, key: PRNGKeyArray | None = None) -> Float[Array, "..."]:
@@ -202,13 +202,25 @@ def prune(network: Network, share: float, by: Worth = by_weight, *, key: PRNGKey
     return Network(network.populations, links, speed=network.speed)
 
 
-def _each(network: Network, link: Connection) -> Float[Array, " synapses"]:
-    """The delay of every synapse of pairs, also where several share one."""
+def each_delay(network: Network, link: Connection) -> Float[Array, "..."]:
+    """The delay of every synapse (ms), of the shape of the weights, also where several synapses share one.
+
+    Args:
+        network: The network.
+        link: One of its connections.
+
+    Example:
+        >>> import jax, ranvier as rv
+        >>> from ranvier.wiring import each_delay
+        >>> net = rv.feedforward([4, 5], neuron=rv.LIF(), delay=rv.axonal(0.0, 2.0), key=jax.random.key(0))
+        >>> net.delay("input->output").shape, each_delay(net, net["input->output"]).shape
+        ((4, 1), (4, 5))
+    """
     delay = network.delay(link)
-    if delay.ndim == 1:
+    if link.weight.ndim == 1 and delay.ndim == 1:
         return delay
-    pre, post = network.size(link.pre), network.size(link.post)
-    return link.pattern.take(jnp.broadcast_to(delay, (pre, post)))
+    every = jnp.broadcast_to(delay, (network.size(link.pre), network.size(link.post)))
+    return every if link.weight.ndim == 2 else link.pattern.take(every)
 
 
 def _ends(network: Network, link: Connection) -> tuple[np.ndarray, np.ndarray]:

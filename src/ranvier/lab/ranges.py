@@ -52,6 +52,7 @@ SomeCount = Annotated[int | None, Range("at least 1, or none", lambda value: val
 Positive = Annotated[float, Range("finite and above 0", lambda value: 0 < value < math.inf, "> 0")]
 NotNegative = Annotated[float, Range("finite and at least 0", lambda value: 0 <= value < math.inf, ">= 0")]
 Limit = Annotated[float, Range("above 0, or inf for no limit", lambda value: value > 0, "> 0, inf: no limit")]
+Density = Annotated[float, Range("above 0 and at most 1", lambda value: 0 < value <= 1, "> 0, at most 1")]
 Share = Annotated[float, Range("between 0 and 1", lambda value: 0 <= value <= 1, "0 to 1")]
 Finite = Annotated[float, Range("finite", math.isfinite)]
 Seed = Annotated[int, Range("between 0 and 4294967295", lambda value: 0 <= value < 2**32, ">= 0")]

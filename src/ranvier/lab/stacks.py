@@ -1,10 +1,9 @@
 """Stacks: networks of layers whose neurons fire many times, for inputs that last: speech, recordings, events."""
 
-import abc
 import dataclasses
+import math
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, ClassVar
 
 import jax
 from jaxtyping import PRNGKeyArray
@@ -12,134 +11,13 @@ from jaxtyping import PRNGKeyArray
 from ranvier import delays
 from ranvier.builders import feedforward, recurrent
 from ranvier.delays import DelayFactory
-from ranvier.initializers import Initializer, normal, uniform
-from ranvier.lab.parts import AbstractModel, AbstractPart
-from ranvier.lab.ranges import Count, Finite, NotNegative, Positive
-from ranvier.lab.settings import Choice
+from ranvier.initializers import Initializer, normal
+from ranvier.lab.long_delays import LongDelays, LongSynaptic
+from ranvier.lab.parts import AbstractModel
+from ranvier.lab.ranges import Count, Density, Finite, NotNegative, Positive
 from ranvier.network import Network
 from ranvier.neurons import LI, LIF
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AbstractLongDelays(AbstractPart, abc.ABC):
-    """Delays of input and hidden connections; the outputs have none.
-
-    Args:
-        low: Smallest delay (ms); recurrent ones need some.
-    """
-
-    name: ClassVar[str]
-    low: Positive = 1.0
-
-    @property
-    def rates(self) -> Mapping[str, float]:
-        """Learning rate at the start, if they learn."""
-        return {}
-
-    @abc.abstractmethod
-    def factory(self, *, recurrent: bool) -> DelayFactory:
-        """What makes the delays of a connection.
-
-        Args:
-            recurrent: Whether it is one of a layer onto itself.
-        """
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class NoLongDelays(AbstractLongDelays):
-    """The same smallest delay for all."""
-
-    name: ClassVar[str] = "none"
-
-    def factory(self, *, recurrent: bool) -> DelayFactory:
-        """`ranvier.fixed`."""
-        return delays.fixed(self.low)
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AbstractSpreadDelays(AbstractLongDelays, abc.ABC):
-    """Delays that are spread evenly at first.
-
-    Args:
-        high: Largest delay (ms).
-        recurrent_high: Largest delay (ms) of a layer onto itself.
-        spread: Largest initial delay, as a share of the largest.
-    """
-
-    high: Positive = 60.0
-    recurrent_high: Positive = 30.0
-    spread: Positive = 1.0
-
-    def ends(self, *, recurrent: bool) -> tuple[float, float, Initializer]:
-        """Bounds and initial values."""
-        high = self.recurrent_high if recurrent else self.high
-        return self.low, high, uniform(self.low, self.low + min(self.spread, 1.0) * (high - self.low))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class RandomDelays(AbstractSpreadDelays):
-    """One delay for each synapse, drawn at random, that does not learn."""
-
-    name: ClassVar[str] = "random"
-
-    def factory(self, *, recurrent: bool) -> DelayFactory:
-        """`ranvier.synaptic`; without a learning rate it stays as it is."""
-        return delays.synaptic(*self.ends(recurrent=recurrent))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class AbstractLongLearnedDelays(AbstractSpreadDelays, abc.ABC):
-    """Delays that learn, between bounds that a sigmoid keeps.
-
-    Args:
-        lr: Learning rate of the delays, at the start: of the number behind the sigmoid.
-    """
-
-    lr: Positive = 0.05
-
-    @property
-    def rates(self) -> Mapping[str, float]:
-        """That of the delays."""
-        return {"delay": self.lr}
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LongAxonal(AbstractLongLearnedDelays):
-    """One delay for each sending neuron."""
-
-    name: ClassVar[str] = "axonal"
-
-    def factory(self, *, recurrent: bool) -> DelayFactory:
-        """`ranvier.axonal`."""
-        return delays.axonal(*self.ends(recurrent=recurrent))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LongDendritic(AbstractLongLearnedDelays):
-    """One delay for each receiving neuron."""
-
-    name: ClassVar[str] = "dendritic"
-
-    def factory(self, *, recurrent: bool) -> DelayFactory:
-        """`ranvier.dendritic`."""
-        return delays.dendritic(*self.ends(recurrent=recurrent))
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class LongSynaptic(AbstractLongLearnedDelays):
-    """One delay for each synapse."""
-
-    name: ClassVar[str] = "synaptic"
-
-    def factory(self, *, recurrent: bool) -> DelayFactory:
-        """`ranvier.synaptic`."""
-        return delays.synaptic(*self.ends(recurrent=recurrent))
-
-
-LongDelays = Annotated[
-    AbstractLongDelays, Choice(NoLongDelays(), RandomDelays(), LongAxonal(), LongDendritic(), LongSynaptic())
-]
-"""Any of these."""
+from ranvier.patterns import PatternFactory, all_to_all, density
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -151,6 +29,8 @@ class Stack(AbstractModel):
         layers: Layers.
         recurrent: Each layer sends to itself, too.
         delay: Kind of delays of input and hidden connections.
+        density: Share of the synapses of input and hidden connections that there are, drawn at random; the fewer,
+            the larger their initial weights.
         lr: Learning rate of the weights, at the start.
         input_mean: Mean of the initial weights of the inputs, in units of the threshold.
         input_std: Standard deviation of them.
@@ -177,6 +57,7 @@ class Stack(AbstractModel):
     layers: Count = 1
     recurrent: bool = True
     delay: LongDelays = LongSynaptic()
+    density: Density = 1.0
     lr: Positive = 0.008
     input_mean: Finite = 0.05
     input_std: NotNegative = 0.02
@@ -217,6 +98,8 @@ class Stack(AbstractModel):
             readout=neuron if spiking else last,
             delay=[self._delay(*edge, len(sizes) - 1) for edge in edges],
             weight=[self._weight(*edge, len(sizes) - 1) for edge in edges],
+            pattern=None if self.density == 1.0 else [self._pattern(*edge, len(sizes) - 1) for edge in edges],
+            position=self.delay.layouts(len(sizes)),
             dtype=dtype,
             key=key,
         )
@@ -224,9 +107,14 @@ class Stack(AbstractModel):
     def _delay(self, pre: int, post: int, last: int) -> DelayFactory:
         return delays.fixed(0.0) if post == last else self.delay.factory(recurrent=pre == post)
 
+    def _pattern(self, pre: int, post: int, last: int) -> PatternFactory:
+        del pre
+        return all_to_all if post == last else density(self.density)
+
     def _weight(self, pre: int, post: int, last: int) -> Initializer:
         if post == last:
             return normal(0.0, self.output_std)
+        mean, std = (self.input_mean, self.input_std) if pre == 0 else (self.between_mean, self.between_std)
         if pre == post:
-            return normal(0.0, self.recurrent_std)
-        return normal(self.input_mean, self.input_std) if pre == 0 else normal(self.between_mean, self.between_std)
+            mean, std = 0.0, self.recurrent_std
+        return normal(mean / self.density, std / math.sqrt(self.density))  # few synapses drive as much as many

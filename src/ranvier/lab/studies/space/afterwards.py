@@ -19,7 +19,7 @@ from ranvier.lab.studies.together.training import Trained, in_groups, shares
 from ranvier.network import Network
 from ranvier.train import Dataset, Recipe
 from ranvier.train.epoch import EVALUATION_BATCH, evaluation_epoch
-from ranvier.wiring import at_random, by_length, by_weight
+from ranvier.wiring import at_random, by_length, by_weight, each_delay
 
 Change = Callable[[Network], Network]
 
@@ -40,7 +40,7 @@ def rounded(bits: int, step: float) -> Change:
         for link in network.connections:
             most = jnp.max(jnp.abs(link.weight))
             weight = most / codes * jnp.round(codes * link.weight / most)
-            links.append(_fixed(network, link, weight, step * jnp.round(network.delay(link) / step)))
+            links.append(_fixed(link, weight, step * jnp.round(each_delay(network, link) / step)))
         return Network(network.populations, links)
 
     return change
@@ -61,10 +61,10 @@ def pruned(share: float, by: str) -> Change:
     def change(network: Network) -> Network:
         links = []
         for place, link in enumerate(network.connections):
-            delay = jnp.broadcast_to(network.delay(link), link.weight.shape)
             worth = WORTH[by](network, link, jax.random.key(place))
             rank = jnp.argsort(jnp.argsort(worth.ravel())).reshape(worth.shape)
-            links.append(_fixed(network, link, jnp.where(rank < round(share * rank.size), 0.0, link.weight), delay))
+            weight = jnp.where(rank < round(share * rank.size), 0.0, link.weight)
+            links.append(_fixed(link, weight, each_delay(network, link)))
         return Network(network.populations, links)
 
     return change
@@ -111,7 +111,7 @@ def _accuracy(trained: Trained, recipe: Recipe, change: Change, samples: Dataset
     return np.asarray(jax.jit(lambda own: in_groups(one, own))(trained.own)[0])
 
 
-def _fixed(network: Network, link: Connection, weight: Array, delay: Array) -> Any:
+def _fixed(link: Connection, weight: Array, delay: Array) -> Any:
     """A connection with these numbers; the delays stay between the bounds that they had."""
     kept = FixedDelay(jnp.clip(delay, link.delay.low, link.delay.high), link.delay.low, link.delay.high)
     return Connection(link.pre, link.post, weight, kept, link.pattern, name=link.name)
