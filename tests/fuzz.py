@@ -17,10 +17,12 @@ import os
 import pickle
 import random
 import re
+import resource
 import signal
 import sys
 import tempfile
 import time
+import warnings
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -35,6 +37,8 @@ from readers import READERS, Reader
 CLEAN = (ValueError, RunError, FileNotFoundError)
 SECONDS = 60
 """A reader that takes longer than this for a file of a few kB does not come back."""
+MEMORY = 8 << 30
+"""Bytes that a reader may ask for: one that wants more for such a file is wrong, and must not stop the machine."""
 CANARY = Path(tempfile.gettempdir()) / f"ranvier-code-ran-{np.random.default_rng().integers(1 << 60)}"
 WORDS = ["nan", "inf", "-inf", "-1", "0", "1e999", "1e308", "9" * 30, "null", "true", "[]", "{}", '""', '"', "'", ",", "\n", "=",
          "\0", "é", "\ufeff", "#", "[a]", "none", "__class__", "!!python/object/apply:os.system", "../..", "--", "--help",
@@ -96,10 +100,10 @@ def change_json(value: Any, chance: random.Random) -> Any:
 
 
 def change_archive(content: bytes, chance: random.Random) -> bytes:
-    """An archive of NumPy with a member changed, missing, double, or pickled; its checksums are those of the new content."""
+    """An archive of NumPy with a member or a number changed, missing, double, or pickled; its checksums are those of the new content."""
     with np.load(io.BytesIO(content), allow_pickle=False) as archive:
         arrays = {name: archive[name] for name in archive.files}
-    name, kind, made = chance.choice(sorted(arrays)), chance.randrange(6), io.BytesIO()
+    name, kind, made = chance.choice(sorted(arrays)), chance.randrange(8), io.BytesIO()
     old = arrays[name]
     if kind == 0:
         del arrays[name]
@@ -118,8 +122,22 @@ def change_archive(content: bytes, chance: random.Random) -> bytes:
         with zipfile.ZipFile(made, "w") as archive:
             archive.writestr(f"{name}.npy", pickle.dumps(Bomb()))
         return made.getvalue()
-    else:
+    elif kind == 5:
         arrays[chance.choice(["extra", "../x", name + "."])] = old
+    elif kind == 6:
+        arrays[name] = (
+            old.astype(chance.choice(["i8", "u1", "?", "f2", "f4", "f8", "c8"]), copy=True)
+            if old.dtype.kind in "biuf"
+            else old
+        )
+    elif old.dtype.kind in "iuf" and old.size:
+        new = old.copy()
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            new.flat[chance.randrange(new.size)] = np.asarray(chance.choice([np.nan, np.inf, -1.0, 1e30])).astype(
+                new.dtype
+            )
+        arrays[name] = new
     np.savez(made, allow_pickle=True, **arrays)
     return made.getvalue()
 
@@ -131,6 +149,10 @@ def change_hdf5(path: Path, chance: random.Random) -> None:
         file.visit(names.append)
         name = chance.choice(names)
         old = file[name]
+        if len(file.attrs) and chance.random() < 0.3:
+            attribute = chance.choice(sorted(file.attrs))
+            file.attrs[attribute] = chance.choice(["x", -1, 1 << 40, np.nan, np.zeros(3), np.zeros(0), np.bytes_(b"7")])
+            return
         if chance.random() < 0.2 or not isinstance(old, h5py.Dataset):
             del file[name]
             return
@@ -217,6 +239,7 @@ def work(name: str, cases: int, seed: int, folder: str, at: Any, result: Any) ->
     import jax
 
     faulthandler.enable()
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     jax.config.update("jax_enable_x64", True)
 
     def late(number: int, frame: Any) -> None:

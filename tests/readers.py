@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
 import struct
 import warnings
@@ -83,7 +84,15 @@ def _shd(path: Path) -> None:
 def _read_shd(path: Path) -> Any:
     file = read_spike_file(path)
     rows = file.read(np.arange(file.size))
-    return [rows.time.tolist(), rows.unit.tolist(), file.label.tolist(), file.speaker.tolist(), file.split.tolist()]
+    about = [file.channels, file.classes, file.speakers]
+    return [
+        rows.time.tolist(),
+        rows.unit.tolist(),
+        file.label.tolist(),
+        file.speaker.tolist(),
+        file.split.tolist(),
+        about,
+    ]
 
 
 def _tidigits(path: Path) -> None:
@@ -122,18 +131,20 @@ def _read_sound(path: Path) -> Any:
     return [found.rate, found.pressure.tolist()]
 
 
-def _recording(path: Path) -> None:
+@functools.cache
+def _wired() -> rv.Network:
     neuron = rv.LIF(6.0, 6.0, refractory=jnp.inf)
-    wired = rv.feedforward([4, 2], neuron=neuron, weight=rv.initializers.constant(0.8), key=jax.random.key(0))
+    return rv.feedforward([4, 2], neuron=neuron, weight=rv.initializers.constant(0.8), key=jax.random.key(0))
+
+
+def _recording(path: Path) -> None:
     chip, inputs = EmulatedChip(BrainScaleS2()), {"input": jnp.ones((3, 4))}
-    measured = chip.measure(wired, inputs, 60.0, key=jax.random.key(1))
-    save_recording(path, Recording(chip.written(wired), inputs, measured, 60.0))
+    measured = chip.measure(_wired(), inputs, 60.0, key=jax.random.key(1))
+    save_recording(path, Recording(chip.written(_wired()), inputs, measured, 60.0))
 
 
 def _read_recording(path: Path) -> Any:
-    neuron = rv.LIF(6.0, 6.0, refractory=jnp.inf)
-    wired = rv.feedforward([4, 2], neuron=neuron, weight=rv.initializers.constant(0.8), key=jax.random.key(0))
-    return leaves(load_recording(path, wired))
+    return leaves(load_recording(path, _wired()))
 
 
 def _list(path: Path) -> None:

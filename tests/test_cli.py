@@ -408,6 +408,7 @@ def test_without_a_command_there_is_help(ranvier: Any):
         (["train", "yin-yang", "--seed", "4294967296"], "--seed must be between 0 and 4294967295; got 4294967296"),
         (["train", "yin-yang", "--seed", "1", "--seeds", "0..3"], "give --seed or --seeds, not both"),
         (["train", "yin-yang", "--seeds", "3..1"], "--seeds must be a range such as 0..4"),
+        (["train", "yin-yang", "--seeds", "0..9999999999"], "10000000000 runs; at most 1000 are done at once"),
         (["train", "yin-yang", "--dt", "0.5"], "--dt is a number of method clock-driven or surrogate, but method is"),
         (["train", "temporal-order", "--hidden", "3"], "--hidden is not an option"),
         (["train", "yin-yang", "--weight", "fixed", "--delay", "none"], "nothing would learn"),

@@ -14,8 +14,16 @@ from ranvier._packing import LARGEST, Packing
 @pytest.fixture
 def square(monkeypatch: pytest.MonkeyPatch):
     """`x^2`, compiled with an option of XLA where that is allowed."""
-    monkeypatch.setitem(_compiling.QUICKLY, "xla_cpu_use_fusion_emitters", False)
+    monkeypatch.setitem(_compiling.QUICKLY, "xla_backend_optimization_level", 1)
     return _compiling.quickly(lambda x: x**2)
+
+
+def test_an_option_that_xla_does_not_have_is_left_out(monkeypatch: pytest.MonkeyPatch):
+    """Releases of XLA drop options; a program must not fail for that."""
+    monkeypatch.setitem(_compiling.QUICKLY, "xla_cpu_no_such_option", True)
+    monkeypatch.setitem(_compiling.QUICKLY, "xla_backend_optimization_level", 1)
+    assert options(_compiling.QUICKLY) == {"xla_backend_optimization_level": 1}
+    np.testing.assert_allclose(_compiling.quickly(lambda x: x**2)(X), X**2)
 
 
 X = jnp.arange(3.0)
@@ -40,7 +48,7 @@ def test_a_quickly_compiled_function_works_in_every_transformation(way: str, squ
 
 
 def test_options_are_for_the_programs_of_fit_with_clock_driven_only(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setitem(_compiling.QUICKLY, "xla_cpu_use_fusion_emitters", False)
+    monkeypatch.setitem(_compiling.QUICKLY, "xla_backend_optimization_level", 1)
     chosen = {}
     for simulator in (rv.ClockDriven(), rv.EventDriven(), rv.FirstSpike(), rv.Surrogate()):
         recipe = rv.Recipe(
@@ -52,7 +60,7 @@ def test_options_are_for_the_programs_of_fit_with_clock_driven_only(monkeypatch:
             epochs=1,
         )
         chosen[type(simulator).__name__] = tuple(options(recipe.simulator.compiler_options).items())
-    assert chosen.pop("ClockDriven") == (("xla_cpu_use_fusion_emitters", False),)
+    assert chosen.pop("ClockDriven") == (("xla_backend_optimization_level", 1),)
     assert set(chosen.values()) == {()}
 
 

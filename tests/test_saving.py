@@ -4,6 +4,7 @@ import itertools
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import equinox as eqx
@@ -161,6 +162,62 @@ def test_files_that_are_no_networks(tmp_path: Path, spoil: object, message: str)
     spoil(path)
     with pytest.raises(ValueError, match=message):
         rv.load(path)
+
+
+WEIGHT, TAU, RAW = "connections[0].weight", "members[1].neuron.tau_mem", "connections[0].delay.raw"
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "message"),
+    [
+        (WEIGHT, lambda old: old * np.nan, "weights of input->output must be finite.*got nan"),
+        (WEIGHT, lambda old: old.T, r"needs weights of shape \(4, 3\); got \(3, 4\)"),
+        (WEIGHT, lambda old: old.astype(int), "weight of a Connection is int64, which it cannot be"),
+        (WEIGHT, lambda old: old.astype(complex), "holds complex128, which is no kind of number here"),
+        (WEIGHT, lambda old: old.astype(str), "holds <U32, which is no kind of number here"),
+        (TAU, lambda old: -old, "'output': `tau_mem` must be a time above 0"),
+        (TAU, lambda old: np.full(5, old), r"of the LIF neurons must be scalars or of shape \(3,\).*got shape \(5,\)"),
+        (TAU, lambda old: old > 0, "tau_mem of a LIF is bool, which it cannot be"),
+        (RAW, lambda old: old[:, :2], r"shape \(4, 3\); got \(4, 2\)"),
+        (RAW, lambda old: old * np.nan, r"delays of input->output must be in \[0, 1\] ms.*got nan"),
+    ],
+)
+def test_nonsense_with_valid_checksums_is_refused(tmp_path: Path, place: str, change: Callable, message: str):
+    """By `load` where a type or a shape is wrong, by `simulate` where a number is."""
+    path = tmp_path / "net.npz"
+    rv.save(path, rv.feedforward([4, 3], neuron=rv.LIF(refractory=jnp.inf), delay=rv.synaptic(0.0, 1.0), key=KEY))
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    np.savez(path, **(arrays | {place: change(arrays[place])}))
+    with pytest.raises(ValueError, match=message):
+        rv.simulate(rv.load(path), rv.Spikes(np.ones(1), np.zeros(1, int)), rv.FirstSpike(), t_end=5.0)
+
+
+@pytest.mark.parametrize("value", [None, True, "a", [], {}, 1e308])
+def test_a_header_with_a_value_of_another_type_is_refused(tmp_path: Path, value: object):
+    path = tmp_path / "net.npz"
+    rv.save(path, rv.feedforward([4, 3], neuron=rv.LIF(), delay=rv.synaptic(0.0, 1.0), key=KEY))
+    with np.load(path) as file:
+        network = json.loads(str(file["header"]))["network"]
+    network["fields"]["connections"]["tuple"][0]["fields"]["delay"]["fields"]["bound"] = value
+    rewritten(path, {"network": network})
+    with pytest.raises(ValueError, match=r"bound of a SynapticDelay is|does not describe a network"):
+        rv.load(path)
+
+
+def test_what_a_damaged_file_says_is_told_in_few_letters(tmp_path: Path):
+    path = tmp_path / "net.npz"
+    rv.save(path, rv.feedforward([4, 3], neuron=rv.LIF(), key=KEY))
+    for network in (
+        {"kind": "M" * 5000, "fields": {}},
+        {"kind": "Network", "fields": {"f" * 5000: 1}},
+        {"array": "a" * 5000},
+        {"k" * 5000: 1},
+    ):
+        rewritten(path, {"network": network})
+        with pytest.raises(ValueError, match="load: ") as told:
+            rv.load(path)
+        assert len(str(told.value)) < 600
 
 
 def test_no_file_and_no_folder(tmp_path: Path):

@@ -5,6 +5,7 @@ writing loops and with fewer passes of LLVM it takes a third less time to compil
 options for a whole program only: for those that ranvier compiles itself, not for what is part of the user's.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,12 +17,25 @@ import jax.numpy as jnp
 Options = Mapping[str, bool | int]
 
 QUICKLY: dict[str, bool | int] = {"xla_cpu_use_fusion_emitters": False, "xla_backend_optimization_level": 1}
-"""Options of XLA."""
+"""Options of XLA, of which a release may have no more than some."""
 
 
-def options(wanted: Options) -> Options:
-    """The options where they help: on a CPU."""
-    return wanted if jax.default_backend() == "cpu" else {}
+def options(wanted: Options) -> dict[str, Any]:
+    """The options where they help, on a CPU, and of them those that the XLA here knows."""
+    if jax.default_backend() != "cpu":
+        return {}
+    return {name: value for name, value in wanted.items() if _known(name, value)}
+
+
+@functools.cache
+def _known(name: str, value: bool | int) -> bool:
+    """Whether XLA takes an option: each release has its own, and refuses all others."""
+    chosen: dict[str, Any] = {name: value}
+    try:
+        jax.jit(lambda: 0).lower().compile(chosen)
+    except jax.errors.JaxRuntimeError:
+        return False
+    return True
 
 
 def quickly(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -38,12 +52,16 @@ def quickly(function: Callable[..., Any]) -> Callable[..., Any]:
         >>> float(quickly(lambda x: 2.0 * x)(jnp.array(3.0)))
         6.0
     """
-    chosen: dict[str, Any] = {"compiler_options": dict(QUICKLY)}
-    plain, quick = eqx.filter_jit(function), eqx.filter_jit(function, **chosen)
+    plain = eqx.filter_jit(function)
+
+    @functools.cache
+    def quick() -> Callable[..., Any]:
+        chosen: dict[str, Any] = {"compiler_options": options(QUICKLY)}
+        return eqx.filter_jit(function, **chosen)
 
     def call(*args: Any) -> Any:
         alone = jax.default_backend() == "cpu" and not _traced((args, jnp.zeros(())))
-        return (quick if alone else plain)(*args)
+        return (quick() if alone else plain)(*args)
 
     return call
 

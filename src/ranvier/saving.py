@@ -10,6 +10,7 @@ import json
 import math
 import os
 import tempfile
+import types
 from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +21,7 @@ import jax
 import jax.core
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import AbstractArray
 
 from ranvier.connections import Connection
 from ranvier.delays import AbstractBound, AbstractDelay, AbstractLimit, AbstractMetric, AbstractSpeed, Per, Tortuosity
@@ -32,6 +34,10 @@ from ranvier.synapses import AbstractSynapse
 FORMAT = "ranvier network"
 VERSION = 1
 HEADER = "header"
+KINDS = "fiub"
+"""Kinds of numbers that are written and read."""
+LETTERS = 200
+"""Of what stands in a file, as many are told at most."""
 FAMILIES = (
     AbstractNeuron, AbstractSynapse, AbstractDelay, AbstractBound, AbstractLimit, AbstractMetric, AbstractSpeed,
     Tortuosity, AbstractPattern, Population, Connection,
@@ -112,7 +118,7 @@ def load(path: str | Path, like: Network | None = None) -> Network:
     try:
         return _network(facts["network"], arrays, like, str(path))
     except (TypeError, KeyError, AttributeError, IndexError) as error:  # a header that says something else
-        msg = f"load: {path} is damaged: its header does not describe a network ({error})."
+        msg = f"load: {path} is damaged: its header does not describe a network ({_clipped(error)})."
         raise ValueError(msg) from error
 
 
@@ -122,7 +128,8 @@ def _network(facts: Any, arrays: dict[str, np.ndarray], like: Network | None, pa
         wanted: dict[str, np.ndarray] = {}
         _compare(_encode(like, "", wanted), facts, "network", path)
     decoded = _decode(facts, arrays, like, path)
-    populations = dict(zip(decoded.names, decoded.members, strict=True))
+    members = (Population(one.size, one.neuron, one.position) for one in decoded.members)  # which looks at its numbers
+    populations = dict(zip(decoded.names, members, strict=True))
     return Network(populations, decoded.connections, speed=decoded.speed)
 
 
@@ -138,7 +145,7 @@ def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
         msg = f"save: {place} is traced, its value is not known here; save outside of jit, grad and vmap."
         raise ValueError(msg)
     if isinstance(value, jax.Array | np.ndarray):
-        if np.dtype(value.dtype).kind not in "fiub":
+        if np.dtype(value.dtype).kind not in KINDS:
             msg = f"save: {place} has the type {value.dtype}, which NumPy files do not know; convert it to float32."
             raise ValueError(msg)
         arrays[place] = np.asarray(value)
@@ -175,7 +182,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # zipfile and NumPy raise errors of many kinds for damaged files
-        why = "no NumPy archive" if "pickle" in str(error) else error  # whose advice would be to run its code
+        why = "no NumPy archive" if "pickle" in str(error) else _clipped(error)  # whose advice would be to run its code
         msg = f"load: {path} is damaged, or was not written by ranvier.save ({why})."
         raise ValueError(msg) from error
     try:
@@ -204,9 +211,13 @@ def _decode(value: Any, arrays: dict[str, np.ndarray], like: Any, path: str) -> 
         return value
     if "array" in value:
         if value["array"] not in arrays:
-            msg = f"load: {path} is damaged: the array {value['array']} is missing."
+            msg = f"load: {path} is damaged: the array {_clipped(value['array'])} is missing."
             raise ValueError(msg)
-        return jnp.asarray(arrays[value["array"]])
+        array = arrays[value["array"]]
+        if array.dtype.kind not in KINDS:
+            msg = f"load: {path} is damaged: {value['array']} holds {array.dtype}, which is no kind of number here."
+            raise ValueError(msg)
+        return jnp.asarray(array)
     if "tuple" in value:
         likes = like if like is not None else [None] * len(value["tuple"])
         return tuple(_decode(one, arrays, other, path) for one, other in zip(value["tuple"], likes, strict=True))
@@ -233,22 +244,40 @@ def _module(value: dict[str, Any], arrays: dict[str, np.ndarray], like: Any, pat
     kind = known.get(value["kind"])
     if kind is None:
         msg = (
-            f"load: {path} holds a {value['kind']}, which is not known here. If it is a class of your own, import it "
-            "before loading."
+            f"load: {path} holds a {_clipped(value['kind'])}, which is not known here. If it is a class of your own, "
+            "import it before loading."
         )
         raise ValueError(msg)
-    fields = [field.name for field in dataclasses.fields(kind)]
+    fields = {field.name: field.type for field in dataclasses.fields(kind)}
     if set(fields) != set(value["fields"]):
         msg = (
-            f"load: {path} holds a {value['kind']} with the fields {sorted(value['fields'])}; here it has "
+            f"load: {path} holds a {value['kind']} with the fields {_clipped(sorted(value['fields']))}; here it has "
             f"{sorted(fields)}. It was written with another version of that class."
         )
         raise ValueError(msg)
     made = object.__new__(kind)
-    for name in fields:
+    for name, wanted in fields.items():
         decoded = _decode(value["fields"][name], arrays, None if like is None else getattr(like, name), path)
+        if kind.__module__.startswith("ranvier.") and not _fits(decoded, wanted):
+            got = str(decoded.dtype) if isinstance(decoded, jax.Array) else _clipped(repr(decoded))
+            msg = f"load: {path} is damaged: {name} of a {value['kind']} is {got}, which it cannot be."
+            raise ValueError(msg)
         object.__setattr__(made, name, decoded)
     return made
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether a value is of the type of its field; shapes and ranges are checked where networks are."""
+    if isinstance(wanted, types.UnionType):
+        return any(_fits(value, one) for one in wanted.__args__)
+    if wanted in (int, float):
+        return isinstance(value, int | wanted) and not isinstance(value, bool)
+    plain = getattr(wanted, "__origin__", wanted)
+    if not isinstance(plain, type):
+        return True
+    if issubclass(plain, AbstractArray):
+        return isinstance(value, jax.Array) and str(value.dtype) in plain.dtypes
+    return isinstance(value, plain)
 
 
 def _final(family: type) -> Iterator[type]:
@@ -273,4 +302,10 @@ def _compare(wanted: Any, found: Any, place: str, path: str) -> None:
 
 
 def _short(value: Any) -> str:
-    return value.get("kind", json.dumps(value)) if isinstance(value, dict) else json.dumps(value)
+    return _clipped(value.get("kind", json.dumps(value)) if isinstance(value, dict) else json.dumps(value))
+
+
+def _clipped(value: Any) -> str:
+    """On one line, and no longer than a person reads: what stands in a damaged file may be anything."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= LETTERS else f"{text[:LETTERS]}..."

@@ -210,7 +210,7 @@ def _members(archive: Path) -> list[str]:
         with tarfile.open(archive) as file:
             return [one.name.removeprefix("./") for one in file if one.isfile()]
     except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, ValueError) as error:
-        msg = f"{archive} is broken or no archive ({error}); fetch it again."
+        msg = f"{archive} is broken or no archive ({str(error)[:200]}); fetch it again."
         raise ValueError(msg) from error
 
 

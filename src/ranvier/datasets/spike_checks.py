@@ -4,7 +4,9 @@ Ties keep the order of the file. HDF5 itself notices few changes of a byte (of 2
 refused and 2 read back wrong), so everything that can be wrong with a number is looked for here.
 """
 
+import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,10 +100,13 @@ class Tally:
         self.speakers: tuple[str, ...] = tuple(
             _optional(path, file, "extra/speaker_names", self.size, whole=False) or ()
         )
-        self.said, self.wanted = channels, file.attrs.get("checksum")
-        if channels is None and "channels" in file.attrs:
-            self.said = int(np.asarray(file.attrs["channels"]).item())
-        elif channels is None and self.highest_of_layout():
+        self.wanted, there = (_attribute(path, file, name) for name in ("checksum", "channels"))
+        self.said = there if channels is None else channels
+        about = _attribute(path, file, "names_checksum")
+        if about is not None and about != about_names(there, self.classes, self.speakers):
+            msg = f"{path}: channels, classes or speakers are not those that were written (checksum); write it again."
+            raise SpikeFileError(msg)
+        if self.said is None and self.highest_of_layout():
             self.said = 700
 
     def highest_of_layout(self) -> bool:
@@ -141,7 +146,7 @@ class Tally:
         self.count, self.fingerprint = np.asarray(self.counts, np.int64), np.asarray(self.prints, np.int64)
         self.channels = self.said or self.highest + 1
         self.checksum = about_samples(self.checksum, self.label, self.speaker, self.split)
-        if self.wanted is not None and int(np.asarray(self.wanted).item()) != self.checksum:
+        if self.wanted is not None and self.wanted != self.checksum:
             msg = f"{self.path}: the spikes are not those that were written (checksum); write or fetch it again."
             raise SpikeFileError(msg)
         if self.spikes == 0:
@@ -176,6 +181,17 @@ def about_samples(checksum: int, *numbers: Int[np.ndarray, " _"] | None) -> int:
     for one in numbers:
         checksum = checksum if one is None else zlib.crc32(one.astype("<i8").tobytes(), checksum)
     return checksum
+
+
+def about_names(channels: int | None, classes: Sequence[str], speakers: Sequence[str]) -> int:
+    """A checksum of what a file says of its numbers.
+
+    Args:
+        channels: How many units.
+        classes: Names of the classes.
+        speakers: Names of the speakers.
+    """
+    return zlib.crc32(json.dumps([channels, list(classes), list(speakers)]).encode())
 
 
 def check_rows(
@@ -318,6 +334,22 @@ def _optional(path: Path, file: h5py.File, name: str, size: int, *, whole: bool)
         msg = f"{path}: {name} must hold a whole number for each of the {size} samples; found {got}."
         raise SpikeFileError(msg)
     return found.astype(np.int64)
+
+
+def _attribute(path: Path, file: h5py.File, name: str) -> int | None:
+    """A whole number that the file may have as an attribute."""
+    try:
+        value = file.attrs.get(name)
+        found = None if value is None else np.asarray(value)
+    except Exception as error:
+        msg = f"{path}: the attribute {name} cannot be read, the file is broken ({_one_line(error)})."
+        raise SpikeFileError(msg) from error
+    if found is None:
+        return None
+    if found.size != 1 or not np.issubdtype(found.dtype, np.integer):
+        msg = f"{path}: the attribute {name} must be a whole number; found {found.dtype} of shape {found.shape}."
+        raise SpikeFileError(msg)
+    return int(found.item())
 
 
 def _one_line(error: Exception) -> str:

@@ -7,8 +7,8 @@
 
 Half precision leaves steps of 0.49 ms from 0.5 s on and of 0.98 ms from 1 s on: many spikes of SHD share their time.
 They are widened before they are scaled to ms, where float16 would overflow. Files that ranvier writes have times in
-float32, splits, and a checksum of all spikes, for HDF5 has none. Source: Cramer, Stradmann, Schemmel, Zenke, IEEE TNNLS
-33 (2022), doi:10.1109/TNNLS.2020.3044364.
+float32, splits, and checksums of spikes and of names, for HDF5 has none. Source: Cramer, Stradmann, Schemmel, Zenke,
+IEEE TNNLS 33 (2022), doi:10.1109/TNNLS.2020.3044364.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
-from ranvier.datasets.spike_checks import SpikeFileError, Tally, about_samples, check_rows, open_spikes
+from ranvier.datasets.spike_checks import SpikeFileError, Tally, about_names, about_samples, check_rows, open_spikes
 
 TimeUnit = Literal["s", "ms", "us"]
 SCALE: dict[str, float] = {"s": 1000.0, "ms": 1.0, "us": 1e-3}
@@ -259,7 +259,8 @@ class SpikeWriter:
         extra["speaker"], extra["split"] = np.asarray(self.who, np.int32), np.asarray(self.parts, np.int8)
         self.checksum = about_samples(self.checksum, *map(np.asarray, (self.labels, self.who, self.parts)))
         extra.create_dataset("speaker_names", data=list(self.speakers), dtype=text, shape=(len(self.speakers),))
+        names = about_names(self.channels, self.classes, self.speakers)
         facts = {"channels": self.channels, "checksum": self.checksum, "facts": json.dumps(self.facts)}
-        self.file.attrs.update(facts)
+        self.file.attrs.update(facts | {"names_checksum": names})
         self.file.close()
         self.partial.replace(self.path)

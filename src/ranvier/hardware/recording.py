@@ -121,14 +121,14 @@ def load_recording(path: Path | str, network: Network) -> Recording:
 
 def _recording(path: Path, arrays: dict[str, np.ndarray], network: Network) -> Recording:
     sizes = {name: one.size for name, one in network.populations.items()}
-    batch = next((len(values) for name, values in arrays.items() if name.startswith("input/")), 0)
+    batch = next((len(values) for name, values in arrays.items() if name.startswith("input/") and values.ndim), 0)
 
     def take(name: str, *shape: int) -> Float[Array, "*shape"]:
         got = arrays[name].shape if name in arrays else "nothing"
         if name not in arrays or (shape and got != shape):
             msg = f"{path} was not recorded with this network: expected {name} of shape {shape}, got {got}."
             raise ValueError(msg)
-        return jnp.asarray(arrays[name], network.dtype)
+        return jnp.asarray(_numbers(path, name, arrays[name]), network.dtype)
 
     links = []
     for at, link in enumerate(network.connections):
@@ -139,8 +139,20 @@ def _recording(path: Path, arrays: dict[str, np.ndarray], network: Network) -> R
         tuple(take(f"arrival/{at}", batch, sizes[link.pre]) for at, link in enumerate(network.connections)),
     )
     settings = Network(network.populations, links)
+    t_end = np.asarray(arrays.get("t_end", np.nan))
+    if t_end.shape != () or not _numbers(path, "t_end", t_end) > 0:
+        msg = f"{path} is broken: t_end must be a time above 0 (ms); got {str(t_end)[:60]}."
+        raise ValueError(msg)
     inputs = {name: take(f"input/{name}", batch, sizes[name]) for name in network.inputs}
-    return Recording(settings, inputs, measured, float(arrays["t_end"]))
+    return Recording(settings, inputs, measured, float(t_end))
+
+
+def _numbers(path: Path, name: str, values: np.ndarray) -> np.ndarray:
+    """`values`, if they are numbers."""
+    if values.dtype.kind not in "fiu" or np.isnan(values).any():
+        msg = f"{path} is broken: {name} must be numbers, without NaN; got {values.dtype}."
+        raise ValueError(msg)
+    return values
 
 
 def _check_same(what: str, now: Float[Array, "*shape"], then: Float[Array, "*shape"]) -> None:

@@ -14,7 +14,7 @@ from ranvier.events import Spikes
 from ranvier.network import Network
 from ranvier.readouts import Record, as_readout
 from ranvier.simulation import AbstractSimulator
-from ranvier.train.checkpoint import read_named, save_arrays
+from ranvier.train.checkpoint import BrokenFileError, read_named, save_arrays
 from ranvier.train.dataset import Dataset
 from ranvier.train.portable import from_json, to_json
 from ranvier.train.recipe import Recipe
@@ -93,6 +93,15 @@ def read_samples(folder: RunFolder) -> Kept:
         BrokenFileError: it is truncated or changed.
     """
     arrays, facts = read_named(folder.samples)
+    try:
+        return _kept(arrays, facts)
+    except (KeyError, TypeError) as error:  # a header that says something else
+        msg = f"{folder.samples} is broken: {str(error)[:200]} is missing or wrong; train again."
+        raise BrokenFileError(msg) from error
+
+
+def _kept(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> Kept:
+    """What the arrays and the facts of a file say."""
     names = [key.split(".", 1)[1].removesuffix(".time") for key in arrays if key.endswith(".time")]
     trains = {name: Spikes(arrays[f"spikes.{name}.time"], arrays[f"spikes.{name}.unit"]) for name in names}
     simulator: Any = None

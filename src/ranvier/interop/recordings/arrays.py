@@ -63,7 +63,8 @@ def read_npz(path: str | Path) -> Spikes:
         with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             time, unit, size = file["time"], file["unit"], int(file["size"])
     except Exception as error:  # zipfile and NumPy raise errors of many kinds for damaged files
-        msg = f"{owner} is damaged, or no archive with `time`, `unit` and `size`: {str(error).partition(chr(10))[0]}."
+        why = str(error).partition("\n")[0][:200]
+        msg = f"{owner} is damaged, or no archive with `time`, `unit` and `size`: {why}."
         raise ValueError(msg) from error
     return _batch(owner, time, unit, None if size == UNKNOWN else size)
 

@@ -136,13 +136,16 @@ def read_spikes(written: Written | str | Path) -> dict[str, Spikes]:
             if not one["input"]:
                 found[one["name"]] = _trains(arrays[f"p{at}_index"], arrays[f"p{at}_time"], int(one["size"]), samples)
     except Exception as error:  # zipfile and NumPy raise errors of many kinds for damaged files
-        msg = f"read_spikes: {path} is damaged, or not the result of such a script ({error})."
+        msg = f"read_spikes: {path} is damaged, or not the result of such a script ({str(error)[:200]})."
         raise ValueError(msg) from error
     return found
 
 
 def _trains(index: Int[np.ndarray, " spikes"], time: Float[np.ndarray, " spikes"], size: int, samples: int) -> Spikes:
     """Spikes of all copies as a batch."""
+    if index.ndim != 1 or index.shape != time.shape or index.dtype.kind not in "iu" or time.dtype.kind != "f":
+        msg = f"expected a neuron and a time for each spike; got {index.dtype} and {time.dtype}"
+        raise ValueError(msg)
     order = np.lexsort((index, time))
     index, time = index[order], time[order]
     sample, unit = np.divmod(index, size)

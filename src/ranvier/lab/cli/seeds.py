@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 PARENT = "RANVIER_PARENT"
 """Environment variable that tells a worker whose it is: it stops, resumable, when that process is gone."""
+MOST_SEEDS = 1000
+"""More are a slip of the finger."""
 
 
 def parse_seeds(seed: int | None, seeds: str | None) -> list[int] | None:
@@ -45,13 +47,18 @@ def parse_seeds(seed: int | None, seeds: str | None) -> list[int] | None:
         raise click.UsageError(msg)
     first, dots, last = seeds.partition("..")
     try:
-        found = list(range(int(first), int(last) + 1)) if dots else [int(part) for part in seeds.split(",")]
+        found = range(int(first), int(last) + 1) if dots else [int(part) for part in seeds.split(",")]
     except ValueError:
         found = []
+    if found and found[-1] - found[0] >= MOST_SEEDS and dots:
+        msg = (
+            f"--seeds: {seeds} are {found[-1] - found[0] + 1} runs; at most {MOST_SEEDS} are done at once, such as 0..4"
+        )
+        raise click.UsageError(msg)
     if not found or min(found) < 0 or len(set(found)) < len(found):
         msg = f"--seeds must be a range such as 0..4 or a list such as 0,3,5 of different seeds >= 0; got {seeds!r}"
         raise click.UsageError(msg)
-    return found
+    return list(found)
 
 
 def seed_folder(folder: Path, seed: int) -> Path:
