@@ -1,10 +1,12 @@
 """The wheel under every Python and both ends of its dependencies: `nox`, as docs/inside/releasing.md has it.
 
     wheel     builds the source archive and from it the wheel, which on Linux auditwheel repairs, into dist/
-    newest    tests the wheel with the pinned, newest dependencies, under each Python
+    newest    tests the wheel with the pinned dependencies of constraints.txt, under each Python
     lowest    tests it with the lowest versions that pyproject.toml allows, under the oldest Python
+    highest   tests it with whatever is newest today, JAX above all, under the newest Python
 
-Nothing of the source tree but its tests is seen by what is tested.
+`nox -- -m fast` runs those tests only that compile little. Nothing of the source tree but its tests is seen by what is
+tested.
 """
 
 import shutil
@@ -14,7 +16,8 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.5"
-nox.options.sessions = ["wheel", "newest", "lowest"]
+nox.options.sessions = ["wheel", "newest", "lowest", "highest"]
+nox.options.default_venv_backend = "uv|virtualenv"
 PYTHONS = ("3.11", "3.12", "3.13")
 DIST = Path("dist")
 TESTS = (
@@ -22,6 +25,7 @@ TESTS = (
     "spikes", "surrogates", "synapses", "checkpoint", "hardening", "wrong_input",
 )  # fmt: skip
 """A share of every part: the whole suite checks the sources, and with tools that are not in the wheel."""
+TOOLS = ("pytest", "hypothesis", "beartype", "mpmath", "pytest-xdist")
 
 
 @nox.session(python=PYTHONS[0])
@@ -60,8 +64,15 @@ def check(session: nox.Session, *options: str) -> None:
 @nox.session(python=PYTHONS)
 def newest(session: nox.Session) -> None:
     """The wheel with the dependencies of constraints.txt."""
-    session.install("-c", "constraints.txt", built(), "pytest", "hypothesis", "beartype", "mpmath", "pytest-xdist")
+    session.install("-c", "constraints.txt", built(), *TOOLS)
     check(session)
+
+
+@nox.session(python=PYTHONS[-1])
+def highest(session: nox.Session) -> None:
+    """The wheel with the newest versions of all that it needs."""
+    session.install("--upgrade", built(), *TOOLS)
+    check(session, "-W", "ignore::DeprecationWarning")  # of what still works today
 
 
 @nox.session(python=PYTHONS[0], venv_backend="uv")

@@ -195,6 +195,18 @@ def test_a_simulator_of_ones_own_is_no_obstacle_to_the_rest(tmp_path: Path):
         check_fit(tmp_path, key=KEY)
 
 
+def test_a_neuron_of_ones_own_leaves_the_curves(tmp_path: Path):
+    """No file holds its functions, and the command line has nobody who could give them."""
+    trained(tmp_path, SPIKING)
+    state = {"condition": lambda state, own: state[0] - 1.0, "reset": lambda state, own: state, "initial": [0.0]}
+    neuron = rv.ODENeuron(lambda t, state, current, own: [current], parameters={}, **state)
+    for name in ("network.npz", "initial.npz"):
+        rv.save(tmp_path / name, rv.feedforward([2, 2], neuron=neuron, key=KEY))
+    assert "functions of your own, which no file holds" in read_fit(RunFolder(tmp_path)).note
+    draw_fit(tmp_path)
+    assert sections(write_fit_page(tmp_path)) == ["Summary", "Learning", "Weights and delays", "Configuration"]
+
+
 SIMULATORS = [
     rv.EventDriven(max_spikes=3, max_inverse_slope=math.inf, threads=2),
     rv.EventDriven(gradient=rv.SpikeValue()),

@@ -119,7 +119,8 @@ def test_builders_take_one_neuron_or_one_per_layer():
     assert [link.delay.high for link in one.connections] == [5.0, 6.0, 7.0, 8.0, 9.0]
     assert isinstance(one["output"].neuron, rv.LI)
     with pytest.raises(
-        ValueError, match="recurrent: `neuron` must be one for all, or a list of 3, one for each layer after"
+        ValueError,
+        match=r"recurrent: `neuron` must be one such as ranvier.LIF\(\), for all, or a list of 3, one for each layer after",
     ):
         rv.recurrent([4, 5, 6, 2], neuron=neurons[:2], delay=rv.fixed(1.0), key=KEY)
     with pytest.raises(ValueError, match="the output included; leave out `readout`"):

@@ -157,6 +157,10 @@ def test_an_optimiser_without_a_field_or_a_field_without_an_optimiser_is_refused
         by_path({"weight": adam(0.1)}).init(learn)
     with pytest.raises(ValueError, match=r"'v_treshold' with nothing that learns; .*'input->hidden.weight' learn, "):
         by_path({"weight": adam(0.1), "delay": adam(0.1), "v_treshold": adam(0.1)}).init(learn)
+    with pytest.raises(
+        ValueError, match=r"by_path: 'weights' with nothing that learns"
+    ):  # the slip, not what follows from it
+        by_path({"weights": adam(0.1)}).init(learn)
     assert learning_paths(learn)[:2] == ["input->hidden.weight", "input->hidden.delay"]
 
 

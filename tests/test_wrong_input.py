@@ -198,7 +198,7 @@ def test_delays(make: Callable[[], object], message: str):
         (lambda: rv.feedforward([3], neuron=rv.LIF(), key=jax.random.key(0)), r"an output layer at least; got \[3\]"),
         (lambda: rv.recurrent([3, 4], neuron=rv.LIF(), delay=rv.fixed(1.0), key=jax.random.key(0)), r"got \[3, 4\]"),
         (lambda: rv.feedforward([3, 4], neuron=rv.LIF(), weight=[rv.initializers.constant(1.0)] * 2, key=jax.random.key(0)),
-         "`weight` must be one for all, or a list of 1, one for each connection; got 2 of them"),
+         r"`weight` must be one such as .*, for all, or a list of 1, one for each connection; got 2 of them"),
     ],
 )  # fmt: skip
 def test_networks(make: Callable[[], object], message: str):

@@ -72,10 +72,23 @@ for wrong in [(network, train, rv.EventDriven), (network, jnp.ones((9, 1)), rv.E
         rv.simulate(*wrong, t_end=5.0)
     except ValueError as error:
         print(error)
+import jax
+for wrong in [{"neuron": rv.LIF}, {"delay": 5.0}, {"weight": 0.5}, {"key": 0}]:
+    try:
+        rv.feedforward([3, 4], **{"neuron": rv.LIF(), "key": jax.random.key(0)} | wrong)
+    except ValueError as error:
+        print(error)
 """
+    one = "must be one such as"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
     assert [line.split("; ")[0] for line in shown] == [
         "simulate: `simulator` is the class EventDriven",
         "simulate: `spikes` must be ranvier.Spikes",
         "simulate: `network` must be a ranvier.Network",
+        f"feedforward: `neuron` {one} ranvier.LIF(), for all, or a list of 1, one for each layer after the input",
+        f"feedforward: `delay` {one} ranvier.fixed(5.0) or ranvier.synaptic(0.0, 5.0), for all, or a list of 1, one for "
+        "each connection",
+        f"feedforward: `weight` {one} ranvier.initializers.normal(0.5, 0.1), for all, or a list of 1, one for each "
+        "connection",
+        "feedforward: `key` must be a random key, such as jax.random.key(0)",
     ]

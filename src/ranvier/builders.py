@@ -13,6 +13,7 @@ from jaxtyping import Array, ArrayLike, DTypeLike, Float, Int, PRNGKeyArray
 
 from ranvier._concrete import concrete
 from ranvier._memory import refuse_beyond
+from ranvier._random import check_key
 from ranvier.connections import Connection
 from ranvier.delays import DelayFactory, fixed
 from ranvier.initializers import Initializer, expected_rate, fluctuation_driven, in_degrees, xi_for_rate
@@ -167,6 +168,7 @@ def _build(
     key: PRNGKeyArray,
 ) -> Network:
     dtype = jnp.result_type(float) if dtype is None else dtype
+    check_key(owner, key)
     layers = _placed(owner, layers, position, dtype, jax.random.fold_in(key, len(edges)))
     choose = lambda name, value: _one_each(owner, name, value, len(edges), "connection")
     delays = choose("delay", fixed(0.0) if delay is None else delay)
@@ -270,12 +272,23 @@ def _once(receiver: Int[Array, " synapses"] | None) -> Initializer:
     return initialize
 
 
+SUCH = {
+    "neuron": "ranvier.LIF()",
+    "delay": "ranvier.fixed(5.0) or ranvier.synaptic(0.0, 5.0)",
+    "weight": "ranvier.initializers.normal(0.5, 0.1)",
+    "pattern": "ranvier.patterns.density(0.1)",
+}
+
+
 def _one_each(owner: str, name: str, value: Any, count: int, what: str) -> list[Any]:
     """One choice for each connection or layer, from one for all or a list."""
     if isinstance(value, Callable | AbstractNeuron) and not isinstance(value, type):
         return [value] * count
     if not isinstance(value, Sequence) or isinstance(value, str) or len(value) != count:
         got = f"{len(value)} of them" if isinstance(value, list | tuple) else repr(value)
-        msg = f"{owner}: `{name}` must be one for all, or a list of {count}, one for each {what}; got {got}."
+        if isinstance(value, type):
+            got = f"the class {value.__name__}: add parentheses, {value.__name__}()"
+        one = f"one such as {SUCH[name]}, for all" if name in SUCH else "one for all"
+        msg = f"{owner}: `{name}` must be {one}, or a list of {count}, one for each {what}; got {got}."
         raise ValueError(msg)
     return list(value)

@@ -44,6 +44,10 @@ FAMILIES = (
 )  # fmt: skip
 
 
+class FunctionsNeededError(ValueError):
+    """The network of a file has functions of a user's, which no file can hold."""
+
+
 def save(path: str | Path, network: Network) -> None:
     """Write a whole network to a file, which `load` reads without the code that built it.
 
@@ -180,7 +184,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         raise FileNotFoundError(msg)
     try:
         with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+            arrays = {name: np.asarray(file[name]) for name in file.files}
     except Exception as error:  # zipfile and NumPy raise errors of many kinds for damaged files
         why = "no NumPy archive" if "pickle" in str(error) else _clipped(error)  # whose advice would be to run its code
         msg = f"load: {path} is damaged, or was not written by ranvier.save ({why})."
@@ -234,7 +238,7 @@ def _decode(value: Any, arrays: dict[str, np.ndarray], like: Any, path: str) -> 
                 f"load: {path} needs the function {value['function']}, which no file can hold. Pass a network that has "
                 "it: load(path, like=network)."
             )
-            raise ValueError(msg)
+            raise FunctionsNeededError(msg)
         return like
     return _module(value, arrays, like, path)
 

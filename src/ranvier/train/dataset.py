@@ -86,27 +86,6 @@ class Dataset(eqx.Module):
         return digest(jax.tree.leaves(self))[:16]
 
 
-def check_key(owner: str, key: Any) -> None:
-    """Refuse what is no random key.
-
-    Args:
-        owner: Who asks, for the message.
-        key: What should be one.
-
-    Raises:
-        ValueError: it is something else.
-
-    Example:
-        >>> import jax
-        >>> from ranvier.train.dataset import check_key
-        >>> check_key("example", jax.random.key(0))
-    """
-    known = isinstance(key, jax.Array) and (jnp.issubdtype(key.dtype, jax.dtypes.prng_key) or key.dtype == jnp.uint32)
-    if not known:
-        msg = f"{owner}: `key` must be a random key, such as jax.random.key(0); got {key!r}."
-        raise ValueError(msg)
-
-
 def _by_input(spikes: Any) -> dict[str, Spikes]:
     """Spikes of several input populations; one sentence where they are something else."""
     if isinstance(spikes, Mapping) and all(isinstance(one, Spikes) for one in spikes.values()):

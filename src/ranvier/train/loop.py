@@ -18,10 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
+from ranvier._random import check_key
 from ranvier.network import Network
 from ranvier.saving import save
 from ranvier.train.checkpoint import read_arrays, save_arrays
-from ranvier.train.dataset import Dataset, check_key
+from ranvier.train.dataset import Dataset
 from ranvier.train.fingerprint import fingerprint
 from ranvier.train.interrupt import deferred_interrupt
 from ranvier.train.judging import Metrics, metrics_of, refuse

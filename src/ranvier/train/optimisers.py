@@ -52,7 +52,7 @@ def by_path(optimisers: Mapping[str, optax.GradientTransformation]) -> optax.Gra
         orphan = jax.tree.map(lambda path, name: path if name is None else None, path_of_each(tree), chosen)
         missing, idle = jax.tree.leaves(orphan), set(optimisers) - set(jax.tree.leaves(chosen))
         if missing or idle:
-            wrong = f"{_told(missing)} without an optimiser" if missing else f"{_told(idle)} with nothing that learns"
+            wrong = f"{_told(idle)} with nothing that learns" if idle else f"{_told(missing)} without an optimiser"
             told = f"{_told(learning_paths(tree))} learn, optimisers are given for {_told(transforms)}"
             msg = f"by_path: {wrong}; {told}."
             raise ValueError(msg)

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from ranvier.network import Network
-from ranvier.saving import load
+from ranvier.saving import FunctionsNeededError, load
 from ranvier.simulation import AbstractSimulator, simulate
 from ranvier.train.loop import best_epoch
 from ranvier.train.run_folder import RunError, RunFolder
@@ -62,7 +62,12 @@ def read_fit(files: RunFolder, like: Network | None = None) -> "FitRun":
     name = files.path.resolve().name
     if not files.samples.exists():
         return FitRun(name, history, note="not finished: go on with fit(..., resume=True)")
-    network, initial = (load(path, like) for path in (files.network, files.initial))
+    try:
+        network, initial = (load(path, like) for path in (files.network, files.initial))
+    except FunctionsNeededError:
+        how = "samples and weights: write_fit_page(folder, network=network) or draw_fit(folder, network)"
+        note = f"its neurons have functions of your own, which no file holds; for its {how}"
+        return FitRun(name, history, best_epoch(history), note=note)
     kept = read_samples(files)
     about: dict[str, Any] = {"target": kept.target, "label": kept.label, "answer": kept.answer, "t_end": kept.t_end}
     if kept.simulator is None:

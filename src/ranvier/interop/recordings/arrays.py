@@ -61,7 +61,8 @@ def read_npz(path: str | Path) -> Spikes:
         raise FileNotFoundError(msg)
     try:
         with Path(path).open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            time, unit, size = file["time"], file["unit"], int(file["size"])
+            time, unit, size = (np.asarray(file[name]) for name in ("time", "unit", "size"))
+            size = int(size)
     except Exception as error:  # zipfile and NumPy raise errors of many kinds for damaged files
         why = str(error).partition("\n")[0][:200]
         msg = f"{owner} is damaged, or no archive with `time`, `unit` and `size`: {why}."
