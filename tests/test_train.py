@@ -150,6 +150,24 @@ def test_only_what_is_to_learn_moves():
     assert equal(start.neurons["output"].tau_mem, end.neurons["output"].tau_mem)
 
 
+def test_a_parameter_that_learns_does_not_have_the_second_epoch_compiled_anew():
+    """It was given as a plain number, whose type is weak until a step makes it firm."""
+    traced = [0]
+
+    def counted(value: Array, target: Array) -> Array:
+        traced[0] += 1
+        return loss(value, target)
+
+    given = {"learn": ("output.v_threshold",), "optimiser": adam(0.001), "loss": counted}
+    count = []
+    for epochs in (1, 3):
+        traced[0] = 0
+        fitted = fit(network(), dataset(20), dataset(20), recipe(epochs=epochs, **given), key=KEY)
+        count.append(traced[0])
+    assert count[0] == count[1] > 0
+    assert fitted.network["output"].neuron.v_threshold != 1.0
+
+
 def test_an_optimiser_without_a_field_or_a_field_without_an_optimiser_is_refused():
     learn, _ = rv.partition(network())
     missing = r"'hidden->output.delay', 'input->hidden.delay' without an optimiser; .* are given for 'weight'\."

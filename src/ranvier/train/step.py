@@ -56,8 +56,13 @@ class Totals(eqx.Module):
 
 
 def initial_state(network: Network, recipe: Recipe) -> State:
-    """The state before the first step; copies the network, because steps reuse its memory."""
-    network = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), network)
+    """The state before the first step; copies the network, because steps reuse its memory.
+
+    A parameter given as a plain number has a weak type, which a step would make firm: a program of its own for the
+    second epoch. So all types are firm from the start.
+    """
+    firm = lambda leaf: network.dtype if leaf.weak_type and jnp.issubdtype(leaf.dtype, jnp.floating) else leaf.dtype
+    network = jax.tree.map(lambda leaf: jnp.array(leaf, firm(leaf), copy=True), network)
     learn: Any = partition(network, *recipe.learn)[0]
     recovery = () if recipe.recovery is None else recipe.recovery.init(network)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes types, also where its user forbids that

@@ -124,7 +124,8 @@ def _plain_settings(implied: Mapping[str, Any]) -> dict[str, Any]:
     """What decides the result of a `fit` of one's own; of arrays, which a seed decides, their shapes."""
     left_out = {*DATA, "key"}
     found = {name: _shape(name, value) for name, value in implied.items() if name not in left_out}
-    return found | {"learn": ", ".join(found["learn"]) or "all that can"} if "learn" in found else found
+    names = re.findall(r"'([^']+)'", str(found.get("learn", "")))
+    return found | {"learn": ", ".join(names) or "weights and delays"} if "learn" in found else found
 
 
 def _shape(name: str, value: Any) -> Any:
