@@ -5,6 +5,7 @@ grow with the delay; the memory does. Steps end at multiples of dt: step k holds
 """
 
 import math
+from collections.abc import Sequence
 
 import equinox as eqx
 import jax
@@ -137,6 +138,6 @@ def _scatter(leaf: Array, place: Int[Array, "*shape"], value: Array) -> Array:
     return leaf.at[(place, *_columns(place.shape))].set(value, mode="drop", unique_indices=True)
 
 
-def _columns(shape: tuple[int, ...]) -> list[Array]:
+def _columns(shape: tuple[int, ...]) -> Sequence[Array]:
     """Indices of all queues, axis by axis: a reshape to one axis would make XLA copy the whole buffer in each step."""
     return jnp.meshgrid(*(jnp.arange(size, dtype=jnp.int32) for size in shape), indexing="ij", sparse=True)
