@@ -62,6 +62,27 @@ def process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
     )
 
 
+def test_a_run_on_a_read_only_disk_is_told_of_and_has_its_page_elsewhere(
+    ranvier: Any, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(*_: Any) -> Path:
+        raise OSError(30, "Read-only file system", f"{finished}/report.png")
+
+    monkeypatch.setattr("ranvier.lab.runs.draw_report", refuse)
+    monkeypatch.setattr(
+        "ranvier.lab.pages.write_run_page", lambda folder, page: refuse() if page is None else Path(page)
+    )
+    said = ranvier("report", finished, "--html", tmp_path / "page.html")
+    assert said.status == 0
+    assert "report.png is not drawn: Read-only file system. For a page elsewhere: --html FILE" in said.out
+    assert f"page: {tmp_path / 'page.html'}" in said.out
+    said = ranvier("report", finished, "--html")
+    refused = (
+        f"{finished}/report.png cannot be written or read: Read-only file system. Name another place, or give access."
+    )
+    assert (said.status, said.err) == (1, f"ranvier: {refused}\n")
+
+
 def facts_of(said: Said) -> dict[str, str]:
     """The last line, which is for programs."""
     head, *pairs = shlex.split(said.out.splitlines()[-1])

@@ -5,6 +5,7 @@ error that a person can do something about is one sentence on stderr: exit statu
 1 for one that failed, 130 for one that was interrupted. `RANVIER_TRACEBACK=1` shows where an error came from.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -30,6 +31,8 @@ from ranvier.lab.cli.programs import keep_programs
 from ranvier.lab.cli.seeds import follow_parent
 from ranvier.lab.listing import nearest
 
+FORBIDDEN = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOSPC, errno.EDQUOT)
+"""What a system says of a file that it does not let be written."""
 HELP = """Exact gradients for spiking neural networks with learnable delays.
 
 \b
@@ -124,8 +127,15 @@ def execute(arguments: Sequence[str]) -> int:
     except (ValueError, RuntimeError, OSError, ImportError) as error:
         if os.environ.get("RANVIER_TRACEBACK"):
             raise
-        return _fail(str(error) or type(error).__name__, 1)
+        return _fail(_told(error), 1)
     return status if isinstance(status, int) else 0
+
+
+def _told(error: Exception) -> str:
+    """The error in one sentence; what the system says of a file without its number, and with what to do."""
+    if isinstance(error, OSError) and error.filename is not None and error.errno in FORBIDDEN:
+        return f"{error.filename} cannot be written or read: {error.strerror}. Name another place, or give access."
+    return str(error) or type(error).__name__
 
 
 def _usage(error: click.ClickException) -> str:

@@ -1,5 +1,6 @@
 """`ranvier report`: what came out of a run, or of several seeds."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -55,7 +56,7 @@ def _report(folder: Path, html: str | None) -> None:
         raise RunError(msg)
     results = [RunFolder(path).result() for path in runs]
     for path in runs:
-        draw_report(*load_run(path), RunFolder(path))
+        _draw(lambda path=path: draw_report(*load_run(path), RunFolder(path)))
     if runs == [folder]:
         show_result(folder, results[0], last=False)
     else:
@@ -65,6 +66,15 @@ def _report(folder: Path, html: str | None) -> None:
     for path in runs if html is not None else ():
         _page(path, html)
     say(output(), result_line(folder, results[0]) if runs == [folder] else seeds_line(folder, results))
+
+
+def _draw(draw: Callable[[], Path | None]) -> Path | None:
+    """Draw the picture; a folder that cannot be written, such as one of an archive, leaves the numbers and the page."""
+    try:
+        return draw()
+    except OSError as error:
+        say(output(), f"report.png is not drawn: {error.strerror or error}. For a page elsewhere: --html FILE")
+        return None
 
 
 def _page(path: Path, html: str | None) -> None:
@@ -81,12 +91,13 @@ def _fitted(folder: Path, html: str | None) -> None:
     from ranvier.train import RunFolder, best_epoch, draw_fit, write_fit_page
 
     jax.config.update("jax_enable_x64", True)  # the network may be in float64
-    picture, lines = draw_fit(folder), RunFolder(folder).epochs()
+    picture, lines = _draw(lambda: draw_fit(folder)), RunFolder(folder).epochs()
     best = best_epoch(lines)
     known = lines[best - 1]
     told = f", accuracy {percent(known['validation_accuracy'])}" if "validation_accuracy" in known else ""
     say(output(), f"validation loss {known['validation_loss']:.4g}{told} in epoch {best} of {len(lines)}")
-    say(output(), f"report: {picture}")
+    if picture is not None:
+        say(output(), f"report: {picture}")
     if html is not None:
         say(output(), f"page: {write_fit_page(folder, html or None)}")
     names = ("validation_loss", "validation_accuracy")
