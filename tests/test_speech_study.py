@@ -1,4 +1,4 @@
-"""The study of delays on spoken words, and the benchmark of scaling, small."""
+"""The study of delays on spoken words, small."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from ranvier.lab import experiment
-from ranvier.lab.bench import scaling
 from ranvier.lab.ranges import SettingError
 from ranvier.lab.runs import load_run
 from ranvier.lab.studies.speech_delays import CHANGES, Study, learned, run_study, table_rows
@@ -96,13 +95,3 @@ def test_a_study_in_space_is_sparse_recurrent_and_tested_afterwards(words: str, 
 def test_studies_out_of_range(wrong: dict, message: str):
     with pytest.raises(SettingError, match=message):
         Study(**wrong)
-
-
-def test_scaling_measures_and_draws(tmp_path: Path):
-    small = {**scaling.USUAL, "duration": 100.0, "hidden": 6, "spikes": 500, "longest": 20.0}
-    found = scaling.row({**small, "by": "EventDriven", "repeats": 1})
-    assert found["ms_per_sample"] > 0
-    assert found["rate_hz"] > 0
-    rows = [{**found, **scaling.USUAL, "longest": longest} for longest in (64.0, 128.0)]
-    scaling.draw(rows, tmp_path / "scaling.png")
-    assert (tmp_path / "scaling.png").stat().st_size > 10_000

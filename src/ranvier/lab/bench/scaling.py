@@ -1,212 +1,217 @@
-"""Time and memory of a gradient against the longest delay, the duration, the hidden size and the rate of the input.
+"""Time and memory of a gradient against delay, duration, size, rate, batch and threads, beside other libraries.
 
-A recurrent layer with a delay for each synapse, 140 inputs, float32, batch 16, value and gradient of weights and delays
-of a loss of mean potentials, by the value of a spike. One number is varied at a time around 128 neurons, 250 ms, 1 s
-and 2,500 input spikes a sample; input weights are such that neurons fire some times a second. Each row runs in a
-process of its own; memory is its peak resident size less that of the same process after a gradient of few spikes.
-Beside it, where torch and dcls are installed, dilated convolutions of the same size (DCLS, feed-forward, steps of
-1 ms): their time and memory grow with the longest delay, for each step of it is a tap.
+A recurrent layer with a delay for each synapse, float32, value and gradient of a loss by all that learns. One number is
+varied at a time around the `Load` of `ranvier.lab.bench.peers`: 128 neurons, 250 ms, 1 s, 2,500 input spikes a sample,
+140 inputs, batch 16, two cores; input weights are such that neurons fire some times a second. Each row runs in a
+process of its own that may use as many cores as it says. Its memory is its peak resident size less that of the same
+process after a gradient of a short and sparse input. A row that fails, or takes too long, says so.
+
+Beside it the other libraries that are installed (`pip install "ranvier[peers]"`), on the same input: those on a grid at
+some of the same sizes, and all of them on a `SMALL` problem, for those that work event by event cannot do a large one.
 """
 
-import importlib.util
+import dataclasses
 import json
+import math
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import equinox as eqx
-import jax
-import jax.numpy as jnp
 import numpy as np
 
-from ranvier.builders import recurrent
-from ranvier.delays import fixed, synaptic
-from ranvier.event_driven import EventDriven
-from ranvier.events import Spikes
-from ranvier.gradients import SpikeValue
-from ranvier.initializers import normal
-from ranvier.losses import cross_entropy
-from ranvier.network import Network
-from ranvier.neurons import LI, LIF
-from ranvier.readouts import MeanPotential
-from ranvier.selection import partition
-from ranvier.simulation import simulate
+from ranvier.lab.bench.peers import PEERS, Load, Outcome, Peer
 
 Row = dict[str, Any]
-INPUTS, CLASSES, BATCH = 140, 20, 16
-USUAL: Row = {"longest": 250.0, "duration": 1000.0, "hidden": 128, "spikes": 2500}
-VARIED: dict[str, tuple[float, ...]] = {
-    "longest": (64.0, 128.0, 256.0, 512.0, 1024.0),
-    "duration": (500.0, 2000.0, 4000.0),
-    "hidden": (64, 256, 512),
-    "spikes": (1250, 5000, 10000),
+USUAL = Load()
+SMALL = Load(longest=20.0, duration=100.0, hidden=10, spikes=300, batch=1, inputs=10)
+"""A problem that every library can be asked for."""
+LONG = dataclasses.replace(USUAL, duration=4000.0)
+"""Around which the longest delay is varied: long against it, so that nearly as many events arrive whatever it is."""
+TAPS, WIDE = (64.0, 256.0), dataclasses.replace(USUAL, inputs=700, spikes=8000)
+"""Longest delays at which DCLS is measured, beside ours on the same input, and a larger input as a cochlea gives it."""
+OURS = "EventDriven"
+SIZES = (64, 256, 512, 1024, 2048)
+VARIED: Mapping[str, Mapping[str, tuple[float, ...]]] = {
+    OURS: {
+        "longest": (64.0, 128.0, 256.0, 512.0, 1024.0),
+        "duration": (500.0, 2000.0, 4000.0, 8000.0),
+        "hidden": SIZES,
+        "spikes": (1250, 5000, 10000),
+        "batch": (1, 64),
+        "threads": (1,),
+    },
+    "spyx": {"duration": (500.0, 2000.0, 4000.0), "hidden": SIZES, "batch": (1, 64), "threads": (1,)},
+    "jaxpike": {"duration": (500.0, 2000.0, 4000.0), "hidden": SIZES, "batch": (1, 64), "threads": (1,)},
 }
-"""What is varied, one number at a time. Spikes are those of a second."""
-PEER_LONGEST = (64.0, 256.0)
-"""Longest delays at which the peer is measured: it takes seconds per sample beyond."""
+"""What is varied around `USUAL` (`LONG` for the longest delay), one number at a time."""
+LIMIT, LEAST, ENOUGH = 120.0, 1.0, 20.0
+"""Seconds that a row may take, compiling included; that it is repeated for at least, for threads need some time to find
+their cores; and after which it is not repeated again."""
 
 
-def measure(repeats: int = 5, varied: dict[str, tuple[float, ...]] | None = None) -> list[Row]:
+def measure(repeats: int = 5, by: Collection[str] = (), limit: float = LIMIT) -> list[Row]:
     """All rows.
 
     Args:
-        repeats: Gradients of a row; the table has their median.
-        varied: What is varied, in place of `VARIED`.
+        repeats: Gradients of a row, at least; the table has their median.
+        by: Names of `PEERS`; default ours and those that are installed.
+        limit: Seconds that a row may take.
+
+    Raises:
+        ValueError: a name is not in `PEERS`.
     """
-    works = [{**USUAL, name: value} for name, values in (varied or VARIED).items() for value in values]
-    rows = [_in_process({**work, "by": "EventDriven", "repeats": repeats}) for work in works]
-    if importlib.util.find_spec("torch") and importlib.util.find_spec("DCLS"):
-        rows += [
-            _in_process({**USUAL, "longest": longest, "by": "DCLS", "repeats": 1})
-            for longest in (PEER_LONGEST if varied is None else ())
-        ]
-    return rows
+    unknown = [name for name in by if name not in PEERS]
+    if unknown:
+        msg = f"there is no {unknown[0]} to compare with; there are {', '.join(PEERS)}"
+        raise ValueError(msg)
+    peers = [PEERS[name] for name in by] if by else [peer for peer in PEERS.values() if peer.installed]
+    return [in_process(peer.name, load, repeats, limit) for peer in peers for load in loads(peer)]
 
 
-def _in_process(work: Row) -> Row:
-    """One row, in a fresh process."""
-    command = [sys.executable, "-m", "ranvier.lab.bench.scaling", json.dumps(work)]
-    answer = subprocess.run(command, check=True, capture_output=True, text=True)
-    return json.loads(answer.stdout.splitlines()[-1])
-
-
-def inputs(work: Row) -> tuple[np.ndarray, np.ndarray]:
-    """Times (ms) and units of a batch, uniformly at random.
+def loads(peer: Peer) -> list[Load]:
+    """What a peer is asked for: the usual problem and its variations, and the small one.
 
     Args:
-        work: The row.
+        peer: Of `PEERS`.
     """
-    rng, count = np.random.default_rng(1), round(work["spikes"] * work["duration"] / 1000.0)
-    times = np.sort(rng.uniform(0, work["duration"], (BATCH, count)), axis=1).astype(np.float32)
-    return times, rng.integers(0, INPUTS, times.shape, np.int32)
+    varied = VARIED.get(peer.name, {})
+    around = [
+        dataclasses.replace(LONG if name == "longest" else USUAL, **{name: value})
+        for name, values in varied.items()
+        for value in values
+    ]
+    taps = [dataclasses.replace(load, longest=longest) for load in (USUAL, WIDE) for longest in TAPS]
+    return [*([USUAL] if varied else []), *around, *(taps if peer.name in (OURS, "DCLS") else []), SMALL]
 
 
-def ours(work: Row) -> tuple[Callable[[], Any], Callable[[], float]]:
-    """A gradient by `EventDriven`, and the spikes of a neuron in a second.
+def in_process(by: str, load: Load, repeats: int, limit: float = LIMIT) -> Row:
+    """One row, in a fresh process.
 
     Args:
-        work: The row.
+        by: A name of `PEERS`.
+        load: The problem.
+        repeats: Gradients.
+        limit: Seconds, after which it is ended.
     """
-    drive = 1.0 / (work["spikes"] / 1000.0 * 5.0)  # at this weight the mean potential is at the threshold
-    net = recurrent(
-        [INPUTS, work["hidden"], CLASSES],
-        neuron=LIF(20.0, 5.0),
-        readout=LI(20.0, 5.0),
-        delay=[synaptic(1.0, work["longest"]), synaptic(1.0, work["longest"]), fixed(0.0)],
-        weight=[normal(0.9 * drive, 0.9 * drive), normal(0.0, 0.02), normal(0.0, 0.06)],
-        dtype="float32",
-        key=jax.random.key(0),
-    )
-    learn, rest = partition(net, "weight", "delay")
-    spikes, t_end = Spikes(*inputs(work), size=INPUTS), work["duration"] + 50.0
-    readout, label = MeanPotential("output"), jnp.arange(BATCH) % CLASSES
-    simulator = EventDriven(max_spikes=256, gradient=SpikeValue())
-
-    def loss(learn: Network) -> tuple[jax.Array, jax.Array]:
-        solution = simulate(eqx.combine(learn, rest), spikes, simulator, t_end=t_end, record=readout.record)
-        return cross_entropy(readout(solution), label), solution.stats.spikes["hidden"]
-
-    gradient = eqx.filter_jit(eqx.filter_value_and_grad(loss, has_aux=True))
-    run = lambda: jax.block_until_ready(gradient(learn))
-    rate = lambda: float(run()[0][1].mean()) / work["hidden"] / work["duration"] * 1000.0
-    return run, rate
+    work = json.dumps({"by": by, "load": dataclasses.asdict(load), "repeats": repeats})
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "ranvier.lab.bench.scaling", work], capture_output=True, text=True, timeout=limit
+        )
+    except subprocess.TimeoutExpired:
+        return _told(by, load, failed=f"not done after {limit:g} s")
+    if done.returncode == 0:
+        return json.loads(done.stdout.splitlines()[-1])
+    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    return _told(by, load, failed=said[-1][:160] if said else f"ended with status {done.returncode}")
 
 
-def theirs(work: Row) -> tuple[Callable[[], Any], Callable[[], float]]:
-    """A gradient by a dilated convolution with learnable spacings, then leaky integrate-and-fire with a surrogate.
-
-    Args:
-        work: The row; of it hidden, longest and the spikes count.
-    """
-    import torch  # type: ignore[import-not-found]
-    from DCLS.construct.modules import Dcls1d  # type: ignore[import-not-found]
-
-    taps, steps = int(work["longest"]), int(work["duration"]) + 50
-    torch.manual_seed(0)
-    layer = Dcls1d(INPUTS, work["hidden"], kernel_count=1, dilated_kernel_size=taps, version="gauss", bias=False)
-    out = torch.nn.Linear(work["hidden"], CLASSES, bias=False)
-    times, units = inputs(work)
-    dense = torch.zeros(BATCH, INPUTS, steps + taps - 1)
-    rows = np.repeat(np.arange(BATCH), times.shape[1])
-    dense[rows, units.ravel(), times.ravel().astype(int) + taps - 1] = 1.0
-    label, decay = torch.arange(BATCH) % CLASSES, float(np.exp(-1.0 / 20.0))
-
-    def run() -> Any:
-        current, u, spikes = layer(dense), torch.zeros(BATCH, work["hidden"]), []
-        for step in range(steps):
-            u = decay * u + current[..., step]
-            soft = torch.sigmoid(10.0 * (u - 1.0))
-            fired = (u > 1.0).float() + soft - soft.detach()
-            u, spikes = u * (1.0 - fired.detach()), [*spikes, fired]
-        loss = torch.nn.functional.cross_entropy(out(torch.stack(spikes).mean(dim=0)), label)
-        for one in (layer, out):
-            one.zero_grad()
-        loss.backward()
-        return spikes
-
-    return run, lambda: float(torch.stack(run()).sum()) / BATCH / work["hidden"]
+def _told(by: str, load: Load, *, failed: str | None = None, **found: float | None) -> Row:
+    """A row: who, what, and what was found or why not."""
+    measured = dict.fromkeys(("rate_hz", "ms_per_sample", "mb", "first_s")) | found
+    return {"by": by, "delays": PEERS[by].delays, **dataclasses.asdict(load), **measured, "failed": failed}
 
 
-def row(work: Row) -> Row:
+def row(by: str, load: Load, repeats: int) -> Row:
     """What a row costs, in this process.
 
     Args:
-        work: Its numbers.
+        by: A name of `PEERS`.
+        load: The problem.
+        repeats: Gradients.
     """
-    make = theirs if work["by"] == "DCLS" else ours
-    make({**work, "spikes": 20, "duration": 50.0, "longest": 20.0})[0]()
-    before = _peak()
-    run, rate = make(work)
-    found, walls = rate(), []
-    for _ in range(work["repeats"]):
+    prepare = PEERS[by].prepare
+    prepare(dataclasses.replace(load, spikes=20, duration=50.0, longest=min(load.longest, 20.0)))()
+    before, start = _peak(), time.perf_counter()
+    run = prepare(load)
+    outcome, first = run(), time.perf_counter() - start
+    walls, begun = [], time.perf_counter()
+    while (len(walls) < repeats or start - begun < LEAST) and start - begun < ENOUGH:
         start = time.perf_counter()
         run()
         walls.append(time.perf_counter() - start)
-    told = {name: work[name] for name in ("by", *USUAL)}
-    wall = statistics.median(walls) / BATCH
-    return {**told, "rate_hz": found, "ms_per_sample": 1e3 * wall, "mb": _peak() - before}
+    rate = outcome.spikes / load.duration * 1000.0
+    return _told(
+        by, load, failed=_wrong(outcome), rate_hz=rate if math.isfinite(rate) else None, mb=_peak() - before,
+        ms_per_sample=1e3 * statistics.median(walls) / load.batch, first_s=first,
+    )  # fmt: skip
+
+
+def _wrong(outcome: Outcome) -> str | None:
+    """Why what was computed is no gradient of a loss."""
+    if not math.isfinite(outcome.value):
+        return f"its value is {outcome.value}"
+    return None if 0.0 < outcome.steepest < math.inf else f"its largest derivative is {outcome.steepest}"
 
 
 def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform != "darwin" else 1024**2)
 
 
-def draw(rows: Sequence[Row], path: Any) -> None:
-    """Time and memory against each number that is varied.
+def summary(rows: Sequence[Row]) -> str:
+    """What the rows say of the longest delay, of memory, and of ours against others on the same problem.
 
     Args:
         rows: What `measure` gave.
-        path: The picture.
     """
-    from ranvier.plots.style import CLASSES as COLOURS  # draws with matplotlib, which is slow to import
-    from ranvier.plots.style import figure, tidy
+    whole, lines = [one for one in rows if one["failed"] is None], []
+    ours = [one for one in whole if one["by"] == OURS]
+    flat = [one["ms_per_sample"] for one in along(ours, "longest", LONG)]
+    if len(flat) > 1:
+        lines.append(f"longest delay: slowest over fastest {max(flat) / min(flat):.2f}")
+    long = along(ours, "duration")
+    if len(long) > 2:
+        spikes = [
+            one["batch"] * one["duration"] / 1e3 * (one["spikes"] + one["hidden"] * one["rate_hz"]) for one in long
+        ]
+        memory = [one["mb"] for one in long]
+        slope, start = np.polyfit(spikes, memory, 1)
+        off = max(abs(np.polyval((slope, start), spikes) - memory))
+        lines.append(f"memory: {start:.0f} MB and {slope * 2**20:.0f} bytes a spike, within {off:.1f} MB")
+    for one in whole:
+        same = [mine for mine in ours if _problem(mine) == _problem(one) and one["by"] != OURS]
+        lines += [f"{one['by']} {_words(one)}: {one['ms_per_sample'] / mine['ms_per_sample']:.3g} times ours"
+                  for mine in same]  # fmt: skip
+    return "\n".join(lines)
 
-    page = figure(14.0, 6.5, layout="constrained")
-    grid = page.subplots(2, len(USUAL), squeeze=False)
-    labels = ("longest delay (ms)", "duration (ms)", "hidden neurons", "input spikes per s")
-    names = dict(zip(USUAL, labels, strict=True))
-    for column, (name, words) in enumerate(names.items()):
-        fixed_ones = [other for other in USUAL if other != name]
-        for at, by in enumerate(dict.fromkeys(one["by"] for one in rows)):
-            mine = sorted((one for one in rows if one["by"] == by and all(one[f] == USUAL[f] for f in fixed_ones)),
-                          key=lambda one: one[name])  # fmt: skip
-            for axes, field in zip(grid[:, column], ("ms_per_sample", "mb"), strict=True):
-                axes.plot([m[name] for m in mine], [m[field] for m in mine], "o-", color=COLOURS[at], label=by)
-        for axes, words_of in zip(grid[:, column], ("ms per sample", "MB"), strict=True):
-            tidy(axes, x=words, y=words_of)
-            axes.set_xscale("log", base=2)
-            axes.set_ylim(bottom=0.0)
-    grid[0, 0].legend(frameon=False)
-    page.savefig(path, dpi=150)
+
+def along(rows: Sequence[Row], name: str, around: Load = USUAL) -> list[Row]:
+    """Rows that differ from a problem by one number at most, in its order.
+
+    Args:
+        rows: Whole rows of one library.
+        name: The number.
+        around: The problem.
+    """
+    usual = dataclasses.asdict(around)
+    found = [one for one in rows if all(one[other] == value for other, value in usual.items() if other != name)]
+    return sorted(found, key=lambda one: one[name])
+
+
+def _problem(one: Row) -> tuple[Any, ...]:
+    """The problem of a row."""
+    return tuple(one[field.name] for field in dataclasses.fields(Load))
+
+
+def _words(one: Row) -> str:
+    if _problem(one) == dataclasses.astuple(SMALL):
+        return "small"
+    other = [f"{name} {one[name]:g}" for name, value in dataclasses.asdict(USUAL).items() if one[name] != value]
+    return ", ".join(other) or "usual"
 
 
 def main(arguments: Sequence[str]) -> None:
     """What the fresh process runs."""
-    sys.stdout.write(json.dumps(row(json.loads(arguments[0]))) + "\n")
+    work = json.loads(arguments[0])
+    load = Load(**work["load"])
+    if hasattr(os, "sched_setaffinity") and load.threads < len(os.sched_getaffinity(0)):
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: load.threads])  # what JAX and PyTorch count as theirs
+    sys.stdout.write(json.dumps(row(work["by"], load, work["repeats"])) + "\n")
 
 
 if __name__ == "__main__":

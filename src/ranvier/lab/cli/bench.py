@@ -25,6 +25,7 @@ NAME is one of these; default all of them, one after the other:
 Examples:
   ranvier bench
   ranvier bench cochlea --hidden 128,256 --delay axonal --json cochlea.json
+  ranvier bench scaling --by EventDriven,DCLS --json scaling.json
 """
 
 
@@ -37,12 +38,14 @@ class Numbers:
         delay: Kinds of delays (cochlea); empty for all.
         samples: HDF5 file in the layout of SHD to use as input (cochlea).
         repeats: Repeats; the tables have medians.
+        by: Libraries (scaling); empty for ours and those that are installed.
     """
 
     hidden: tuple[int, ...] = ()
     delay: tuple[str, ...] = ()
     samples: Path | None = None
     repeats: Count = 5
+    by: tuple[str, ...] = ()
 
 
 def cochlea(numbers: Numbers) -> Rows:
@@ -109,10 +112,14 @@ def clock(numbers: Numbers) -> Rows:
 
 
 def scaling(numbers: Numbers) -> Rows:
-    """Time and memory against delay, duration, size and rate, next to DCLS where it is installed."""
+    """Time and memory against delay, size, rate, batch and cores, next to other libraries that are installed."""
     from ranvier.lab.bench import scaling as bench
 
-    return bench.measure(numbers.repeats)
+    try:
+        return bench.measure(numbers.repeats, numbers.by)
+    except ValueError as error:
+        msg = f"--by: {error}"
+        raise click.UsageError(msg) from error
 
 
 def import_time(numbers: Numbers) -> Rows:
@@ -149,10 +156,8 @@ def _bench(ctx: click.Context, name: str | None, json: Path | None, **others: An
         rows_of_all += [{"benchmark": chosen, **row} for row in rows]
         if chosen == "queues":
             _show_queues(rows, json)
-        if chosen == "scaling" and json is not None:
-            from ranvier.lab.bench.scaling import draw
-
-            draw(rows, json.with_suffix(".png"))
+        if chosen == "scaling":
+            _show_scaling(rows, json)
     if json is not None:
         write_rows(json, rows_of_all)
 
@@ -165,6 +170,16 @@ def _show_queues(rows: Rows, json: Path | None) -> None:
     say(output(), bench.summary(rows) + "\n")
     if json is not None:
         queue_plot.draw(rows, json.with_suffix(".png"))
+
+
+def _show_scaling(rows: Rows, json: Path | None) -> None:
+    """What the rows of scaling say in sentences, and their picture beside the JSON file."""
+    from ranvier.lab.bench import scaling as bench
+    from ranvier.lab.bench import scaling_plot
+
+    say(output(), bench.summary(rows) + "\n")
+    if json is not None:
+        scaling_plot.draw(rows, json.with_suffix(".png"))
 
 
 command = SettingsCommand(
