@@ -17,7 +17,7 @@ ranvier itself is under Apache-2.0. This is what it installs, and what its extra
 of its licence. The wheel of soundfile brings the library libsndfile, under LGPL-2.1, as a file of its own.
 
 """
-EXTRAS = ("analysis", "jaxley", "neo", "nir", "tensorboard", "wandb")
+EXTRAS = ("analysis", "dask", "jaxley", "neo", "nir", "tensorboard", "wandb")
 """Those that a user may install."""
 
 

@@ -3,9 +3,6 @@
 import dataclasses
 import json
 import math
-import threading
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -27,7 +24,6 @@ from ranvier.lab.studies.together import case as case_module
 from ranvier.lab.studies.together import rows as rows_module
 from ranvier.lab.studies.together import training as together
 from ranvier.lab.studies.together.case import Numbers, train_case
-from ranvier.lab.studies.together.side_by_side import side_by_side
 from ranvier.train import RunError, evaluate, fit
 
 FAST = Numbers(weight_lr=0.1, delay_lr=0.05, weight_mean=2.0, weight_std=1.0, delay_std=0.1)
@@ -135,7 +131,7 @@ def test_an_interrupted_study_goes_on(chosen: Path, tmp_path: Path, monkeypatch:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_study(study, tmp_path / "study", threads=1, say=interrupt)
+        run_study(study, tmp_path / "study", say=interrupt)
     with pytest.raises(RunError, match="already holds a run"):
         run_study(study, tmp_path / "study")
     with pytest.raises(RunError, match="epochs was 2, now 3"):
@@ -162,27 +158,6 @@ def test_an_interrupted_study_goes_on(chosen: Path, tmp_path: Path, monkeypatch:
         assert resumed[0]["seeds"][str(at)]["test"] == pytest.approx(tested["accuracy"], abs=1e-3)
     assert resumed[0]["test"]["median"] == pytest.approx(np.median([it["test"] for it in resumed[0]["seeds"].values()]))
     assert (tmp_path / "study" / "error.png").stat().st_size > 1000
-
-
-def test_tasks_stop_when_one_of_them_fails():
-    """The failure is told, a task that runs beside it stops, one that waits does not start."""
-    started, done = threading.Barrier(2), []
-
-    def fails(go_on: Callable[[], None]) -> None:
-        started.wait()
-        msg = "no"
-        raise RuntimeError(msg)
-
-    def runs(go_on: Callable[[], None]) -> None:
-        started.wait()
-        for _ in range(1000):
-            go_on()
-            time.sleep(0.01)
-        done.append("ran")
-
-    with pytest.raises(RuntimeError, match="^no$"):
-        side_by_side([runs, fails, lambda go_on: done.append("waited")], threads=2)
-    assert not done
 
 
 def test_the_search_ends_with_the_best_of_its_last_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

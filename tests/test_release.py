@@ -14,6 +14,7 @@ import pytest
 
 import ranvier as rv
 from ranvier.interop import _require
+from ranvier.lab.executors import Dask
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -68,6 +69,7 @@ def network() -> rv.Network:
 
 EXTRAS = {
     "analysis": ("networkx", lambda: rv.topology.modularity(network())),
+    "dask": ("distributed", lambda: Dask("tcp://127.0.0.1:1").run([], print)),
     "jaxley": ("jaxley", lambda: import_module("ranvier.interop.jaxley")),
     "neo": ("neo", lambda: rv.interop.recordings.to_neo(rv.Spikes([1.0], [0]), t_end=2.0)),
     "nir": ("nir", lambda: import_module("ranvier.interop.nir")),

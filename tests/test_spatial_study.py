@@ -105,11 +105,11 @@ def test_a_study_searches_trains_and_goes_on(tmp_path: Path, monkeypatch: pytest
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_study(study, tmp_path / "study", threads=1, say=interrupt)
+        run_study(study, tmp_path / "study", say=interrupt)
     with pytest.raises(RunError, match="already holds a run"):
         run_study(study, tmp_path / "study")
     said: list[str] = []
-    rows = run_study(study, tmp_path / "study", resume=True, threads=1, say=said.append)
+    rows = run_study(study, tmp_path / "study", resume=True, say=said.append)
     assert not any("2d-4: epoch" in text for text in said)  # its row was kept
     assert [row["kind"] for row in rows] == ["2d", "axonal"]
     kept = json.loads((tmp_path / "study" / "axonal-4-stage-1.json").read_text())

@@ -16,9 +16,11 @@ class Entry:
 
     Args:
         numbers: A frozen dataclass of all numbers, with their defaults.
-        run: `run(numbers, folder, resume=..., say=...)`, and `threads=...` if it has that argument: what came of it.
+        run: `run(numbers, folder, resume=..., executor=..., say=...)`: what came of it.
         summary: From that and the folder, what a person reads at the end.
         examples: Commands worth showing, without `ranvier study NAME` in front.
+        workers: How many of its parts run at a time unless told otherwise; None for one per core. A part that keeps
+            all cores busy by itself runs alone.
 
     Example:
         >>> from ranvier.lab.studies.brainscales import STUDY
@@ -30,3 +32,4 @@ class Entry:
     run: Callable[..., Any]
     summary: Callable[[Any, Path], str]
     examples: tuple[str, ...] = ("",)
+    workers: int | None = 1

@@ -1,7 +1,6 @@
 """`ranvier study`: experiments of many runs that answer a question."""
 
 import importlib
-import inspect
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +8,8 @@ import click
 
 from ranvier.lab.cli.options import SettingsCommand, given_settings, told
 from ranvier.lab.cli.output import errors, output, say, summary_line
+from ranvier.lab.cli.seeds import cores
+from ranvier.lab.executors import Dask, LocalProcesses
 from ranvier.lab.listing import listing
 from ranvier.lab.ranges import SettingError
 from ranvier.lab.settings import change
@@ -25,6 +26,7 @@ Each study is a folder; after an interruption the same command with --resume goe
 Examples:
   ranvier study delays-yin-yang
   ranvier study brainscales --chips 3 --epochs 20 --out runs/quick
+  ranvier study rapid --scheduler tcp://login1:8786
 """
 
 
@@ -61,10 +63,14 @@ def _command(name: str) -> click.Command:
         ),
         click.Option(["--resume"], is_flag=True, help="Go on with the study in DIR, if there is one."),
         click.Option(["--quiet"], is_flag=True, help="Show no progress."),
+        click.Option(
+            ["--workers"],
+            type=click.IntRange(1),
+            metavar="N",
+            help=f"Runs at a time, each in a process [default: {entry.workers or 'one per core'}].",
+        ),
+        click.Option(["--scheduler"], metavar="ADDRESS", help="Dask scheduler whose workers do the runs."),
     ]
-    if "threads" in inspect.signature(entry.run).parameters:
-        words_of = "Cases at a time [default: one per core]."
-        params.append(click.Option(["--threads"], type=click.IntRange(1), metavar="N", help=words_of))
     return SettingsCommand(
         lambda ctx, arguments: entry.numbers,
         lambda about: words,
@@ -74,7 +80,10 @@ def _command(name: str) -> click.Command:
     )
 
 
-def _run(ctx: click.Context, entry: "Entry", out: Path, resume: bool, quiet: bool, **others: Any) -> None:
+def _run(
+    ctx: click.Context, entry: "Entry", out: Path, resume: bool, quiet: bool, workers: int | None,
+    scheduler: str | None, **others: Any,
+) -> None:  # fmt: skip
     """Run a study; an interruption says how to go on."""
     try:
         numbers = change(entry.numbers, given_settings(ctx))
@@ -83,10 +92,13 @@ def _run(ctx: click.Context, entry: "Entry", out: Path, resume: bool, quiet: boo
     except ValueError as error:
         raise click.UsageError(str(error), ctx) from error
     console = errors()
-    threads = {"threads": others["threads"]} if "threads" in others else {}
+    if workers is not None and scheduler is not None:
+        msg = "give --workers or --scheduler, not both: a cluster has as many workers as it has"
+        raise click.UsageError(msg, ctx)
+    executor = Dask(scheduler) if scheduler else LocalProcesses(workers or entry.workers or cores())
     tell = (lambda text: None) if quiet else (lambda text: say(console, text))
     try:
-        results = entry.run(numbers, out, resume=resume, say=tell, **threads)
+        results = entry.run(numbers, out, resume=resume, executor=executor, say=tell)
     except KeyboardInterrupt:
         say(console, f"ranvier: interrupted; the same command with --resume goes on in {out}.")
         raise click.exceptions.Exit(130) from None

@@ -19,11 +19,11 @@ from jaxtyping import Array, Int
 
 from ranvier.hardware import AbstractSubstrate, AnyChip, BrainScaleS2, EmulatedChip, measure_delays
 from ranvier.lab.bench.table import format_table
+from ranvier.lab.executors import HERE, AbstractExecutor, Say, Task
 from ranvier.lab.ranges import Count, check
 from ranvier.lab.studies.chips.protocol import KINDS, Protocol
 from ranvier.lab.studies.chips.training import train_chips
 from ranvier.lab.studies.chips.transfer import nominal, robustness, transfer
-from ranvier.lab.studies.together.side_by_side import side_by_side
 from ranvier.lab.studies.together.spread import spread
 from ranvier.lab.studies.together.training import Told, Trained
 from ranvier.lab.study import Entry
@@ -87,7 +87,12 @@ class Study:
 
 
 def run_study(
-    study: Study, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
+    study: Study,
+    folder: Path | str,
+    *,
+    resume: bool = False,
+    executor: AbstractExecutor = HERE,
+    say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Run the study in a folder: train, test, draw.
 
@@ -95,6 +100,7 @@ def run_study(
         study: What to run.
         folder: Where; `results.json`, `transfer` and `robustness` pictures appear there.
         resume: Go on with a study that is there.
+        executor: What trains; default this process, one kind after the other.
         say: Called with a line of text now and then, on how it goes.
 
     Returns:
@@ -107,11 +113,15 @@ def run_study(
     seeds = np.arange(study.chips)
     with files.locked():
         files.start(study.describe(), {}, {"study": "brainscales", **provenance()}, resume=resume)
+        works = [(kind, way) for kind in study.kinds for way in WAYS]
+        where = files.path.absolute()
+        tasks = [Task(f"{kind}, {way}", _train, (study, kind, way, seeds, where)) for kind, way in works]
+        found = dict(zip(works, executor.run(tasks, say), strict=True))
         table: list[dict[str, Any]] = []
         curves: list[dict[str, Any]] = []
         for kind in study.kinds:
             protocol = study.protocol(kind)
-            trained = {way: _train(study, protocol, way, seeds, files.path, say) for way in WAYS}
+            trained = {way: found[kind, way] for way in WAYS}
             for way, networks in trained.items():
                 table.append(_row(study, protocol, way, networks, seeds))
                 say(_told(table[-1]))
@@ -123,27 +133,17 @@ def run_study(
     return results
 
 
-def _train(
-    study: Study,
-    protocol: Protocol,
-    way: str,
-    seeds: Int[np.ndarray, " chips"],
-    folder: Path,
-    say: Callable[[str], None],
-) -> Trained:
-    path = folder / f"{protocol.kind}-{way}.npz"
+def _train(study: Study, kind: str, way: str, seeds: Int[np.ndarray, " chips"], folder: Path, say: Say) -> Trained:
+    """The networks of all chips, or on with them where they were interrupted."""
 
-    def train(go_on: Callable[[], None]) -> Trained:
-        def tell(told: Told) -> None:
-            if told.epoch % 10 == 0 or told.epoch in (1, told.epochs):
-                say(f"{protocol.kind}, {way}: {told}")
-            go_on()
+    def tell(told: Told) -> None:
+        if told.epoch % 10 == 0 or told.epoch in (1, told.epochs):
+            say(str(told))
 
-        return train_chips(protocol, study.substrate(way), seeds, path=path, tell=tell)
-
-    [trained] = side_by_side([train])  # in a thread: Ctrl-C then stops it between two epochs, and none is lost
+    path = folder / f"{kind}-{way}.npz"
+    trained = train_chips(study.protocol(kind), study.substrate(way), seeds, path=path, tell=tell)
     if trained.doubts:
-        say(f"{protocol.kind}, {way}: {trained.doubts}")
+        say(trained.doubts)
     return trained
 
 

@@ -7,15 +7,16 @@ test data are used once, at the end. After an interruption the same command with
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ranvier.lab.bench.table import format_table
+from ranvier.lab.executors import HERE, AbstractExecutor, Say
 from ranvier.lab.ranges import Count, SettingError, check
 from ranvier.lab.studies.delays.cases import KINDS, Case, numbers_for, read_numbers
 from ranvier.lab.studies.together.case import Numbers
-from ranvier.lab.studies.together.rows import Row, Say, judged, kept_row, percent, run_cases, trained
+from ranvier.lab.studies.together.rows import Row, judged, kept_row, percent, run_cases, trained
 from ranvier.lab.study import Entry
 
 
@@ -82,8 +83,8 @@ def run_study(
     folder: Path | str,
     *,
     resume: bool = False,
-    threads: int | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    executor: AbstractExecutor = HERE,
+    say: Say = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Run the study in a folder: train, test, draw.
 
@@ -91,7 +92,7 @@ def run_study(
         study: What to run.
         folder: Where; `results.json` and `error.png` appear there, and for each case its row and its networks.
         resume: Go on with a study that is there.
-        threads: Cases that are trained at a time; default one for each core.
+        executor: What trains the cases; default this process, one after the other.
         say: Called with a line of text now and then, on how it goes.
 
     Returns:
@@ -101,18 +102,19 @@ def run_study(
     Raises:
         RunError: the folder is in use, or holds another study, or one is there and `resume` is not set.
     """
-    described = study.describe()
+    given = {"resume": resume, "executor": executor, "say": say}
+    return run_cases("delays-yin-yang", study.describe(), _row, study, study.cases, folder, **given)
 
-    def row(case: Case, place: Path, tell: Say, go_on: Callable[[], None]) -> Row:
-        numbers = Numbers(**described["numbers"][case.name])
 
-        def make() -> Row:
-            found = trained(case, numbers, study.seeds, study.epochs, place, tell, go_on)
-            return judged(case, numbers, study.seeds, study.epochs, found)
+def _row(study: Study, case: Case, folder: Path, say: Say) -> Row:
+    """One row of the results, from its file if it is there."""
 
-        return kept_row(place / f"{case.name}.json", make, tell)
+    def make() -> Row:
+        numbers = Numbers(**study.describe()["numbers"][case.name])
+        found = trained(case, numbers, study.seeds, study.epochs, folder, say)
+        return judged(case, numbers, study.seeds, study.epochs, found)
 
-    return run_cases("delays-yin-yang", described, study.cases, row, folder, resume=resume, threads=threads, say=say)
+    return kept_row(folder / f"{case.name}.json", make, say)
 
 
 def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -148,4 +150,5 @@ STUDY = Entry(
     run_study,
     _summary,
     examples=("", "--resume", "--kinds axonal,weights --hidden 10 --seeds 0..4 --epochs 100 --out runs/small"),
+    workers=None,
 )

@@ -7,18 +7,17 @@ does not use; the test data are not looked at.
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import field
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ranvier.lab.executors import HERE, AbstractExecutor, Say, Task
 from ranvier.lab.settings import HIDDEN
 from ranvier.lab.studies.delays.cases import CHOSEN, KINDS, Case
 from ranvier.lab.studies.together.case import Numbers, train_case
-from ranvier.lab.studies.together.side_by_side import side_by_side
 from ranvier.lab.studies.together.training import Told
 from ranvier.lab.study import Entry
 from ranvier.train import RunFolder
@@ -100,8 +99,8 @@ def run_search(
     folder: Path | str,
     *,
     resume: bool = False,
-    threads: int | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    executor: AbstractExecutor = HERE,
+    say: Say = lambda text: None,
 ) -> dict[str, Any]:
     """Search in a folder: `delay_numbers.json` appears there, and a file for each stage of each case.
 
@@ -109,7 +108,7 @@ def run_search(
         search: What to search.
         folder: Where.
         resume: Go on with a search that is there.
-        threads: Cases that are searched at a time; default one for each core.
+        executor: What searches the cases; default this process, one after the other.
         say: Called with a line of text now and then, on how it goes.
 
     Returns:
@@ -121,18 +120,13 @@ def run_search(
     place = RunFolder(folder)
     with place.locked():
         place.start(_plain(search), {}, {"study": "delays-yin-yang-search", **provenance()}, resume=resume)
-
-        def task(go_on: Callable[[], None], number: int, case: Case) -> dict[str, Any]:
-            def tell(text: str) -> None:
-                say(f"{number}/{len(search.cases)} {case.name}{text}")
-
-            best = _search_case(search, case, place.path, tell, go_on)
-            tell(f": validation {100 * best['validation']:.2f} % with {best['numbers']}")
-            return best
-
-        tasks = [partial(task, number=number, case=case) for number, case in enumerate(search.cases, 1)]
+        where, count = place.path.absolute(), len(search.cases)
+        tasks = [
+            Task(f"{number}/{count} {case.name}", _search_case, (search, case, where))
+            for number, case in enumerate(search.cases, 1)
+        ]
         chosen: dict[str, dict[str, Any]] = {}
-        for case, best in zip(search.cases, side_by_side(tasks, threads), strict=True):
+        for case, best in zip(search.cases, executor.run(tasks, say), strict=True):
             chosen.setdefault(case.kind, {})[str(case.hidden)] = best
         results = {"search": _plain(search), "chosen": chosen, **provenance()}
         write_atomically(place.path / CHOSEN, (json.dumps(results, indent=1) + "\n").encode())
@@ -163,9 +157,7 @@ def draw_numbers(case: Case, count: int) -> list[Numbers]:
     return [KNOWN[case.kind], *drawn]
 
 
-def _search_case(
-    search: Search, case: Case, folder: Path, say: Callable[[str], None], go_on: Callable[[], None]
-) -> dict[str, Any]:
+def _search_case(search: Search, case: Case, folder: Path, say: Say) -> dict[str, Any]:
     """The best numbers for a case, with what they validated at."""
     rows: list[dict[str, Any]] = []
     stages = search.stages_of(case)
@@ -175,33 +167,26 @@ def _search_case(
         if kept.exists():
             rows = json.loads(kept.read_text("utf-8"))
         else:
-            rows = _try(case, candidates[: stage.candidates], stage, kept.with_suffix(".npz"), say, go_on)
+            rows = _try(case, candidates[: stage.candidates], stage, kept.with_suffix(".npz"), say)
             write_atomically(kept, (json.dumps(rows, indent=1) + "\n").encode())
         best = f"best {100 * rows[0]['validation']:.2f} %"
-        say(f", stage {number}: {best}, the known numbers are {_rank(case, rows)}")
+        say(f"stage {number}: {best}, the known numbers are {_rank(case, rows)}")
         candidates = [Numbers(**row["numbers"]) for row in rows]
+    say(f"validation {100 * rows[0]['validation']:.2f} % with {rows[0]['numbers']}")
     return rows[0]
 
 
-def _try(
-    case: Case,
-    candidates: Sequence[Numbers],
-    stage: Stage,
-    path: Path,
-    say: Callable[[str], None],
-    go_on: Callable[[], None],
-) -> list[dict[str, Any]]:
+def _try(case: Case, candidates: Sequence[Numbers], stage: Stage, path: Path, say: Say) -> list[dict[str, Any]]:
     """Mean validation accuracy of each candidate over seeds, best first; `path` is for the checkpoint."""
     runs = [(one, FIRST_SEED + seed) for one in candidates for seed in range(stage.seeds)]
 
     def tell(told: Told) -> None:
-        go_on()
         if told.epoch % 20 in (1, 0):
-            say(f", {len(runs)} runs: {told}")
+            say(f"{len(runs)} runs: {told}")
 
     trained = train_case(case, runs, epochs=stage.epochs, path=path, tell=tell)
     if trained.doubts:
-        say(f": {trained.doubts}")
+        say(trained.doubts)
     by_candidate = trained.accuracy.reshape(len(candidates), stage.seeds)
     broken = trained.untrusted.reshape(len(candidates), stage.seeds).sum(axis=1)
     rows = [
@@ -242,4 +227,5 @@ STUDY = Entry(
         "",
         "--kinds axonal --hidden 10 --out runs/axonal",
     ),
+    workers=None,
 )

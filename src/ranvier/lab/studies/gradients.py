@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ranvier.lab.bench.table import format_table
+from ranvier.lab.executors import HERE, AbstractExecutor, Say, Task
 from ranvier.lab.ranges import SettingError, check
 from ranvier.lab.studies.by_gradient.methods import METHODS
 from ranvier.lab.studies.by_gradient.problems import PROBLEMS
@@ -103,7 +104,12 @@ class Study:
 
 
 def run_study(
-    study: Study, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
+    study: Study,
+    folder: Path | str,
+    *,
+    resume: bool = False,
+    executor: AbstractExecutor = HERE,
+    say: Say = lambda text: None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Run the study in a folder: train, test, compare gradients, draw.
 
@@ -111,6 +117,7 @@ def run_study(
         study: What to run.
         folder: Where; `results.json` and `accuracy.png` appear there, and a folder for each training.
         resume: Go on with a study that is there.
+        executor: What trains the cases; default this process, one after the other.
         say: Called with a line of text now and then, on how it goes.
 
     Returns:
@@ -122,18 +129,16 @@ def run_study(
         FileNotFoundError: there is no file of words.
     """
     place = RunFolder(folder)
-    rows: list[Any] = []
-    cosines: list[Any] = []
     with place.locked():
         place.start(dataclasses.asdict(study), {}, {"study": "gradients", **provenance()}, resume=resume)
-        for case in study.cases:
-            for seed in study.seeds:
-                run = lambda case=case, seed=seed: run_trial(case, seed, place.path / f"{case.name}-{seed}", say)
-                rows.append(_kept(place.path / f"{case.name}-{seed}.json", run))
-            first = study.methods[:1] == (case.method,) and study.factors[:1] == (case.factor,)
-            if first and len(study.methods) > 1 and "stopped" not in rows[-1]:
-                run = lambda case=case: _compared(study, case, place.path)
-                cosines += _kept(place.path / f"{case.name}-cosines.json", run)
+        where = place.path.absolute()
+        trials = [(case, seed) for case in study.cases for seed in study.seeds]
+        rows = executor.run([Task(f"{case.name}-{seed}", _row, (case, seed, where)) for case, seed in trials], say)
+        found = {case.name: row for (case, _), row in zip(trials, rows, strict=True)}  # of each case the last seed
+        first = [case for case in study.cases if len(study.methods) > 1 and "stopped" not in found[case.name]
+                 and (case.method, case.factor) == (study.methods[0], study.factors[0])]  # fmt: skip
+        pairs = executor.run([Task(f"{case.name}-cosines", _cosines, (study, case, where)) for case in first], say)
+        cosines = [pair for compared in pairs for pair in compared]
         results = {"rows": rows, "cosines": cosines}
         write_atomically(place.path / "results.json", _json({**results, **provenance()}))
         draw(rows, place.path)
@@ -149,6 +154,18 @@ def _kept(path: Path, make: Callable[[], Any]) -> Any:
     if not path.exists():
         write_atomically(path, _json(make()))
     return json.loads(path.read_text("utf-8"))
+
+
+def _row(case: Case, seed: int, folder: Path, say: Say) -> dict[str, Any]:
+    """One training, from its file if it is there."""
+    path = folder / f"{case.name}-{seed}"
+    return _kept(path.with_name(f"{path.name}.json"), lambda: run_trial(case, seed, path, say))
+
+
+def _cosines(study: Study, case: Case, folder: Path, say: Say) -> list[dict[str, Any]]:
+    """How the gradients of the methods lie to each other, from its file if it is there."""
+    del say
+    return _kept(folder / f"{case.name}-cosines.json", lambda: _compared(study, case, folder))
 
 
 def _compared(study: Study, case: Case, folder: Path) -> list[dict[str, Any]]:

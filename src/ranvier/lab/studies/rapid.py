@@ -9,11 +9,12 @@ time and without rates. Each network is that of the epoch that validated best; t
 import dataclasses
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ranvier.lab.bench.table import format_table
+from ranvier.lab.executors import HERE, AbstractExecutor, Say, Task
 from ranvier.lab.ranges import Count, SettingError, check
 from ranvier.lab.studies.timing.cases import QUESTIONS, Case
 from ranvier.lab.studies.timing.trial import run_trial
@@ -64,7 +65,12 @@ class Study:
 
 
 def run_study(
-    study: Study, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
+    study: Study,
+    folder: Path | str,
+    *,
+    resume: bool = False,
+    executor: AbstractExecutor = HERE,
+    say: Say = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Run the study in a folder: a run folder for each training, a file for each outcome.
 
@@ -72,6 +78,7 @@ def run_study(
         study: What to run.
         folder: Where; `results.json` and `rapid.png` appear there.
         resume: Go on with a study that is there.
+        executor: What trains the cases; default this process, one after the other.
         say: Called with a line of text now and then, on how it goes.
 
     Returns:
@@ -85,21 +92,27 @@ def run_study(
     place, common = RunFolder(folder), {"epochs": study.epochs, "samples": study.samples}
     with place.locked():
         place.start(dataclasses.asdict(study), {}, {"study": "rapid", **provenance()}, resume=resume)
-        rows = [_row(case, seed, common, place.path, say) for case in study.cases for seed in study.seeds]
+        where = place.path.absolute()
+        tasks = [
+            Task(f"{case.question} {case.name}, seed {seed}", _row, (case, seed, common, where))
+            for case in study.cases
+            for seed in study.seeds
+        ]
+        rows = executor.run(tasks, say)
         results = {"rows": rows, **provenance()}
         write_atomically(place.path / "results.json", (json.dumps(results, indent=1) + "\n").encode())
         draw_rapid(rows).savefig(place.path / "rapid.png", dpi=120)
     return rows
 
 
-def _row(case: Case, seed: int, common: dict[str, Any], folder: Path, say: Callable[[str], None]) -> dict[str, Any]:
+def _row(case: Case, seed: int, common: dict[str, Any], folder: Path, say: Say) -> dict[str, Any]:
     """One training, from its file if it is there."""
     kept = folder / f"{case.folder}-{seed}.json"
     if kept.exists():
         return json.loads(kept.read_text("utf-8"))
     row = run_trial(case, seed, common, folder / f"{case.folder}-{seed}")
     write_atomically(kept, (json.dumps(row, indent=1) + "\n").encode())
-    say(f"{case.question} {case.name}, seed {seed}: test {row['test']:.1%}, {row['spikes']:.1f} spikes")
+    say(f"test {row['test']:.1%}, {row['spikes']:.1f} spikes")
     return row
 
 

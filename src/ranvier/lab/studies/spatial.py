@@ -10,8 +10,7 @@ The test data are used once, at the end. A study is a folder: it goes on where i
 
 import dataclasses
 import json
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +18,13 @@ import jax
 import numpy as np
 
 from ranvier.lab.bench.table import format_table
+from ranvier.lab.executors import HERE, AbstractExecutor, Say
 from ranvier.lab.ranges import Count, Positive, SettingError, check
 from ranvier.lab.studies.space.afterwards import afterwards
 from ranvier.lab.studies.space.cases import KINDS, Case
 from ranvier.lab.studies.space.search import Stage, search
 from ranvier.lab.studies.together.case import Numbers
-from ranvier.lab.studies.together.rows import Row, Say, judged, kept_row, percent, run_cases, trained
+from ranvier.lab.studies.together.rows import Row, judged, kept_row, percent, run_cases, trained
 from ranvier.lab.study import Entry
 
 
@@ -81,8 +81,8 @@ def run_study(
     folder: Path | str,
     *,
     resume: bool = False,
-    threads: int | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    executor: AbstractExecutor = HERE,
+    say: Say = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Run the study in a folder: search, train, test, draw.
 
@@ -90,7 +90,7 @@ def run_study(
         study: What to run.
         folder: Where; `results.json` and `error.png` appear there, and for each case its row and its networks.
         resume: Go on with a study that is there.
-        threads: Cases that run at a time; default one for each core.
+        executor: What runs the cases; default this process, one after the other.
         say: Called with a line of text now and then, on how it goes.
 
     Returns:
@@ -101,8 +101,8 @@ def run_study(
         RunError: the folder is in use, or holds another study, or one is there and `resume` is not set.
     """
     described = json.loads(json.dumps(dataclasses.asdict(study)))
-    row = partial(_row, study)
-    return run_cases("spatial", described, study.cases, row, folder, resume=resume, threads=threads, say=say)
+    given = {"resume": resume, "executor": executor, "say": say}
+    return run_cases("spatial", described, _row, study, study.cases, folder, **given)
 
 
 def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -128,12 +128,12 @@ def table_rows(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _row(study: Study, case: Case, folder: Path, say: Say, go_on: Callable[[], None]) -> Row:
+def _row(study: Study, case: Case, folder: Path, say: Say) -> Row:
     """One row of the results, from its file if it is there."""
 
     def make() -> Row:
-        numbers = Numbers(**search(case, study.stages, folder, say, go_on)[0]["numbers"])
-        found = trained(case, numbers, study.seeds, study.epochs, folder, say, go_on)
+        numbers = Numbers(**search(case, study.stages, folder, say)[0]["numbers"])
+        found = trained(case, numbers, study.seeds, study.epochs, folder, say)
         more = {
             "delays": _first_delays(case, numbers, study.seeds),
             "afterwards": afterwards(found, case.recipe(study.epochs)),
@@ -161,4 +161,5 @@ STUDY = Entry(
     run_study,
     _summary,
     examples=("", "--resume", "--kinds 2d,synaptic --seeds 0..4 --epochs 100 --out runs/small"),
+    workers=None,
 )

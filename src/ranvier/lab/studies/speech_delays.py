@@ -25,6 +25,7 @@ import numpy as np
 from ranvier.lab.bench.table import format_table
 from ranvier.lab.catalogue import experiment
 from ranvier.lab.composition import Experiment
+from ranvier.lab.executors import HERE, AbstractExecutor, Say, Task
 from ranvier.lab.long_delays import length
 from ranvier.lab.parts import in_memory
 from ranvier.lab.ranges import Count, Positive, SettingError, check
@@ -223,7 +224,12 @@ def learned(made: Experiment) -> int:
 
 
 def run_study(
-    study: Study, folder: Path | str, *, resume: bool = False, say: Callable[[str], None] = lambda text: None
+    study: Study,
+    folder: Path | str,
+    *,
+    resume: bool = False,
+    executor: AbstractExecutor = HERE,
+    say: Say = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Run the study in a folder: train and test.
 
@@ -231,6 +237,7 @@ def run_study(
         study: What to run.
         folder: Where; `results.json` appears there, and a run folder for each training.
         resume: Go on with a study that is there.
+        executor: What trains the cases; default this process, one after the other.
         say: Called with a line of text now and then, on how it goes.
 
     Returns:
@@ -244,27 +251,31 @@ def run_study(
     place = RunFolder(folder)
     with place.locked():
         place.start(dataclasses.asdict(study), {}, {"study": "speech-delays", **provenance()}, resume=resume)
-        rows = []
-        for number, case in enumerate(study.cases, start=1):
-            say(f"{number}/{len(study.cases)} {case.name}")
-            made = study.experiment(case)
-            found = run(made, place.path / case.name, resume=True)
-            rows.append(_row(case, _neurons(made), found, place.path / case.name, study.afterwards))
-            say(f"{case.name}: test {rows[-1]['test']:.1%}, validation {rows[-1]['validation']:.1%}")
-            results = {"rows": rows, **provenance()}
-            write_atomically(place.path / "results.json", (json.dumps(results, indent=1) + "\n").encode())
+        where, count = place.path.absolute(), len(study.cases)
+        tasks = [
+            Task(f"{number}/{count} {case.name}", _row, (study, case, where))
+            for number, case in enumerate(study.cases, start=1)
+        ]
+        rows = executor.run(tasks, say)
+        results = {"rows": rows, **provenance()}
+        write_atomically(place.path / "results.json", (json.dumps(results, indent=1) + "\n").encode())
     return rows
 
 
-def _neurons(made: Experiment) -> int:
+def _row(study: Study, case: Case, folder: Path, say: Say) -> dict[str, Any]:
+    """Train a case, or go on with it, and test it."""
+    made, place = study.experiment(case), folder / case.name
+    say("begins")
+    row = _told(case, made, run(made, place, resume=True), place, study.afterwards)
+    say(f"test {row['test']:.1%}, validation {row['validation']:.1%}")
+    return row
+
+
+def _told(case: Case, made: Experiment, found: dict[str, Any], folder: Path, more: bool) -> dict[str, Any]:
     model: Any = made.model
-    return model.hidden
-
-
-def _row(case: Case, neurons: int, found: dict[str, Any], folder: Path, more: bool) -> dict[str, Any]:
     spikes = {name: value for name, value in found["spikes_per_neuron"].items() if name != "output"}
     return {
-        **case._asdict(), "neurons": neurons, "test": found["test_accuracy"],
+        **case._asdict(), "neurons": model.hidden, "test": found["test_accuracy"],
         "validation": found["validation_accuracy"], "best_epoch": found["best_epoch"], "learned": found["parameters"],
         "seconds": found["seconds"] / found["epochs"], "spikes": statistics.mean(spikes.values()),
         "events": events_of(folder), "delays": first_delays(folder), "afterwards": afterwards(folder) if more else {},

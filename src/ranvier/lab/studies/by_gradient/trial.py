@@ -164,7 +164,7 @@ def run_trial(case: Case, seed: int, folder: Path, say: Callable[[str], None]) -
 
     def tell(epoch: Any, network: Network) -> None:
         fired, silent = epoch["spikes_per_neuron"]["hidden"], epoch["silent"]["hidden"]
-        say(f"{case.name}-{seed}, epoch {epoch['epoch']}/{case.epochs}: loss {epoch['loss']:.3f}, validation "
+        say(f"epoch {epoch['epoch']}/{case.epochs}: loss {epoch['loss']:.3f}, validation "
             f"{epoch['validation_accuracy']:.1%}, {fired:.1f} spikes per neuron, {silent:.0%} silent, "
             f"{epoch['seconds']:.0f} s")  # fmt: skip
 

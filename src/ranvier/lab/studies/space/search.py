@@ -10,7 +10,6 @@ import numpy as np
 
 from ranvier.lab.studies.space.cases import Case, draw_numbers
 from ranvier.lab.studies.together.case import Numbers, train_case
-from ranvier.lab.studies.together.training import Told
 from ranvier.train.checkpoint import write_atomically
 
 FIRST_SEED = 20
@@ -25,9 +24,7 @@ class Stage(NamedTuple):
     epochs: int
 
 
-def search(
-    case: Case, stages: Sequence[Stage], folder: Path, say: Callable[[str], None], go_on: Callable[[], None]
-) -> list[dict[str, Any]]:
+def search(case: Case, stages: Sequence[Stage], folder: Path, say: Callable[[str], None]) -> list[dict[str, Any]]:
     """The last stage of the search, best candidate first: `numbers`, and `validation`, the mean over its seeds.
 
     Args:
@@ -35,7 +32,6 @@ def search(
         stages: Stages, each with no more candidates than the one before.
         folder: Where each stage is kept, so that an interrupted search goes on.
         say: Called with a line of text now and then.
-        go_on: Called after each epoch; it raises to stop.
     """
     candidates, rows = draw_numbers(stages[0].candidates), []
     for number, stage in enumerate(stages, 1):
@@ -43,23 +39,17 @@ def search(
         if kept.exists():
             rows = json.loads(kept.read_text("utf-8"))
         else:
-            rows = _try(case, candidates[: stage.candidates], stage, kept.with_suffix(".npz"), go_on)
+            rows = _try(case, candidates[: stage.candidates], stage, kept.with_suffix(".npz"))
             write_atomically(kept, (json.dumps(rows, indent=1) + "\n").encode())
         say(f"search, stage {number}: best {100 * rows[0]['validation']:.2f} % with {rows[0]['numbers']}")
         candidates = [Numbers(**row["numbers"]) for row in rows]
     return rows
 
 
-def _try(
-    case: Case, candidates: Sequence[Numbers], stage: Stage, path: Path, go_on: Callable[[], None]
-) -> list[dict[str, Any]]:
+def _try(case: Case, candidates: Sequence[Numbers], stage: Stage, path: Path) -> list[dict[str, Any]]:
     """Mean validation accuracy of each candidate over seeds, best first; `path` is for the checkpoint."""
     runs = [(one, FIRST_SEED + seed) for one in candidates for seed in range(stage.seeds)]
-
-    def tell(told: Told) -> None:
-        go_on()
-
-    found = train_case(case, runs, epochs=stage.epochs, path=path, tell=tell).accuracy
+    found = train_case(case, runs, epochs=stage.epochs, path=path).accuracy
     rows = [
         {"numbers": dataclasses.asdict(one), "validation": round(float(np.mean(each)), 5)}
         for one, each in zip(candidates, found.reshape(len(candidates), stage.seeds), strict=True)

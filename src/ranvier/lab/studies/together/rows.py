@@ -4,35 +4,33 @@ import dataclasses
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
+from ranvier.lab.executors import AbstractExecutor, Say, Task
 from ranvier.lab.parts import in_memory
 from ranvier.lab.studies.together.case import AbstractCase, Numbers, data, train_case
-from ranvier.lab.studies.together.side_by_side import side_by_side
 from ranvier.lab.studies.together.spread import spread
 from ranvier.lab.studies.together.training import Told, Trained, accuracy_of
 from ranvier.train import RunFolder
 from ranvier.train.checkpoint import write_atomically
 from ranvier.train.provenance import provenance
 
-Say = Callable[[str], None]
 Row = dict[str, Any]
-C = TypeVar("C", bound=AbstractCase)
 
 
 def run_cases(
     name: str,
     described: Mapping[str, Any],
-    cases: Sequence[C],
-    row: Callable[[C, Path, Say, Callable[[], None]], Row],
+    work: Callable[..., Row],
+    study: Any,
+    cases: Sequence[AbstractCase],
     folder: Path | str,
     *,
     resume: bool,
-    threads: int | None,
+    executor: AbstractExecutor,
     say: Say,
 ) -> list[Row]:
     """Make the row of every case in a folder, then `results.json` and `error.png`.
@@ -40,12 +38,12 @@ def run_cases(
     Args:
         name: Name of the study.
         described: All its numbers, as JSON knows them: another study is not gone on with.
+        work: A function of a module that makes the row of a case: `work(study, case, folder, say)`.
+        study: The study, which can be pickled.
         cases: The cases.
-        row: Makes the row of a case, given the folder, what tells how it goes, and what is called after each epoch and
-            raises to stop.
         folder: The folder.
         resume: Go on with a study that is there.
-        threads: Cases at a time; default one for each core.
+        executor: What runs the cases.
         say: Called with a line of text now and then.
 
     Raises:
@@ -54,12 +52,12 @@ def run_cases(
     place = RunFolder(folder)
     with place.locked():
         place.start(described, {}, {"study": name, **provenance()}, resume=resume)
-
-        def task(go_on: Callable[[], None], number: int, case: C) -> Row:
-            return row(case, place.path, lambda text: say(f"{number}/{len(cases)} {case.name}: {text}"), go_on)
-
-        tasks = [partial(task, number=number, case=case) for number, case in enumerate(cases, 1)]
-        rows = side_by_side(tasks, threads)
+        where = place.path.absolute()
+        tasks = [
+            Task(f"{number}/{len(cases)} {case.name}", work, (study, case, where))
+            for number, case in enumerate(cases, 1)
+        ]
+        rows = executor.run(tasks, say)
         _write(place.path / "results.json", {"rows": rows, **provenance()})
         draw(place.path)
     return rows
@@ -83,11 +81,8 @@ def kept_row(path: Path, make: Callable[[], Row], say: Say) -> Row:
     return row
 
 
-def trained(
-    case: AbstractCase, numbers: Numbers, seeds: Sequence[int], epochs: int, folder: Path, say: Say,
-    go_on: Callable[[], None],
-) -> Trained:  # fmt: skip
-    """The networks of a case, all seeds in one program; an interrupted training goes on.
+def trained(case: AbstractCase, numbers: Numbers, seeds: Sequence[int], epochs: int, folder: Path, say: Say) -> Trained:
+    """The networks of a case, all seeds in one program; an interrupted training goes on from the epoch it was in.
 
     Args:
         case: The case.
@@ -96,11 +91,9 @@ def trained(
         epochs: Epochs of each.
         folder: Where the checkpoint is.
         say: Called with a line of text now and then.
-        go_on: Called after each epoch; it raises to stop.
     """
 
     def tell(told: Told) -> None:
-        go_on()
         if told.epoch % 50 == 0 or told.epoch in (1, told.epochs):
             say(str(told))
 

@@ -22,6 +22,7 @@ from ranvier.network import Network
 from ranvier.selection import partition
 from ranvier.train import Dataset, Recipe, read_arrays, save_arrays
 from ranvier.train.epoch import EVALUATION_BATCH, evaluation_epoch, training_epoch
+from ranvier.train.interrupt import deferred_interrupt
 from ranvier.train.step import State, Totals, initial_state
 
 CHECKPOINT_SECONDS = 20.0
@@ -156,26 +157,29 @@ def _go_through(
     path: Path | None,
     tell: Callable[[Told], None],
 ) -> Course:
-    """All epochs, from the checkpoint if there is one."""
+    """All epochs, from the checkpoint if there is one. Ctrl-C waits for the end of an epoch."""
     done = 0
     if path is not None and path.exists():
         course, facts = read_arrays(path, course)
         done = facts["epoch"]
     saved = time.monotonic()
-    while done < epochs:
-        start = time.perf_counter()
-        course = jax.block_until_ready(advance(course, jnp.asarray(done + 1, jnp.int32)))
-        done += 1
-        if path is not None and (done == epochs or time.monotonic() - saved > CHECKPOINT_SECONDS):
-            save_arrays(path, course, epoch=done)
-            saved = time.monotonic()
-        middle = float(jnp.median(course.history[:, done - 1, 1]))
-        try:
-            tell(Told(done, epochs, middle, samples / (time.perf_counter() - start)))
-        except BaseException:  # whoever is told may stop the training; then no epoch is lost
-            if path is not None:
+    with deferred_interrupt() as interrupted:
+        while done < epochs:
+            start = time.perf_counter()
+            course = jax.block_until_ready(advance(course, jnp.asarray(done + 1, jnp.int32)))
+            done += 1
+            if path is not None and (done == epochs or time.monotonic() - saved > CHECKPOINT_SECONDS):
                 save_arrays(path, course, epoch=done)
-            raise
+                saved = time.monotonic()
+            middle = float(jnp.median(course.history[:, done - 1, 1]))
+            try:
+                tell(Told(done, epochs, middle, samples / (time.perf_counter() - start)))
+                if interrupted():
+                    raise KeyboardInterrupt
+            except BaseException:  # whoever is told may stop the training; then no epoch is lost
+                if path is not None:
+                    save_arrays(path, course, epoch=done)
+                raise
     return course
 
 
