@@ -31,6 +31,7 @@ from ranvier.interop.jaxley import (
     crossing_times,
     dropped,
 )
+from ranvier.interop.jaxley.waiting import moved
 from ranvier.queues import FifoQueue, HeapQueue, LossyQueue, RingQueue, SingleQueue, SortedQueue
 
 pytestmark = [
@@ -223,6 +224,26 @@ def test_conductances_are_sums_over_arrivals(queue: Any, kernel: Any):
         assert tail == pytest.approx(
             sum(2.0 * (1 - np.exp(-(40.0 - arrival) / 2.0)) for arrival in arrivals if arrival < 40.0)
         )
+
+
+@pytest.mark.parametrize("policy", [rv.queues.Raise(), rv.queues.Clamp()], ids=["raise", "clamp"])
+def test_the_quick_way_of_fifo_queues_is_the_way_of_all(policy: Any):
+    """150 steps of 50 synapses, some of which overflow, late arrivals and a delay that is no number among them."""
+    queue, rng, dt, lost = FifoQueue(3, policy), np.random.default_rng(3), 1.0, 0
+    delay = rng.uniform(-0.5, 40.0, 50)
+    delay[7] = np.nan
+    quick = slow = [jnp.full(50, jnp.inf)] * 3
+    general, there = moved.dispatch(object), np.zeros(50, bool)
+    for _ in range(150):
+        there = (rng.random(50) < 0.15) & ~there  # never in two steps that follow each other
+        left = jnp.where(there, delay - rng.uniform(0.0, 1.0, 50), jnp.inf)
+        one, other = moved(queue, quick, left, dt), general(queue, slow, left, dt)
+        quick, slow = one.slots, other.slots
+        np.testing.assert_array_equal(jnp.sort(jnp.stack(quick), axis=0), jnp.sort(jnp.stack(slow), axis=0))
+        np.testing.assert_array_equal(one.arrival, other.arrival)
+        np.testing.assert_array_equal(one.lost, other.lost)
+        lost += int(one.lost.sum())
+    assert lost > 30
 
 
 def test_short_delays_lose_no_charge():

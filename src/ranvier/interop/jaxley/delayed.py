@@ -1,17 +1,19 @@
 """`DelayedSynapse`: from a spike of one compartment to an effect on another, some ms later."""
 
+import functools
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxley.synapses import Synapse
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from ranvier.interop.jaxley.crossings import UNKNOWN, crossing
 from ranvier.interop.jaxley.effects import AbstractEffect, Conductance
 from ranvier.interop.jaxley.interface import arguments, suffixed
 from ranvier.interop.jaxley.kernels import AbstractKernel, Exponential, step
+from ranvier.interop.jaxley.waiting import moved
 from ranvier.queues import AbstractQueue, FifoQueue, RingQueue, SingleQueue
-from ranvier.queues.abstract import Counters, QueueState
 from ranvier.rules import check, finite, waiting
 
 FOUR = FifoQueue(4)
@@ -113,22 +115,14 @@ class DelayedSynapse(Synapse):
         """The states one step later; called by Jaxley, in the order of arguments of 0.14 or of 1.0."""
         dt, v_pre, _, params = arguments(given)
         state, own = self._own(states), self._own(params)
-        part = crossing(state["v_prev2"], state["v_prev"], v_pre, own["v_th"])
-        crossed = part < jnp.inf
-        # Slots hold the time left, counted from the start of this step; the crossing was (1 - part) dt before it.
-        left = jnp.where(crossed, own["delay"] - (1.0 - jnp.where(crossed, part, 1.0)) * dt, jnp.inf)
-        slots = jnp.stack([state[slot] for slot in self._slots])
-        zeros = jnp.zeros(left.shape, jnp.int32)
-        content = QueueState(slots, (), Counters(zeros, zeros, zeros, zeros))
-        content, due = self.queue.pop(self.queue.push(content, 0.0, left), dt)
-        # Two crossings are more than a step apart, and so are their arrivals: at most one is due.
-        arrival = jnp.min(due.time, axis=0, keepdims=True)
+        left = _left(state["v_prev2"], state["v_prev"], v_pre, own["v_th"], own["delay"], dt)
+        waits = moved(self.queue, [state[slot] for slot in self._slots], left, dt)
         before = tuple(state[name] for name in self.kernel.states)
-        after, average = step(self.kernel, before, arrival, dt, own)
+        after, average = step(self.kernel, before, waits.arrival[None], dt, own)
         new = dict(zip(self.kernel.states, after, strict=True))
         new |= {"v_prev": v_pre, "v_prev2": state["v_prev"], "g_avg": average}
-        new |= {"dropped": state["dropped"] + content.counters.dropped.astype(average.dtype)}
-        new |= dict(zip(self._slots, content.time - dt, strict=True))
+        new |= {"dropped": state["dropped"] + waits.lost.astype(average.dtype)}
+        new |= dict(zip(self._slots, waits.slots, strict=True))
         return {self.key(name): value for name, value in new.items()}
 
     def compute_current(self, states: dict[str, Array], *given: Any) -> Float[Array, "*shape"]:  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -139,3 +133,19 @@ class DelayedSynapse(Synapse):
     def _own(self, values: dict[str, Array]) -> dict[str, Array]:
         """Parameters or states without the name of the synapse in front."""
         return {name.removeprefix(f"{self._name}_"): value for name, value in values.items()}
+
+
+# Three voltages per step are kept for reverse mode; the ten intermediate values of the crossing are computed again.
+@functools.partial(jax.checkpoint, prevent_cse=False)
+def _left(
+    older: Float[Array, "*shape"],
+    old: Float[Array, "*shape"],
+    new: Float[Array, "*shape"],
+    threshold: Float[Array, "*#shape"],
+    delay: Float[Array, "*#shape"],
+    dt: Float[ArrayLike, ""],
+) -> Float[Array, "*shape"]:
+    """Time (ms) from now to the arrival of a spike of the last step, `inf` without one."""
+    part = crossing(older, old, new, threshold)
+    crossed = part < jnp.inf
+    return jnp.where(crossed, delay - (1.0 - jnp.where(crossed, part, 1.0)) * dt, jnp.inf)

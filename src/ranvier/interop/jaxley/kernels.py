@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -77,7 +78,8 @@ def step(
     """
     there = arrival < jnp.inf
     since = jnp.where(there, dt - jnp.where(there, arrival, dt), 0.0)
-    new = [jnp.sum(jnp.where(there, part, 0.0), axis=0) for part in kernel.impulse(since, parameters)]
+    answers = jax.checkpoint(kernel.impulse, prevent_cse=False)(since, parameters)  # reverse mode keeps `since` only
+    new = [jnp.sum(jnp.where(there, part, 0.0), axis=0) for part in answers]
     end = tuple(old + add for old, add in zip(kernel.decay(state, dt, parameters), new, strict=True))
     arrivals = jnp.sum(there, axis=0, dtype=arrival.dtype)
     return end, kernel.area(state, end, arrivals, parameters) / dt
