@@ -98,6 +98,28 @@ def test_round_trips_of_200_networks_are_identities_or_refusals(tmp_path: Path):
     assert 2 <= refused <= 40
 
 
+def test_delays_of_a_graph_can_learn_between_bounds(tmp_path: Path):
+    """Each kind as what it is; the same delays, which gradients and bounds reach."""
+    shape, rng = (3, 2), np.random.default_rng(1)
+    kinds = {
+        "axonal": rv.AxonalDelay(rng.uniform(1, 4, (3, 1)), 0.0, 9.0), "dendritic": rv.DendriticDelay(rng.uniform(1, 4, (1, 2)), 0.0, 9.0),
+        "synaptic": rv.SynapticDelay(rng.uniform(1, 4, shape), 0.0, 9.0), "none": rv.FixedDelay(0.0),
+    }  # fmt: skip
+    populations = {"in": rv.Population(3)} | {name: rv.Population(2, rv.LIF()) for name in kinds}
+    net = rv.Network(populations, [rv.Connection("in", name, np.ones(shape), kind) for name, kind in kinds.items()])
+    write(tmp_path / "net.nir", net)
+    again = read(tmp_path / "net.nir", learn=(0.5, 6.0))
+    for name, kind in kinds.items():
+        assert type(again[f"in->{name}"].delay) is type(kind)
+        np.testing.assert_allclose(again.delay(f"in->{name}"), net.delay(f"in->{name}"), rtol=1e-12)
+    assert (again["in->axonal"].delay.low, again["in->axonal"].delay.high) == (0.5, 6.0)
+    learned, _ = rv.partition(again, "delay")
+    assert sum(leaf.size for leaf in jax.tree.leaves(learned)) == 3 + 2 + 6
+    assert all(not link.delay.learns for link in from_nir(to_nir(net)).connections)
+    with pytest.raises(ValueError, match=r"from_nir: connection 'in->axonal': AxonalDelay: .*between"):
+        from_nir(to_nir(net), learn=(0.0, 1.0))
+
+
 def test_a_bias_goes_into_the_leak_potential_and_where_neurons_start_is_lost():
     net = rv.feedforward([2, 3], neuron=rv.LIF(v_leak=0.1, bias=np.array([0.2, -0.3, 0.0])), key=jax.random.key(0))
     assert [(loss.place, loss.changes) for loss in losses(net) if loss.changes] == [("output", True)]

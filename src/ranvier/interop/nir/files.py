@@ -55,7 +55,12 @@ def write(
 
 
 def read(
-    path: str | Path, *, unit: float | None = None, dt: float | None = None, tau_syn: float | None = None
+    path: str | Path,
+    *,
+    unit: float | None = None,
+    dt: float | None = None,
+    tau_syn: float | None = None,
+    learn: tuple[float, float] | None = None,
 ) -> Network:
     """Read a network from a NIR file, of ranvier or of another library.
 
@@ -64,6 +69,7 @@ def read(
         unit: As for `from_nir`, and so are the other arguments.
         dt: See there.
         tau_syn: See there.
+        learn: See there.
 
     Returns:
         The network.
@@ -93,7 +99,7 @@ def read(
         if digest is not None and digest != _digest(graph):
             msg = "it is damaged: its numbers are not those that were written."
             raise ValueError(msg)
-        return from_nir(graph, unit=unit, dt=dt, tau_syn=tau_syn)
+        return from_nir(graph, unit=unit, dt=dt, tau_syn=tau_syn, learn=learn)
     except ValueError as error:
         msg = f"nir.read: {path}: {error}"
         raise ValueError(msg) from error

@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from ranvier.connections import Connection
-from ranvier.delays import FixedDelay
+from ranvier.delays import AbstractDelay, AxonalDelay, DendriticDelay, FixedDelay, SynapticDelay
 from ranvier.interop.nir.exporting import METADATA
 from ranvier.interop.nir.terms import Terms, joined, passed
 from ranvier.network import Network
@@ -25,22 +25,28 @@ MOST_PATHS = 10_000
 
 
 class _Units(NamedTuple):
-    """Unit of time (ms), step (ms) that a spike stands for or None, and names in their order."""
+    """Unit of time (ms), step (ms) of a spike or None, names in their order, bounds of delays that learn or None."""
 
     unit: Any
     dt: float | None
     names: tuple[str, ...]
+    learn: tuple[float, float] | None = None
 
 
 def from_nir(
-    graph: Any, *, unit: float | None = None, dt: float | None = None, tau_syn: float | None = None
+    graph: Any,
+    *,
+    unit: float | None = None,
+    dt: float | None = None,
+    tau_syn: float | None = None,
+    learn: tuple[float, float] | None = None,
 ) -> Network:
     """A graph of NIR as a network.
 
     Input becomes an input, CubaLIF a population of `LIF`, CubaLI one of `LI`; chains of Linear, Affine without bias,
-    Scale and Delay become connections with fixed delays. Input resistances and input weights go into the weights,
-    exactly. Neurons start at v_leak, which NIR leaves open; where that is not below the threshold they start at
-    v_reset, and the difference is their bias.
+    Scale and Delay become connections, with fixed delays unless `learn` is given. Input resistances and input weights
+    go into the weights, exactly. Neurons start at v_leak, which NIR leaves open; where that is not below the threshold
+    they start at v_reset, and the difference is their bias.
 
     NIR's own LIF and LI have no synaptic current: a spike makes the potential jump by `r w / tau`. ranvier's neurons
     have one; with `tau_syn` the jump takes that many ms, and potentials differ by about the part `tau_syn / tau` of it.
@@ -50,13 +56,15 @@ def from_nir(
         unit: Unit of its times, in ms: 1000.0 for seconds. Needed unless ranvier made the graph.
         dt: Step (ms) that a spike stands for, where it is read as the value 1 during a step; None for an impulse.
         tau_syn: Synaptic time constant (ms) for nodes of the type LIF and LI.
+        learn: Bounds (ms) between which delays learn: those per sender become `AxonalDelay`, per receiver
+            `DendriticDelay`, all others `SynapticDelay`. Where there is no delay it stays so. None: all are fixed.
 
     Returns:
         The network.
 
     Raises:
         ValueError: the graph has a node that ranvier does not know, a loop without a neuron, a bias, a number that is
-            not valid, or it does not say its unit. The message names the node.
+            not valid, a delay outside of `learn`, or it does not say its unit. The message names the node.
 
     Example:
         >>> import jax, ranvier as rv
@@ -68,7 +76,7 @@ def from_nir(
     if not isinstance(graph, nir.NIRGraph):
         msg = f"from_nir: expected a nir.NIRGraph; got {type(graph).__name__}. `read` reads files."
         raise ValueError(msg)
-    units = _units(graph, unit, dt)
+    units = _units(graph, unit, dt)._replace(learn=learn)
     _check_graph(graph)
     order = {name: at for at, name in enumerate(units.names)}
     nodes = dict(sorted(graph.nodes.items(), key=lambda item: order.get(item[0], len(order))))
@@ -249,7 +257,7 @@ def _connections(
         taken.add(name)
         dtype = one.gain.dtype  # that of the graph's weights, which is that of the network
         weight, delay = (one.gain * gain[one.line]).astype(dtype), (one.delay * units.unit).astype(dtype)
-        made.append(_connection(name, pre, post, one, weight, delay, sizes))
+        made.append(_connection(name, pre, post, one, weight, delay, sizes, units.learn))
     return made
 
 
@@ -261,20 +269,32 @@ def _connection(
     weight: Float[np.ndarray, " synapses"],
     delay: Float[np.ndarray, " synapses"],
     sizes: tuple[int, int],
+    learn: tuple[float, float] | None,
 ) -> Connection:
     """Synapses as a matrix where all of them are there, else as pairs; one delay for all where they agree."""
     if terms.dense:
         weight, delay = weight.reshape(sizes), delay.reshape(sizes)
-    if (delay == delay.flat[0]).all():
-        value: Float[np.ndarray, ...] | float = delay.flat[0]
-    elif terms.dense and (delay == delay[:, :1]).all():
-        value = delay[:, :1]
-    elif terms.dense and (delay == delay[:1]).all():
-        value = delay[:1]
-    else:
-        value = delay
     pattern = None if terms.dense else Pairs(_index(terms.source), _index(terms.line))
-    return Connection(pre, post, weight, FixedDelay(np.asarray(value)), pattern, name=name)
+    try:
+        return Connection(pre, post, weight, _delay(delay, learn), pattern, name=name)
+    except ValueError as error:
+        msg = f"from_nir: connection {name!r}: {error}"
+        raise ValueError(msg) from error
+
+
+def _delay(delay: Float[np.ndarray, "..."], learn: tuple[float, float] | None) -> AbstractDelay:
+    """Delays as what they are: one for all, per sender, per receiver, or per synapse; fixed, or between bounds."""
+    per_sender = delay.ndim == 2 and (delay == delay[:, :1]).all()
+    per_receiver = delay.ndim == 2 and (delay == delay[:1]).all()
+    same = (delay == delay.flat[0]).all()
+    if learn is None or not delay.any():
+        return FixedDelay(
+            delay.flat[0] if same else delay[:, :1] if per_sender else delay[:1] if per_receiver else delay
+        )
+    low, high = learn
+    if per_sender and not same:
+        return AxonalDelay(delay[:, :1], low, high)
+    return DendriticDelay(delay[:1], low, high) if per_receiver and not same else SynapticDelay(delay, low, high)
 
 
 def _index(values: Int[np.ndarray, " synapses"]) -> Int[np.ndarray, " synapses"]:
