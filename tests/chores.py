@@ -19,7 +19,7 @@ def fails(say: Any) -> None:
 
 
 def waits(say: Any) -> None:
-    time.sleep(60.0)
+    time.sleep(150.0)
 
 
 def dies(say: Any) -> None:
@@ -28,4 +28,4 @@ def dies(say: Any) -> None:
 
 def interrupted(say: Any) -> None:
     os.kill(os.getppid(), signal.SIGINT)  # as `kill -INT` of the command does
-    time.sleep(60.0)
+    time.sleep(150.0)

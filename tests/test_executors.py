@@ -40,7 +40,7 @@ def test_if_one_cannot_end_the_others_stop(work: Any, error: type[BaseException]
     start = time.monotonic()
     with pytest.raises(error, match=words):
         LocalProcesses(2).run(tasks, lambda text: None)
-    assert time.monotonic() - start < 30.0
+    assert time.monotonic() - start < 100.0  # nobody waited to the end
 
 
 def test_what_cannot_run_says_what_to_do(tmp_path: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch):

@@ -28,6 +28,10 @@ PATIENCE = 10.0
 """Seconds within which a scheduler has to answer."""
 
 
+AGAIN = 10.0
+"""Seconds that an interrupted process has to save its work, before it is interrupted again."""
+
+
 class ExecutorError(RuntimeError):
     """Tasks cannot run, or a process that ran them is gone; the message says what to do."""
 
@@ -118,9 +122,7 @@ class LocalProcesses(AbstractExecutor):
                 raise ExecutorError(msg) from error
             finally:
                 stop.set()  # what the pool has handed out ahead does not begin
-                for process in processes if any(not future.done() for future in futures) else ():
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(process, signal.SIGINT)
+                _end(futures, processes)
                 pool.shutdown(cancel_futures=True)
 
 
@@ -135,6 +137,17 @@ def _results(futures: Sequence[Future[Any]]) -> list[Any]:
         if future in done and future.exception() is not None:
             future.result()
     return [future.result() for future in futures]
+
+
+def _end(futures: Sequence[Future[Any]], processes: Sequence[int]) -> None:
+    """Interrupt all that still run, and again where that was lost: a process may not have listened yet."""
+    for future in futures:
+        future.cancel()
+    while wait(futures, timeout=0.0).not_done:
+        for process in tuple(processes):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGINT)
+        wait(futures, timeout=AGAIN)
 
 
 @contextlib.contextmanager
