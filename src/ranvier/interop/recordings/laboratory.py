@@ -125,7 +125,13 @@ def read_nwb(path: str | Path) -> Spikes:
     if times is None:
         msg = f"read_nwb: {path} has no units."
         raise ValueError(msg)
-    return _merged(f"read_nwb: {path}", [time * 1000.0 for time in times])
+    trains = [np.asarray(time) for time in times]
+    wrong = next((train for train in trains if train.ndim != 1 or train.dtype.kind not in "fiu"), None)
+    if wrong is not None:
+        got = f"{wrong.dtype} of shape {wrong.shape}"
+        msg = f"read_nwb: {path} is damaged: expected a list of spike times for each unit; got {got}."
+        raise ValueError(msg)
+    return _merged(f"read_nwb: {path}", [train * 1000.0 for train in trains])
 
 
 def _merged(owner: str, times: list[np.ndarray]) -> Spikes:
