@@ -208,9 +208,10 @@ class DeepRewiring(AbstractRewiring):
     Example:
         >>> import jax, jax.numpy as jnp, ranvier as rv
         >>> from ranvier.rewiring import DeepRewiring
-        >>> rule = DeepRewiring(decay=0.1)
-        >>> rule.settled(jnp.array([1.0, -0.5, 0.2]), jnp.array([0.9, -0.45, -0.1]), jax.random.key(0)).tolist()
-        [0.8..., -0.34..., 0.0]
+        >>> rule = DeepRewiring(decay=0.125)
+        >>> settled = rule.settled(jnp.array([1.0, -0.5, 0.5]), jnp.array([0.75, -0.25, -0.1]), jax.random.key(0))
+        >>> settled.tolist()
+        [0.625, -0.125, 0.0]
     """
 
     decay: float
