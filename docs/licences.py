@@ -50,10 +50,10 @@ def closure(names: list[str]) -> dict[str, str]:
 def licence(name: str) -> str:
     """What a package says of its licence: an SPDX expression, else its classifiers, else the first words."""
     facts = distribution(name).metadata
-    if facts["License-Expression"]:
+    if facts.get("License-Expression"):
         return facts["License-Expression"]
     kinds = [line.rpartition(" :: ")[2] for line in facts.get_all("Classifier") or () if line.startswith("License ::")]
-    told = (facts["License"] or "").strip().partition("\n")[0][:60]
+    told = (facts.get("License") or "").strip().partition("\n")[0][:60]
     return ", ".join(kinds) or told or "not said"
 
 
