@@ -31,6 +31,15 @@ def test_results_are_in_the_order_of_the_tasks(workers: int):
     assert sorted(said) == ["0/4: squares 0", "1/4: squares 1", "2/4: squares 2", "3/4: squares 3"]
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """What a terminal gives a program; one that a shell started in the background ignores interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize(
     ("work", "error", "words"),
     [(fails, LookupError, "no"), (dies, ExecutorError, "was killed.*--resume"), (interrupted, KeyboardInterrupt, "^$")],
