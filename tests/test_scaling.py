@@ -21,11 +21,11 @@ def told(by: str, outcome: Outcome, monkeypatch: pytest.MonkeyPatch) -> dict:
 
 
 @pytest.mark.parametrize("by", PEERS)
-def test_every_library_that_is_installed_gives_a_whole_row(by: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(scaling, "LEAST", 0.0)
+def test_every_library_that_is_installed_gives_a_whole_row(by: str):
+    """Each in a process of its own, as in the benchmark: others do not run where JAX is as strict as in the tests."""
     if not PEERS[by].installed:
         pytest.skip(f"{by} is not installed")
-    found = scaling.row(by, TINY, 2)
+    found = scaling.in_process(by, TINY, 2)
     assert found["failed"] is None
     assert found["ms_per_sample"] > 0
     assert found["mb"] >= 0

@@ -90,8 +90,14 @@ def test_a_study_in_space_is_sparse_recurrent_and_tested_afterwards(words: str, 
     ("wrong", "message"),
     [({"kinds": ("ring",)}, "kinds must be some of none, random"), ({"hidden": (0,)}, "hidden must hold one number"),
      ({"seeds": ()}, "seeds must hold one number"), ({"shapes": ("flat",)}, "shapes must be some of recurrent"),
-     ({"places": ("here",)}, "places must be some of all, recurrent"), ({"densities": (0.0,)}, "densities must be above 0")],
+     ({"places": ("here",)}, "places must be some of all, recurrent"),
+     ({"kinds": ("2d",), "shapes": ("forward",), "places": ("recurrent",)}, "places must be all where shapes has forward"), ({"densities": (0.0,)}, "densities must be above 0")],
 )  # fmt: skip
 def test_studies_out_of_range(wrong: dict, message: str):
     with pytest.raises(SettingError, match=message):
         Study(**wrong)
+
+
+def test_lengths_that_no_delay_has_are_refused(words: str):
+    with pytest.raises(SettingError, match="delay_inputs must be true in a network that is not recurrent"):
+        experiment(words, delay="spatial", delay_inputs=False, recurrent=False)

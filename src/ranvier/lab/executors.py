@@ -26,8 +26,6 @@ TOPIC = "ranvier"
 """Where the workers of a Dask cluster say how it goes."""
 PATIENCE = 10.0
 """Seconds within which a scheduler has to answer."""
-
-
 AGAIN = 10.0
 """Seconds that an interrupted process has to save its work, before it is interrupted again."""
 

@@ -203,7 +203,8 @@ class LongSpatial(AbstractLongDelays):
         high: Largest delay (ms).
         recurrent_high: Largest delay (ms) of a layer onto itself.
         mean: Mean of the initial delays (ms), before the longest bend.
-        inputs: Delays of the inputs follow from positions, too; otherwise they are the smallest.
+        inputs: Delays onto a layer from the one before, or from the inputs, follow from positions, too, not only those
+            of a layer onto itself; otherwise they are the smallest.
         lr: Learning rate of the positions (ms), at the start.
 
     Example:

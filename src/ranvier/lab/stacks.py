@@ -12,9 +12,9 @@ from ranvier import delays
 from ranvier.builders import feedforward, recurrent
 from ranvier.delays import DelayFactory
 from ranvier.initializers import Initializer, normal
-from ranvier.lab.long_delays import LongDelays, LongSynaptic
+from ranvier.lab.long_delays import LongDelays, LongSpatial, LongSynaptic
 from ranvier.lab.parts import AbstractModel
-from ranvier.lab.ranges import Count, Density, Finite, NotNegative, Positive
+from ranvier.lab.ranges import Count, Density, Finite, NotNegative, Positive, SettingError
 from ranvier.network import Network
 from ranvier.neurons import LI, LIF
 from ranvier.patterns import PatternFactory, all_to_all, density
@@ -43,7 +43,7 @@ class Stack(AbstractModel):
         max_spikes: Most spikes of a neuron.
 
     Raises:
-        SettingError: a number is out of range.
+        SettingError: a number is out of range, or delays by distance are asked for and no connection has any.
 
     Example:
         >>> import jax
@@ -68,6 +68,15 @@ class Stack(AbstractModel):
     tau_mem: Positive = 20.0
     tau_syn: Positive = 5.0
     max_spikes: Count = 120
+
+    def __post_init__(self):
+        super().__post_init__()
+        if isinstance(self.delay, LongSpatial) and not (self.delay.inputs or self.recurrent):
+            name, problem = (
+                "delay_inputs",
+                "must be true in a network that is not recurrent: no other delay has a length",
+            )
+            raise SettingError(name, problem)
 
     @property
     def rates(self) -> Mapping[str, float]:

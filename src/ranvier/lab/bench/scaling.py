@@ -99,10 +99,10 @@ def in_process(by: str, load: Load, repeats: int, limit: float = LIMIT) -> Row:
         limit: Seconds, after which it is ended.
     """
     work = json.dumps({"by": by, "load": dataclasses.asdict(load), "repeats": repeats})
+    whole = os.environ | {"JAX_TRACEBACK_FILTERING": "off"}  # the last line is then the error, not a remark of JAX's
+    command = [sys.executable, "-m", "ranvier.lab.bench.scaling", work]
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "ranvier.lab.bench.scaling", work], capture_output=True, text=True, timeout=limit
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=limit, env=whole)
     except subprocess.TimeoutExpired:
         return _told(by, load, failed=f"not done after {limit:g} s")
     if done.returncode == 0:

@@ -143,6 +143,9 @@ class Study:
             if not given or not set(given) <= set(words):
                 problem = f"must be some of {', '.join(words)}; got {', '.join(given) or 'none'}"
                 raise SettingError(name, problem)
+        if "recurrent" in self.places and "forward" in self.shapes and set(self.kinds) & set(SPATIAL):
+            name, problem = "places", "must be all where shapes has forward: there only delays from layer to layer are"
+            raise SettingError(name, problem)
         if not self.densities or not all(0 < density <= 1 for density in self.densities):
             name, problem = "densities", f"must be above 0 and at most 1; got {self.densities or 'none'}"
             raise SettingError(name, problem)
@@ -303,11 +306,11 @@ def afterwards(folder: Path) -> dict[str, float]:
     Args:
         folder: The run folder.
     """
-    made, network = load_run(folder)
-    test, recipe = in_memory(made.data().test), made.recipe(1)
     known = folder / "afterwards.json"
     if known.exists():
-        return json.loads(known.read_text())
+        return json.loads(known.read_text("utf-8"))
+    made, network = load_run(folder)
+    test, recipe = in_memory(made.data().test), made.recipe(1)
     found = {
         name: evaluate(change(network), samples(test), recipe)["accuracy"]
         for name, (change, samples) in CHANGES.items()

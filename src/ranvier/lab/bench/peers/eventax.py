@@ -30,9 +30,10 @@ def prepare(load: Load) -> Callable[[], Outcome]:
     events = load.hidden * (round(load.spikes * load.duration / 1000.0) + MOST_SPIKES * load.hidden)
     given, before = (jnp.asarray(np.concatenate([b, a])) for a, b in ((first, own), delays(load)))
     model = evnn.EvNN(
-        neurons.LIF, load.hidden, t_end, load.inputs, key=jax.random.key(0), init_delays=before, init_weights=given,
-        init_bias=0.0, thresh=1.0, tmem=TAU_MEM, tsyn=TAU_SYN, solver_stepsize=STEP, solver=diffrax.Heun(),
-        buffer_capacity=events, max_event_steps=events, adjoint=adjoint.EventPropAdjoint(),
+        neurons.LIF, load.hidden, t_end, load.inputs, key=jax.random.key(0), wmask=jnp.ones(given.shape),
+        init_delays=before, init_weights=given, init_bias=0.0, thresh=1.0, tmem=TAU_MEM, tsyn=TAU_SYN,
+        solver_stepsize=STEP, solver=diffrax.Heun(), buffer_capacity=events, max_event_steps=events,
+        adjoint=adjoint.EventPropAdjoint(),
     )  # fmt: skip
     learn, rest = eqx.partition(model, eqx.is_inexact_array)
 
