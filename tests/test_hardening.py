@@ -10,6 +10,8 @@ import shutil
 import socket
 import stat
 import struct
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -246,6 +248,38 @@ def test_records_and_matrices_of_sparse_connections_count():
         rv.simulate(net, spikes, rv.EventDriven(max_spikes=1), t_end=5.0, record={"o": np.linspace(0.0, 5.0, 200)})
     with pytest.raises(ValueError, match=r"matrices of sparse connections.*EventDriven\(\), which keeps"):
         rv.simulate(net, spikes, rv.ClockDriven(0.1, max_spikes=1), t_end=5.0)
+
+
+FAULTS = """
+import resource, sys
+import numpy as np
+from ranvier._allocator import keep_freed
+faults = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+def use():
+    for _ in range(4):
+        room = np.empty(40_000_000, np.uint8)
+        room[::4096] = 1
+        del room
+if sys.argv[1] == "keep" and not keep_freed():
+    sys.exit("another C library")
+use()
+start = faults()
+use()
+print(faults() - start)
+"""
+
+
+def test_memory_that_is_freed_is_kept_where_the_user_has_not_said_otherwise():
+    def faults(how: str, **more: str) -> int:
+        known = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+        done = subprocess.run([sys.executable, "-c", FAULTS, how], env=known | more, capture_output=True, text=True)
+        if how == "keep" and not more and "another C library" in done.stderr:
+            pytest.skip("only glibc has settings of the kind")
+        return int(done.stdout or -1)
+
+    assert faults("keep") < 50  # pages: four times 40 MB are 40,000 of 4 KiB, or 80 huge ones
+    assert faults("never") > 70
+    assert faults("keep", MALLOC_TRIM_THRESHOLD_="131072") == -1
 
 
 def test_free_memory_is_known_here():

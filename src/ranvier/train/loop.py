@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int, PRNGKeyArray
 
+from ranvier._allocator import keep_freed
 from ranvier._random import check_key
 from ranvier.network import Network
 from ranvier.saving import save
@@ -90,6 +91,9 @@ def fit(
 ) -> Fitted:
     """Train a network.
 
+    On Linux the process keeps freed memory for its next use from then on, up to 1 GiB: training is up to 1.4 times as
+    fast. The environment variable `MALLOC_TRIM_THRESHOLD_` (glibc) switches that off, by any setting of its own.
+
     Args:
         network: The network to start from.
         train: Samples to learn from, in memory or read as a `Stream`. All are used in every epoch, in a new order.
@@ -115,6 +119,7 @@ def fit(
         TrainingInterrupted: Ctrl-C; it is a `KeyboardInterrupt`. The first one waits for the end of the epoch.
         PeerError: another process of the training was killed, failed, or hangs.
     """
+    keep_freed()
     run = _Run(network, train, validation, recipe, key, out, on_epoch_end, Team(devices))
     shown = NoProgress() if progress is None or not run.team.leads else progress
     with run.owned():

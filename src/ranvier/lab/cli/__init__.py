@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 from click.exceptions import NoArgsIsHelpError
 
+from ranvier._allocator import keep_freed
 from ranvier.lab.cli import (
     bench,
     check,
@@ -104,6 +105,7 @@ def main() -> None:
     try:
         follow_parent()
         keep_programs()
+        keep_freed()
         status = execute(sys.argv[1:])
     except KeyboardInterrupt:
         status = 130

@@ -10,11 +10,9 @@
 #include "../team.h"
 #include "backward.h"
 #include "forward.h"
+#include "tally.h"
 
 namespace ranvier::RANVIER_LEVEL {
-
-// Backward, an element is cut into at most this many chunks.
-constexpr int64_t CHUNKS = 8;
 
 // One array of one element. `axes`: how many axes it has without those of `vmap`.
 template <class Number>
@@ -151,7 +149,7 @@ private:
         const Batch& batch;
         const Network<Real>& net;
         Element<Real>* elements;
-        std::unique_ptr<Sums<Real>>* sums;
+        Tally<Real>* tallies;
         int64_t count, taken;
 
         int64_t take() { return __atomic_fetch_add(&taken, 1, __ATOMIC_RELAXED); }
@@ -278,26 +276,27 @@ private:
     }
 
     void backward(const Network<Real>& net, Element<Real>* elements, int64_t count) const {
-        std::unique_ptr<std::unique_ptr<Sums<Real>>[]> sums(
-            new std::unique_ptr<Sums<Real>>[static_cast<size_t>(count * chunks_)]);
-        Job job{*this, net, elements, sums.get(), count * chunks_, 0};
+        std::unique_ptr<Tally<Real>[]> tallies(new Tally<Real>[static_cast<size_t>(count)]);
+        Job job{*this, net, elements, tallies.get(), count * chunks_, 0};
         share(job, [](void* given) {
             Job& job = *static_cast<Job*>(given);
             std::unique_ptr<Backward<Real>> room;
+            std::unique_ptr<Sums<Real>> sums;
             for (int64_t task = job.take(); task < job.count && !job.batch.stopped(); task = job.take()) {
                 if (!room) room.reset(new Backward<Real>(job.net, job.batch.taus_));
-                job.batch.differentiate_chunk(job, *room, task);
+                job.batch.differentiate_chunk(job, *room, sums, task);
             }
         });
         for (int64_t e = 0; e < count && !stopped(); ++e)
-            if (elements[e].status == 0) settle_element(net, elements[e], sums.get() + e * chunks_);
+            if (elements[e].status == 0) settle_element(net, elements[e], tallies[e].total());
     }
 
-    void differentiate_chunk(Job& job, Backward<Real>& room, int64_t task) const {
+    // `sums`: room that was used before, or none.
+    void differentiate_chunk(Job& job, Backward<Real>& room, std::unique_ptr<Sums<Real>>& sums, int64_t task) const {
         const Element<Real>& it = job.elements[task / chunks_];
         if (it.status != 0) return;
-        job.sums[task].reset(new Sums<Real>(plan_));
-        room.sums = job.sums[task].get();
+        sums ? clear(*sums) : sums.reset(new Sums<Real>(plan_));
+        room.sums = sums.get();
         const int64_t chunk = task % chunks_;
         for (int64_t b = chunk * samples_ / chunks_; b < (chunk + 1) * samples_ / chunks_; ++b) {
             const int64_t at = b * places(), input = b * plan_.given_places;
@@ -313,23 +312,13 @@ private:
                                          begun_ ? it.of_start + 2 * b * plan_.neurons : nullptr};
             differentiate(job.net, room, sample, [this] { return stopped(); });
         }
+        sums = job.tallies[task / chunks_].take(chunk, std::move(sums));
     }
 
-    // Add the chunks up in their order, into the first, and make gradients of them.
-    void settle_element(const Network<Real>& net, Element<Real>& it, std::unique_ptr<Sums<Real>>* sums) const {
+    // Gradients of the sums of all samples; there are no sums where there are no samples.
+    void settle_element(const Network<Real>& net, Element<Real>& it, Sums<Real>* sums) const {
         Sums<Real> nothing(plan_);
-        Sums<Real>& total = chunks_ > 0 ? *sums[0] : nothing;
-        for (int64_t chunk = 1; chunk < chunks_; ++chunk) {
-            const Sums<Real>& more = *sums[chunk];
-            add(more.current, total.current);
-            add(more.u, total.u);
-            add(more.delay, total.delay);
-            add(more.theta, total.theta);
-            add(more.rho, total.rho);
-            add(more.refractory, total.refractory);
-            add(more.rate_mem, total.rate_mem);
-            add(more.rate_syn, total.rate_syn);
-        }
+        Sums<Real>& total = sums != nullptr ? *sums : nothing;
         settle(net, total, it.of_weight, it.of_delay);
         for (int64_t n = 0; n < plan_.neurons; ++n) {
             it.of_theta[n] = static_cast<Real>(total.theta[n]);
@@ -340,13 +329,6 @@ private:
             it.of_tau_mem[n] = static_cast<Real>(-rates.mem * rates.mem * total.rate_mem[n]);
             it.of_tau_syn[n] = static_cast<Real>(-rates.syn * rates.syn * total.rate_syn[n]);
         }
-    }
-
-    template <class Number>
-    static void add(const Array<Number>& more, Array<Number>& total) {
-        const Number* from = more;
-        Number* to = total;
-        for (int64_t at = 0; at < more.size(); ++at) to[at] += from[at];
     }
 
     const Call& call_;
