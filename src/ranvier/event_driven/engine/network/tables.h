@@ -180,14 +180,16 @@ template <class Real>
 Network<Real> empty_network(const Plan& plan, const Real* weight) {
     const int64_t scattered = plan.scattered ? plan.weights : 0, turned = plan.turned ? plan.weights : 0;
     const int64_t n = plan.neurons, d = plan.delays;
+    constexpr Pages large = Pages::LARGE;
     return {
         plan,
         {},
         {Array<Rates>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<Course>(n),
          Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n), Array<double>(n)},
-        {weight, Array<int32_t>(d), Array<int32_t>(d), Array<Real>(d), Array<Real>(d), Array<Real>(d),
-         Array<Real>(scattered), Array<Real>(scattered), Array<int32_t>(turned), Array<Real>(2 * turned),
-         Array<int64_t>(plan.links), Rows(plan), Array<Real>(plan.pairs > 0 ? plan.weights : 0)}};
+        {weight, Array<int32_t>(d, large), Array<int32_t>(d, large), Array<Real>(d, large), Array<Real>(d, large),
+         Array<Real>(d, large), Array<Real>(scattered, large), Array<Real>(scattered, large),
+         Array<int32_t>(turned, large), Array<Real>(2 * turned, large), Array<int64_t>(plan.links), Rows(plan),
+         Array<Real>(plan.pairs > 0 ? plan.weights : 0)}};
 }
 
 // Weights in order of their senders.

@@ -25,9 +25,9 @@ struct Sums {
     Array<double> delay, theta, rho, refractory, rate_mem, rate_syn;
 
     explicit Sums(const Plan& plan)
-        : current(plan.weights),
-          u(plan.gathered ? plan.weights : 0),
-          delay(plan.delays),
+        : current(plan.weights, Pages::LARGE),
+          u(plan.gathered ? plan.weights : 0, Pages::LARGE),
+          delay(plan.delays, Pages::LARGE),
           theta(plan.neurons),
           rho(plan.neurons),
           refractory(plan.neurons),
