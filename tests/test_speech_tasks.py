@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import ranvier as rv
 from ranvier.datasets import SpikeWriter, read_spike_file
+from ranvier.datasets.spike_files import Rows
 from ranvier.lab import experiment, load_run
 from ranvier.lab.cli import execute
 from ranvier.lab.spike_tasks import Auto, Pooled
+from ranvier.lab.waking import mean_weight
 from spike_sets import write_published, write_words
 
-SMALL = {"hidden": 6, "epochs": 2, "batch": 20, "rest": 40.0, "input_mean": 1.0, "shift": 1, "move": 5.0}
+SMALL = {"hidden": 6, "epochs": 2, "batch": 20, "rest": 40.0, "shift": 1, "move": 5.0}
 DELAYS = {"delay_high": 10.0, "delay_recurrent_high": 10.0}
 
 
@@ -46,6 +49,21 @@ def test_people_train_on_their_own_file_and_go_on_later(tmp_path: Path, capsys: 
     ]
     assert losses[0] == losses[1]
     assert len(set(losses[0])) == 3
+
+
+@pytest.mark.parametrize(("channels", "each"), [(20, 400), (140, 2500), (700, 8000)])
+def test_initial_weights_wake_neurons_whatever_the_data(channels: int, each: int):
+    rng = np.random.default_rng(channels)
+    time = np.sort(rng.uniform(0.0, 800.0, (8, each)), axis=1)
+    some = Rows(np.arange(9) * each, time.ravel(), rng.integers(0, channels, 8 * each))
+    weight = mean_weight(some, 19.0, 20.0, 5.0)
+    link = rv.Connection("input", "output", np.full((channels, 1), weight))
+    net = rv.Network({"input": rv.Population(channels), "output": rv.Population(1, rv.LIF(20.0, 5.0))}, [link])
+    spikes = rv.Spikes(time, some.unit.reshape(8, each), size=channels)
+    fired = rv.simulate(net, spikes, rv.EventDriven(max_spikes=64), t_end=850.0).stats.spikes["output"].mean()
+    assert fired == pytest.approx(19.0, rel=0.1)  # there: in steps of 1 ms
+    rare = Rows(np.array([0, 0, 40]), np.linspace(0.0, 400.0, 40), np.zeros(40, int))  # at most 1 spike for 20
+    assert mean_weight(rare, 19.0, 20.0, 5.0) == mean_weight(rare, 1.0, 20.0, 5.0)
 
 
 def test_shd_validates_on_speakers_of_the_training_file(tmp_path: Path):

@@ -11,8 +11,8 @@ OPTIONS = {"TRIM_THRESHOLD": (-1, 1 << 30), "TOP_PAD": (-2, 1 << 26), "MMAP_THRE
 def keep_freed() -> bool:
     """Let this process keep memory that is freed for its next use, as long as it runs.
 
-    Each step of a training frees some tens of megabytes and asks for as many. The C library of Linux (glibc) gives large
-    blocks back to the system, and gets them anew page by page, which takes up to a quarter of the time of a training.
+    Each step of a training frees some tens of megabytes and asks for as many. The C library of Linux (glibc) gives
+    large blocks back to the system, and gets them anew page by page, which takes up to a quarter of a training's time.
     What is free at the end of its heap beyond 1 GiB is still given back.
 
     Returns:

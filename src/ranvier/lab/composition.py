@@ -130,9 +130,10 @@ class Experiment:
 
     def network(self) -> Network:
         """The network before training; the seed decides it."""
-        return self.model.network(
-            self.task.inputs, len(self.task.classes), spiking=self.readout.spiking, dtype=self.dtype, key=self.keys[0]
-        )
+        task = self.task
+        some = task.some() if isinstance(task, AbstractSpikeTask) else None
+        how = {"spiking": self.readout.spiking, "dtype": self.dtype, "key": self.keys[0]}
+        return self.model.network(task.inputs, len(task.classes), **how, some=some)
 
     def recipe(self, samples: int, threads: int | None = None) -> Recipe:
         """How the network is trained. Experiments that differ in the seed only share a recipe, and a compiled program.

@@ -13,6 +13,7 @@ from jaxtyping import Array, DTypeLike, Float, PRNGKeyArray
 
 from ranvier import delays
 from ranvier.builders import feedforward
+from ranvier.datasets.spike_files import Rows
 from ranvier.delays import DelayFactory
 from ranvier.initializers import normal
 from ranvier.lab.parts import AbstractModel, AbstractPart
@@ -284,8 +285,11 @@ class OneHidden(AbstractModel):
         """Those of weights and delays."""
         return {**self.weight.rates, **self.delay.rates}
 
-    def network(self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray) -> Network:
+    def network(
+        self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray, some: Rows | None = None
+    ) -> Network:
         """`ranvier.feedforward`."""
+        del some
         cast = lambda neuron: jax.tree.map(lambda leaf: leaf.astype(dtype), neuron)
         return feedforward(
             [inputs, self.hidden, classes],
@@ -340,8 +344,11 @@ class Layers(AbstractModel):
         """Those of weights and delays; the outputs have none that learn."""
         return {**self.weight.rates, **self.delay.rates}
 
-    def network(self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray) -> Network:
+    def network(
+        self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray, some: Rows | None = None
+    ) -> Network:
         """`ranvier.feedforward`."""
+        del some
         cast = lambda neuron: jax.tree.map(lambda leaf: leaf.astype(dtype), neuron)
         neuron, places = cast(LIF(self.tau_mem, self.tau_syn)), self.delay.layouts(self.layers + 1)
         return feedforward(

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int, PRNGKeyArray
 
 from ranvier import readouts
 from ranvier.datasets import Splits
+from ranvier.datasets.spike_files import Rows
 from ranvier.events import Spikes
 from ranvier.lab.ranges import Positive, check
 from ranvier.network import Network
@@ -122,6 +123,10 @@ class AbstractSpikeTask(AbstractPart, abc.ABC):
             dtype: Precision of times.
         """
 
+    @abc.abstractmethod
+    def some(self) -> Rows:
+        """A few samples to train on: by them a model finds the scale of its initial weights."""
+
     def notes(self) -> tuple[str, ...]:
         """What is unusual about the data, in sentences."""
         return ()
@@ -140,7 +145,9 @@ class AbstractModel(AbstractPart, abc.ABC):
         """Learning rate at the start of each field that learns, in the words of `ranvier.partition`."""
 
     @abc.abstractmethod
-    def network(self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray) -> Network:
+    def network(
+        self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray, some: Rows | None = None
+    ) -> Network:
         """The network: populations `input`, `output`, and what lies between.
 
         Args:
@@ -149,6 +156,7 @@ class AbstractModel(AbstractPart, abc.ABC):
             spiking: Whether the outputs spike; else they integrate.
             dtype: Floating-point type.
             key: Decides everything random.
+            some: A few samples, of a task that has spikes.
         """
 
 

@@ -18,6 +18,9 @@ from ranvier.lab.ranges import Limit, NotNegative, Seed, Share, SomeCount
 from ranvier.lab.settings import Choice
 from ranvier.train import Stream
 
+FEW = 64
+"""Samples by which initial weights are scaled."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AbstractSplit(AbstractPart, abc.ABC):
@@ -200,6 +203,12 @@ class AbstractSpikeFiles(AbstractSpikeTask, abc.ABC):
             for file, own in zip(files, rows, strict=True)
         ]
         return Data(*made)
+
+    def some(self) -> Rows:
+        """Samples from the first to the last one to train on."""
+        files, rows = self.files()
+        chosen = np.unique(np.linspace(0, len(rows[0]) - 1, FEW).astype(int))
+        return Pooled(files[0], self.channels, self.cut).read(rows[0][chosen])
 
     def notes(self) -> tuple[str, ...]:
         """What is unusual about the files, in sentences."""

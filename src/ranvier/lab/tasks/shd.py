@@ -66,5 +66,5 @@ class Shd(AbstractSpikeFiles):
 
 
 PRESET = Preset(
-    dataclasses.replace(RECIPE, task=Shd(), model=Stack(hidden=256, input_mean=0.03, input_std=0.01)),
+    dataclasses.replace(RECIPE, task=Shd(), model=Stack(hidden=256)),
 )

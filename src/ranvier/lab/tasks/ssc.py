@@ -45,5 +45,5 @@ class Ssc(AbstractSpikeFiles):
 
 
 PRESET = Preset(
-    dataclasses.replace(RECIPE, task=Ssc(), model=Stack(hidden=256, input_mean=0.03, input_std=0.01)),
+    dataclasses.replace(RECIPE, task=Ssc(), model=Stack(hidden=256)),
 )

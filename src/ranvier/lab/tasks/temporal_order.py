@@ -16,6 +16,7 @@ from jaxtyping import Float, PRNGKeyArray
 
 from ranvier.connections import Connection
 from ranvier.datasets import Samples, Splits
+from ranvier.datasets.spike_files import Rows
 from ranvier.delays import Clip, SynapticDelay
 from ranvier.events import Spikes
 from ranvier.lab.composition import Experiment, Preset
@@ -104,8 +105,11 @@ class TwoByTwo(AbstractModel):
         """That of the delays."""
         return {"delay": self.delay_lr}
 
-    def network(self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray) -> Network:
+    def network(
+        self, inputs: int, classes: int, *, spiking: bool, dtype: str, key: PRNGKeyArray, some: Rows | None = None
+    ) -> Network:
         """Two inputs onto two outputs, delayed the wrong way round."""
+        del some
         wrong = self.wrong * (1.0 - jnp.eye(inputs, classes, dtype=dtype))
         noise = self.delay_std * jax.random.normal(key, (inputs, classes), dtype)
         start = jnp.clip(wrong + noise, 0.0, self.delay_high)
