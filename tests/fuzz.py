@@ -195,12 +195,12 @@ def judge(reader: Reader, path: Path, wanted: Any, changed: bool) -> str:
     return outcome
 
 
-def fuzz(name: str, cases: int, seed: int, folder: Path, tell: Any = None) -> Counter[str]:
+def fuzz(name: str, cases: range, seed: int, folder: Path, tell: Any = None) -> Counter[str]:
     """Give a reader spoilt files; how many came to what.
 
     Args:
         name: Which one.
-        cases: How many.
+        cases: Their numbers.
         seed: Of what is spoilt.
         folder: An empty folder; files of which something was wrong stay there.
         tell: Told each number before its file is read.
@@ -210,7 +210,7 @@ def fuzz(name: str, cases: int, seed: int, folder: Path, tell: Any = None) -> Co
     reader.write(path)
     good = path.read_bytes()
     wanted = reader.read(path)
-    for case in range(cases):
+    for case in cases:
         chance = random.Random(f"{name} {seed} {case}")
         spoil(reader, path, good, chance)
         inside = good[:2] == b"PK" or good[:4] == b"\x89HDF"
@@ -234,7 +234,7 @@ def rewritten(path: Path, good: bytes) -> bool:
     return False
 
 
-def work(name: str, cases: int, seed: int, folder: str, at: Any, result: Any) -> None:
+def work(name: str, cases: range, seed: int, folder: str, at: Any, result: Any) -> None:
     """What the process of a reader does."""
     import jax
 
@@ -260,13 +260,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("readers", nargs="*", default=list(READERS), metavar="READER", help=", ".join(READERS))
     parser.add_argument("--cases", type=int, default=10_000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first case, to go on or to share the work")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    numbers = range(given.first, given.first + given.cases)
     wrong, context = 0, multiprocessing.get_context("spawn")
     for name in given.readers:
         start, folder = time.monotonic(), tempfile.mkdtemp(prefix="ranvier-fuzz-")
         at, result = context.Value("i", -1), context.SimpleQueue()
-        process = context.Process(target=work, args=(name, given.cases, given.seed, folder, at, result))
+        process = context.Process(target=work, args=(name, numbers, given.seed, folder, at, result))
         process.start()
         process.join()
         if process.exitcode:
@@ -277,7 +279,7 @@ def main() -> int:
         bad = {outcome: count for outcome, count in found.items() if outcome not in ("refused", "same", "other")}
         wrong += sum(bad.values())
         told = ", ".join(f"{found[outcome]} {outcome}" for outcome in ("refused", "same", "other"))
-        sys.stdout.write(f"{name}: {given.cases} cases, {told}, {sum(bad.values())} wrong {bad or ''}"
+        sys.stdout.write(f"{name}: cases {numbers.start} to {numbers.stop - 1}, {told}, {sum(bad.values())} wrong {bad or ''}"
                          f" ({time.monotonic() - start:.0f} s){' ' + folder if bad else ''}\n")  # fmt: skip
         sys.stdout.flush()
     return 1 if wrong else 0
