@@ -14,6 +14,7 @@ import pytest
 
 import ranvier as rv
 from ranvier.interop import recordings as io
+from ranvier.interop.recordings import nwb_units
 
 SPIKES = rv.Spikes(jnp.array([0.25, 0.5, 0.5, 100.125]), jnp.array([3, 0, 2, 1]), 4)
 FOUR = io.table([0, 1, 2, 3], size=4)
@@ -74,7 +75,7 @@ def test_damaged_files_give_valid_spikes_or_a_clear_error(name: str, tmp_path: P
     path = tmp_path / "a"
     write(path, SPIKES)
     good, rng, refused = path.read_bytes(), np.random.default_rng(0), 0
-    for turn in range(1000 if name != "nwb" else 30):
+    for turn in range(1000 if name != "nwb" else 5):
         at, bit = int(rng.integers(len(good))), int(rng.integers(8))
         damaged = good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :] if turn % 20 else good[:at]
         path.write_bytes(damaged)
@@ -91,6 +92,43 @@ def test_damaged_files_give_valid_spikes_or_a_clear_error(name: str, tmp_path: P
             assert ((unit >= 0) & (unit < 4)).all()
             assert name != "npz" or same(found, SPIKES)  # its checksums find everything
     assert refused > 0
+
+
+def test_units_of_nwb_and_their_traps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path, cut = tmp_path / "a.nwb", {"compression": "gzip", "chunks": (2,)}
+
+    def write(times: Any, ends: Any, **about: Any) -> None:
+        with h5py.File(path, "w") as file:
+            file.attrs["nwb_version"] = "2.8.0"
+            file.create_dataset("units/spike_times", data=times, **about)
+            file["units/spike_times_index"] = ends
+
+    write([0.5, 0.7, 0.1, 0.7], np.array([0, 2, 2, 4], np.uint8), **cut)
+    found = io.read_nwb(path)
+    assert found.size == 4
+    assert found.unit.tolist() == [3, 1, 1, 3]
+    np.testing.assert_allclose(found.time, [100.0, 500.0, 700.0, 700.0], rtol=1e-15)
+    for times, ends, message in [
+        ([0.5], [2], "must ascend to the 1 times that there are"),
+        ([0.5], [1, 0, 1], "must ascend"),
+        ([[0.5]], [1], r"units/spike_times must be a list of numbers; got float64 of shape \(1, 1\)"),
+        ([0.5, 0.1], [2], "unit 0: times must be in order"),
+        ([-0.5], [1], "times must be finite and >= 0"),
+        ([], np.zeros(0, int), "needs at least one unit; got none"),
+    ]:
+        write(times, ends)
+        with pytest.raises(ValueError, match=message):
+            io.read_nwb(path)
+    write([0.5], [1])
+    with h5py.File(path, "r+") as file:
+        del file.attrs["nwb_version"]
+    with pytest.raises(ValueError, match=r"a\.nwb: it is no NWB file: it does not say its nwb_version\.$"):
+        io.read_nwb(path)
+    broken = tmp_path / "broken.py"  # as HDF5 does it on bytes that it trusts
+    broken.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
+    monkeypatch.setattr(nwb_units, "__file__", str(broken))
+    with pytest.raises(ValueError, match=r"it is damaged: the process that read it broke off \(signal 11\)"):
+        io.read_nwb(path)
 
 
 def test_text_that_is_wrong_names_the_line(tmp_path: Path):

@@ -13,6 +13,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from ranvier._hdf5 import type_trouble
+
 START = b"GCOL\x01"
 KEPT = 1 << 27
 """Bytes of the file after which what was read of it is given back."""
@@ -56,13 +58,18 @@ REFERENCE = np.dtype([("length", "<u4"), ("place", "<u8"), ("number", "<u4")])
 
 
 def list_trouble(path: Path, part: h5py.Dataset) -> str:
-    """What is wrong with the lengths of the lists of a part; empty where nothing is, or where the part is compressed.
+    """What is wrong with the type of a part or the lengths of its lists; empty where nothing is.
+
+    Lengths of compressed lists are not looked at.
 
     Args:
         path: The file.
         part: Lists of numbers, or texts, of different lengths.
     """
     kind = part.id.get_type()
+    trouble = type_trouble(kind)
+    if trouble:
+        return trouble
     texts = isinstance(kind, h5py.h5t.TypeStringID) and kind.is_variable_str()
     if part.compression is not None or not (texts or isinstance(kind, h5py.h5t.TypeVlenID)):
         return ""

@@ -14,6 +14,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
+from ranvier._hdf5 import type_trouble
 from ranvier.datasets.first_bytes import something_else
 from ranvier.datasets.heaps import heap_trouble, list_trouble
 
@@ -339,6 +340,9 @@ def _optional(path: Path, file: h5py.File, name: str, size: int, *, whole: bool)
 def _attribute(path: Path, file: h5py.File, name: str) -> int | None:
     """A whole number that the file may have as an attribute."""
     try:
+        broken = name in file.attrs and type_trouble(file.attrs.get_id(name).get_type())
+        if broken:
+            raise ValueError(broken)
         value = file.attrs.get(name)
         found = None if value is None else np.asarray(value)
     except Exception as error:

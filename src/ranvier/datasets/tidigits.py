@@ -18,6 +18,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
+from ranvier._hdf5 import type_trouble
 from ranvier.datasets.first_bytes import something_else
 from ranvier.events import Spikes
 
@@ -138,8 +139,8 @@ def _part(path: Path, file: h5py.File, part: str) -> tuple[SpikeSamples, list[st
     if missing:
         msg = f"N-TIDIGITS: {path} must hold {', '.join(groups)}; it lacks {', '.join(missing)}."
         raise ValueError(msg)
-    stored: Any = file[groups[0]]
-    names = [name.decode("ascii") if isinstance(name, bytes) else str(name) for name in stored[:].tolist()]
+    stored = _whole(path, file, groups[0])
+    names = [name.decode("ascii") if isinstance(name, bytes) else str(name) for name in stored.tolist()]
     said = [_digits(path, name) for name in names]
     chosen = [name for name, digits in zip(names, said, strict=True) if len(digits) == 1]
     if not chosen:
@@ -152,6 +153,16 @@ def _part(path: Path, file: h5py.File, part: str) -> tuple[SpikeSamples, list[st
     label = np.array([CLASSES.index(digits) for digits in said if len(digits) == 1])
     times, units = zip(*rows, strict=True)
     return SpikeSamples(times, units, label, CHANNELS), chosen
+
+
+def _whole(path: Path, group: h5py.Group, name: str) -> Any:
+    """All numbers of a part."""
+    part: Any = group[name]
+    trouble = type_trouble(part.id.get_type()) if isinstance(part, h5py.Dataset) else "it is no list"
+    if trouble:
+        msg = f"N-TIDIGITS: {path}: {name} is broken: {trouble}; fetch the file again."
+        raise ValueError(msg)
+    return np.asarray(part[()])
 
 
 def _digits(path: Path, name: str) -> str:
@@ -176,7 +187,7 @@ def _sample(
         if name not in inside:
             msg = f"N-TIDIGITS: {path}: sample {name} has no entry in {group}; fetch the file again."
             raise ValueError(msg)
-        found.append(np.asarray(inside[name][()]).reshape(-1))
+        found.append(_whole(path, inside, name).reshape(-1))
     time, unit = found[0].astype(np.float64), found[1]
     if len(time) != len(unit):
         msg = f"N-TIDIGITS: {path}: sample {name} has {len(time)} times and {len(unit)} channels; expected the same."

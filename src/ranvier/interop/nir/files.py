@@ -8,6 +8,7 @@ import h5py
 import nir
 import numpy as np
 
+from ranvier._hdf5 import file_trouble
 from ranvier.interop.nir.exporting import to_nir
 from ranvier.interop.nir.importing import from_nir
 from ranvier.interop.nir.losses import MAX_LINES
@@ -111,6 +112,10 @@ def _graph(path: Path) -> nir.NIRGraph:
         if not h5py.is_hdf5(path):
             msg = f"nir.read: {path} is no NIR file: it is not HDF5."
             raise ValueError(msg)
+        with h5py.File(path, "r") as file:
+            trouble = file_trouble(file)
+        if trouble:
+            raise ValueError(trouble)
         graph = nir.read(path)
     except Exception as error:
         if isinstance(error, ValueError) and str(error).startswith("nir.read"):
