@@ -125,6 +125,18 @@ def test_the_folder_of_any_fit_has_a_page(tmp_path: Path):
     assert first == sorted(first)
 
 
+def test_a_run_that_was_refused_leaves_its_folder_to_the_corrected_one(tmp_path: Path):
+    with pytest.raises(ValueError, match="population 'hidden' needs neurons that are linear between events"):
+        trained(tmp_path / "run", net=rv.feedforward([2, 4, 3], neuron=rv.QIF(), key=KEY))
+    folder = RunFolder(tmp_path / "run")
+    folder.refuse_run()
+    line = {"epoch": 1, "loss": 0.5, "validation_loss": 0.5, "seconds": 1.0}
+    folder.start({}, {}, {}, resume=False)
+    folder.append_epoch(line)
+    folder.forget()
+    assert folder.epochs() == [line]  # what was learned is never taken back
+
+
 def test_a_folder_of_numbers_shows_potentials_instead(tmp_path: Path):
     trained(tmp_path, QUIET, numbers)
     run = read_fit(RunFolder(tmp_path))

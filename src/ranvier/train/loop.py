@@ -172,7 +172,7 @@ class _Run:
         self.on_epoch_end = on_epoch_end if team.leads else None
         self.state, self.best, self.epochs = initial_state(network, recipe), self.team.local(network), []
         self.answer = np.full(np.shape(validation.target) if validation.classes is not None else (0,), -1, np.int32)
-        self.saved_epoch, self.saved_at, self.advanced = 0, -math.inf, False
+        self.saved_epoch, self.saved_at, self.advanced, self.begun = 0, -math.inf, False, False
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:
@@ -181,7 +181,12 @@ class _Run:
             stack.enter_context(self.team.watched(lambda: f"Training {self._stopped()}."))
             if self.out is not None:
                 self.team.led(lambda: stack.enter_context(self.folder.locked()) if self.folder else None)
-            yield
+            try:
+                yield
+            except (ValueError, TypeError):
+                if self.folder is not None and self.begun and not self.epochs:
+                    self.folder.forget()
+                raise
 
     def begin(self, options: dict[str, Any], facts: dict[str, Any], resume: bool) -> None:
         """Open the folder, and go back to its checkpoint if there is one; all data go to their places."""
@@ -195,6 +200,7 @@ class _Run:
         self.team.agreed(implied)
         if self.out is not None:
             self.epochs = self.team.led(lambda: self._opened(options, implied, facts, resume))
+            self.begun = True
         if self.epochs:
             tree = self.team.handed(self._kept())
             self.state, self.best, self.answer = tree["state"], tree["best"], np.asarray(tree["answer"])

@@ -169,6 +169,12 @@ class RunFolder:
             )
             raise RunError(msg) from error
 
+    def forget(self) -> None:
+        """Take back a run that was refused in its first epoch: the corrected one may have the folder."""
+        if not self.checkpoint.exists() and not self.epochs():
+            for name in ("metrics.jsonl", "initial.npz", "config.json"):
+                (self.path / name).unlink(missing_ok=True)
+
     def append_epoch(self, metrics: Mapping[str, Any]) -> None:
         """Append one line to `metrics.jsonl`."""
         with (self.path / "metrics.jsonl").open("ab") as file:
