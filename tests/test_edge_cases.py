@@ -89,6 +89,7 @@ def test_silent_outputs():
     assert agree(network, spikes, 30.0).spikes["output"] == []
     solution = rv.simulate(network, spikes, rv.EventDriven(), t_end=30.0)
     assert int(solution.stats.silent["output"]) == 2
+    assert "silent={'output': Array(2, dtype=int32)}" in str(solution.stats)
     assert rv.first_spike(solution.spikes["output"]).tolist() == [math.inf, math.inf]
     assert set(solution.spikes["output"].unit.tolist()) == {-1}
 

@@ -41,6 +41,10 @@ class Stats(eqx.Module):
     exact: Int[Array, "*batch"]
     forgotten: dict[str, Int[Array, "*batch"]] = eqx.field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """The numbers, where Equinox would write their types."""
+        return eqx.tree_pformat(self, short_arrays=False)
+
 
 class Solution(eqx.Module):
     """What a simulation gives back.
