@@ -166,10 +166,20 @@ def _refuse_twice(members: Sequence[Outcome]) -> None:
 
 
 def _differences(runs: Sequence[Outcome]) -> list[tuple[str, list[str]]]:
-    """Settings in which runs differ, and their values."""
+    """Settings in which runs differ, and their values.
+
+    Where a part is another one, as an optimiser, only its learning rates are told of the settings that not all have.
+    """
     names = list(dict.fromkeys(name for run in runs for name in run.settings))
     values = {name: [_text(run.settings, name) for run in runs] for name in names}
-    return [(name, texts) for name, texts in values.items() if len(set(texts)) > 1]
+    found = {name: texts for name, texts in values.items() if len(set(texts)) > 1}
+
+    def told(name: str) -> bool:
+        above = name.split(".")[:-1]
+        other = any(".".join(above[: depth + 1]) in found for depth in range(len(above)))
+        return not other or name.endswith("learning_rate") or all(name in run.settings for run in runs)
+
+    return [(name, texts) for name, texts in found.items() if told(name)]
 
 
 def _text(settings: Mapping[str, Any], name: str) -> str:
