@@ -93,7 +93,8 @@ class Eased(AbstractSchedule):
 
     Args:
         start: Where they start, as a share of the top.
-        factor: What they are multiplied by from step to step.
+        factor: What they are multiplied by from step to step; more where there are few steps, so that they are at the
+            top after an eighth of all.
         faster: The factor itself grows by `factor` from step to step.
         floor: Where they end, as a share of the top.
 
@@ -102,6 +103,9 @@ class Eased(AbstractSchedule):
         >>> course = Eased(start=0.01).course(1.0, epochs=10, steps=100)
         >>> round(float(course(0)), 4), round(float(course(20)), 4), float(course(1000))
         (0.01, 0.0265, 0.02)
+        >>> few = Eased(start=0.01).course(1.0, epochs=40, steps=2)  # 80 steps: at the top after 10
+        >>> round(float(few(5)), 4), round(float(few(10)), 4)
+        (0.0991, 0.9627)
     """
 
     name: ClassVar[str] = "eased"
@@ -112,7 +116,10 @@ class Eased(AbstractSchedule):
 
     def course(self, rate: Rate, epochs: int, steps: int) -> Rate | optax.Schedule:
         """`ranvier.train.ease_in`, then `ranvier.train.cosine`."""
-        return ease_in(rate, epochs, steps, self.start, self.factor, faster=self.faster, floor=self.floor)
+        last = max(1, epochs * steps // 8)
+        climbs = last * (last + 1) / 2 if self.faster else last
+        factor = max(self.factor, max(self.start, 1e-12) ** (-1.0 / climbs))
+        return ease_in(rate, epochs, steps, self.start, factor, faster=self.faster, floor=self.floor)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
