@@ -334,20 +334,37 @@ def test_help_is_quick():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def complete(*words: str) -> list[str]:
-    """What a shell offers for the last word."""
-    asked = {"_RANVIER_COMPLETE": "bash_complete", "COMP_WORDS": " ".join(["ranvier", *words])}
-    done = process(**asked, COMP_CWORD=str(len(words)))
-    return [line.partition(",")[2] for line in done.stdout.splitlines()]
+def asked(*words: str) -> dict[str, str]:
+    """How a shell asks what it may offer for the last word."""
+    line = " ".join(["ranvier", *words])
+    return {"_RANVIER_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(len(words))}
 
 
-def test_a_shell_completes_commands_tasks_options_and_values(ranvier: Any):
-    assert complete("tr") == ["train"]
-    assert complete("train", "some/fi") == ["some/fi"]  # a file, which the shell completes
-    assert complete("train", "te") == ["temporal-order"]
-    assert complete("train", "mnist", "--fol") == ["--folder"]
-    assert complete("train", "yin-yang", "--method", "surrogate", "--be") == ["--beta"]
-    assert complete("train", "yin-yang", "--delay", "ax") == ["axonal"]
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["tr"], "train"),
+        (["train", "some/fi"], "some/fi"),  # a file, which the shell completes
+        (["train", "te"], "temporal-order"),
+        (["train", "mnist", "--fol"], "--folder"),
+        (["train", "yin-yang", "--method", "surrogate", "--be"], "--beta"),
+        (["train", "yin-yang", "--delay", "ax"], "axonal"),
+    ],
+)
+def test_a_shell_completes_commands_tasks_options_and_values(
+    words: list[str], offered: str, ranvier: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    for name, value in asked(*words).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as done:
+        ranvier()
+    assert done.value.code == 0
+    assert [line.partition(",")[2] for line in capsys.readouterr().out.splitlines()] == [offered]
+
+
+def test_a_shell_asks_the_command_itself(ranvier: Any):
+    """In a process of its own."""
+    assert process(**asked("train", "te")).stdout.splitlines() == ["plain,temporal-order"]
     assert "_RANVIER_COMPLETE=bash_complete" in ranvier("completion", "bash").out
 
 
