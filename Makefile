@@ -16,7 +16,7 @@ CPP := $(shell find src/ranvier/event_driven/engine -name "*.h" -o -name "*.cc")
 ENGINE := CMakeLists.txt $(CPP)
 
 .DELETE_ON_ERROR:
-.PHONY: help demo docs docs-serve test test-fast sanitize fuzz soak lint format bench
+.PHONY: help demo docs docs-serve test test-fast sanitize fuzz soak lint lint-style lint-engine lint-types format bench
 
 help:
 	@echo "make demo      train a small network with learnable delays and report its accuracy"
@@ -61,12 +61,20 @@ fuzz: $(INSTALLED_DEV)
 soak: $(INSTALLED_DEV)
 	$(BIN)/python tests/soak.py $(MINUTES)
 
+# Side by side: clang-tidy and pyright take long, and one core each.
 lint: $(INSTALLED_DEV)
+	@$(MAKE) --no-print-directory -j $(JOBS) lint-types lint-engine lint-style
+
+lint-style: $(INSTALLED_DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports --no-logo
+
+lint-engine: $(INSTALLED_DEV)
 	$(BIN)/clang-format --dry-run -Werror $(CPP) tests/*.cc
 	$(BIN)/clang-tidy --quiet $(filter %.cc,$(CPP)) -- -std=c++20 -isystem $$($(BIN)/python -c "import jax; print(jax.ffi.include_dir())")
+
+lint-types: $(INSTALLED_DEV)
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
 format: $(INSTALLED_DEV)
