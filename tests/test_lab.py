@@ -2,11 +2,11 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import math
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,15 @@ from ranvier.train import Dataset, RunError, RunFolder, evaluate
 TASKS = tuple(listing("tasks"))
 
 
-def every_choice(name: str) -> Iterator[Experiment]:
+@functools.cache
+def every_choice(name: str) -> list[Experiment]:
     """A task with every choice that there is and that makes sense."""
+    found = []
     for choice, one in settings(experiment(name)).items():
         for value in one.choices:
             with contextlib.suppress(ValueError):  # with nothing that learns, or with fixed weights that are raised
-                yield experiment(name, **{choice: value})
+                found.append(experiment(name, **{choice: value}))
+    return found
 
 
 # Settings ------------------------------------------------------------------------------------------------------------
@@ -57,7 +60,7 @@ def test_there_are_tasks_with_choices():
         "temporal-order",
         "yin-yang",
     } <= set(TASKS)
-    assert all(len(list(every_choice(name))) > 12 for name in TASKS)
+    assert all(len(every_choice(name)) > 12 for name in TASKS)
 
 
 @pytest.mark.parametrize("name", TASKS)

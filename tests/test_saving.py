@@ -1,5 +1,6 @@
 """Saving and loading: the same network in another process, or one clear sentence."""
 
+import functools
 import itertools
 import json
 import subprocess
@@ -35,6 +36,7 @@ NEURONS = (
 PATTERNS = (None, rv.patterns.density(0.5), rv.patterns.in_degree(2))
 
 
+@functools.cache
 def networks() -> list[rv.Network]:
     """A network for each way to put the kinds together."""
     every = itertools.product(DELAYS, BOUNDS, NEURONS, PATTERNS)
