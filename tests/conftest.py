@@ -38,10 +38,16 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """A test process keeps JAX's larger programs in a folder that all of them share: some are asked for again and again."""
+    """A test process keeps what JAX compiles in a folder that all of them share: much is asked for again and again, and
+    to read even a small program takes less than half the time of compiling it.
+
+    So do the commands that tests start, in another one: those that are killed may leave half a file.
+    """
     if hasattr(config, "workerinput"):
         jax.config.update("jax_compilation_cache_dir", config.workerinput["programs"])
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        os.environ["JAX_COMPILATION_CACHE_DIR"] = str(Path(config.workerinput["programs"]) / "commands")
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 def pytest_collection_finish() -> None:
@@ -53,12 +59,13 @@ def pytest_collection_finish() -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a test process where that folder is; it goes with the last of them."""
+    """Tell a test process where that folder is: one that the environment names, or one that goes with the last of them."""
     config = node.config
     if not hasattr(config, "programs"):
-        config.programs = tempfile.TemporaryDirectory(prefix="ranvier-programs-")
-        config.add_cleanup(config.programs.cleanup)
-    node.workerinput["programs"] = config.programs.name
+        folder = tempfile.TemporaryDirectory(prefix="ranvier-programs-")
+        config.add_cleanup(folder.cleanup)
+        config.programs = os.environ.get("RANVIER_TEST_PROGRAMS") or folder.name
+    node.workerinput["programs"] = config.programs
 
 
 FAST = (
@@ -87,7 +94,6 @@ FAST = (
 
 APART = (
     "event_driven",
-    "first_spike",
     "gradients",
     "jaxley",
     "patterns",
@@ -95,18 +101,38 @@ APART = (
     "spatial",
     "spatial_study",
 )
-"""Files of few tests that take long: each is run where there is room. Those of any other file run in one process,
-where they share what takes long to prepare and the programs that JAX compiled."""
+"""Files of few tests that take long: each is run where there is room, with those of the same case. Those of any other
+file run in one process, where they share what takes long to prepare and the programs that JAX compiled."""
+
+
+def together(nodeid: str) -> str:
+    """What a test is called that runs in one process with all others of that name."""
+    path, _, test = nodeid.partition("::")
+    if Path(path).stem.removeprefix("test_") not in APART:
+        return path
+    _, _, case = test.partition("[")
+    return f"{path}::{case or test}"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give whole files to the test processes. The groups of pytest-xdist 3.8 are none to pytest 9.2, which has names of
+    tests of its own: each test went to whoever was free, and both processes prepared and compiled everything."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return together(nodeid)
+
+    return Together(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of these files as fast, and the others as belonging together."""
+    """Mark the tests of these files as fast."""
     for item in items:
         name = item.path.stem.removeprefix("test_")
         if name in FAST and item.get_closest_marker("slow") is None:
             item.add_marker(pytest.mark.fast)
-        if name not in APART:
-            item.add_marker(pytest.mark.xdist_group(name))
 
 
 MAPS = 25_000
