@@ -147,6 +147,14 @@ def test_deep_rewiring_keeps_signs_and_moves_what_comes_to_zero():
         assert not bool((which & ~wanted).any())
         assert int(new.pattern.exists(*size).sum()) == link.weight.size  # no pair twice
         assert not bool(new.weight[which].any())
+    strong = eqx.tree_at(
+        lambda net: [link.weight for link in net.connections], net, [jnp.full(w.shape, 9.0) for w in weights]
+    )
+    shaken = lambda *paths: DeepRewiring(0.0, noise=0.1).settle(rv.partition(strong, *paths)[0], strong, key=KEY)
+    one, other = (link.weight[:10] for link in shaken("weight").connections)
+    assert not np.isclose(one, other).any()  # each connection has noise of its own
+    assert not np.isclose(one, 9.0).all()
+    assert all((link.weight == 9.0).all() for link in shaken("position").connections)
     fresh = np.asarray(rule.starts(1000, KEY, jnp.dtype(float)))
     assert 400 < np.signbit(fresh).sum() < 600
 
