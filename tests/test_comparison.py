@@ -158,15 +158,29 @@ def test_runs_of_ones_own_are_told_apart_by_all_but_what_a_seed_decides(tmp_path
 
 def test_of_two_kinds_of_a_part_only_the_learning_rates_are_told(tmp_path: Path):
     kinds: tuple[dict, ...] = (
-        {"optimiser": "adam", "optimiser.b1": 0.9, "optimiser.learning_rate": 0.1, "loss.scale": 1.0},
-        {"optimiser": "by_path", "optimiser.weight": "sgd", "optimiser.weight.learning_rate": 0.5, "loss.margin": 2.0},
+        {
+            "optimiser": "optax.adam",
+            "optimiser.b1": 0.9,
+            "optimiser.learning_rate": 0.1,
+            "loss.scale": 1.0,
+            "batch": 2,
+        },
+        {
+            "optimiser": "by_path",
+            "optimiser.weight": "sgd",
+            "optimiser.weight.learning_rate": 0.5,
+            "loss.margin": 2.0,
+            "batch": 3,
+        },
     )
     for name, own in zip("ab", kinds, strict=True):
         a_run(tmp_path / name, None, implied=IMPLIED | own)
-    assert dict(compare_runs(tmp_path).differences) == {
-        "optimiser": ["adam", "by_path"], "optimiser.learning_rate": ["0.1", "-"],
+    found = compare_runs(tmp_path)
+    assert dict(found.differences) == {
+        "optimiser": ["optax.adam", "by_path"], "optimiser.learning_rate": ["0.1", "-"], "batch": ["2", "3"],
         "optimiser.weight.learning_rate": ["-", "0.5"], "loss.scale": ["1", "-"], "loss.margin": ["-", "2"],
     }  # fmt: skip
+    assert found.groups[0].words.endswith(": batch 2, optimiser optax.adam")
 
 
 def test_a_study_whose_seeds_train_together_is_compared_by_its_rows(tmp_path: Path):

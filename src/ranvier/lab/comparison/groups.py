@@ -192,9 +192,10 @@ def _text(settings: Mapping[str, Any], name: str) -> str:
 
 
 def _words(place: int, members: Sequence[tuple[str, Outcome]], differing: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """What a group is: its folder where that holds nothing else, else the first settings of its own."""
+    """What a group is: its folders, and some settings of its own, first those that all have and that say something."""
     folders = sorted({folder for folder, _ in members})
-    own = ", ".join(f"{name} {values[place]}" for name, values in list(differing)[:NAMED])
+    obscure = lambda one: ("-" in one[1], any("." in text and text.replace(".", "").isidentifier() for text in one[1]))
+    own = ", ".join(f"{name} {values[place]}" for name, values in sorted(differing, key=obscure)[:NAMED])
     return f"{', '.join(folders)}" + (f": {own}" if own else "")
 
 
