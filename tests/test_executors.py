@@ -92,6 +92,21 @@ def cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[subprocess.P
             process.wait()
 
 
+def test_a_cluster_does_what_processes_do():
+    distributed = pytest.importorskip("distributed")
+    said: list[str] = []
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+    ) as workers:
+        cluster = Dask(workers.scheduler_address)
+        assert cluster.run(TASKS, said.append) == [9, 1, 4, 0]
+        assert cluster.run(TASKS, said.append) == [9, 1, 4, 0]
+        with pytest.raises(LookupError, match="no"):
+            cluster.run([Task("fails", fails), *TASKS], said.append)
+    assert set(said) == {"0/4: squares 0", "1/4: squares 1", "2/4: squares 2", "3/4: squares 3"}
+    assert len(said) > 4  # a study that runs again is another one
+
+
 @pytest.mark.slow
 def test_a_cluster_loses_no_run_when_a_worker_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(tmp_path / "programs"))  # each is compiled once, not four times

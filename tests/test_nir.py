@@ -112,9 +112,13 @@ def test_delays_of_a_graph_can_learn_between_bounds(tmp_path: Path):
     for name, kind in kinds.items():
         assert type(again[f"in->{name}"].delay) is type(kind)
         np.testing.assert_allclose(again.delay(f"in->{name}"), net.delay(f"in->{name}"), rtol=1e-12)
-    assert (again["in->axonal"].delay.low, again["in->axonal"].delay.high) == (0.5, 6.0)
     learned, _ = rv.partition(again, "delay")
     assert sum(leaf.size for leaf in jax.tree.leaves(learned)) == 3 + 2 + 6
+    assert {(link.delay.low, link.delay.high) for link in again.connections if link.delay.learns} == {(0.5, 6.0)}
+    alike = rv.Connection("in", "axonal", np.ones(shape), rv.FixedDelay(2.0))
+    (same,) = from_nir(to_nir(rv.Network({"in": rv.Population(3), "axonal": rv.Population(2, rv.LIF())}, [alike])),
+                       learn=(0.5, 6.0)).connections  # fmt: skip
+    assert type(same.delay) is rv.SynapticDelay  # of delays that are all the same each may learn on its own
     assert all(not link.delay.learns for link in from_nir(to_nir(net)).connections)
     with pytest.raises(ValueError, match=r"from_nir: connection 'in->axonal': AxonalDelay: .*between"):
         from_nir(to_nir(net), learn=(0.0, 1.0))
