@@ -6,6 +6,7 @@ that jumps, more memory wanted than there is. Nothing is lost, and a message say
 
 import dataclasses
 import os
+import resource
 import shutil
 import socket
 import stat
@@ -14,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +28,12 @@ import ranvier as rv
 from ranvier import _memory, lab
 from ranvier.datasets import SpikeWriter
 from ranvier.datasets.downloads import fetch
+from ranvier.interop import nir
+from ranvier.interop import recordings as io
 from ranvier.lab import runs
 from ranvier.train import RunError, RunFolder, loop
 from ranvier.train.samples import read_samples
+from spike_sets import write_words
 from test_checkpoint import RECIPE, dataset, equal, lines, network, often, run, same
 
 __all__ = ["often"]
@@ -179,6 +184,28 @@ def test_spikes_that_do_not_fit_on_the_disk_leave_nothing(tmp_path: Path, moment
     with pytest.raises(OSError, match="No space"), SpikeWriter(tmp_path / "a.h5", classes=("a",), channels=1) as out:
         out.add(np.array([1.0]), np.array([0]), label=0)
     assert list(tmp_path.iterdir()) == []
+
+
+WRITERS: dict[str, Callable[[Path], Any]] = {
+    "encode": lambda path: write_words(path, samples=600),
+    "shd": lambda path: io.write_shd(path, rv.Spikes(np.sort(np.random.default_rng(0).random((40, 500)), axis=1),
+                                                     np.zeros((40, 500), np.int32), 1), np.zeros(40, int)),
+    "nwb": lambda path: io.write_nwb(path, rv.Spikes([1.0], [0], size=1)),
+    "nir": lambda path: nir.write(path, rv.feedforward([40, 90], neuron=rv.LIF(), key=jax.random.key(0))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.filterwarnings("ignore")
+def test_a_disk_that_takes_no_more_ends_no_process_that_writes_hdf5(name: str, tmp_path: Path):
+    """The system lets no file grow beyond some kB, which to HDF5 is the same as a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            WRITERS[name](tmp_path / "a.h5")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path):

@@ -11,7 +11,6 @@ float32, splits, and checksums of spikes and of names, for HDF5 has none. Source
 IEEE TNNLS 33 (2022), doi:10.1109/TNNLS.2020.3044364.
 """
 
-import contextlib
 import json
 import zlib
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
+from ranvier.datasets.patient_file import PatientFile
 from ranvier.datasets.spike_checks import SpikeFileError, Tally, about_names, about_samples, check_rows, open_spikes
 
 TimeUnit = Literal["s", "ms", "us"]
@@ -188,7 +188,8 @@ class SpikeWriter:
         self.checksum = 0
 
     def __enter__(self) -> "SpikeWriter":
-        self.file = h5py.File(self.partial, "w")
+        self.disk = PatientFile(self.partial)
+        self.file = h5py.File(self.disk, "w")
         for name, kind in (("times", np.float32), ("units", np.uint16)):
             self.file.create_dataset(f"spikes/{name}", (0,), h5py.vlen_dtype(kind), maxshape=(None,), chunks=(ROWS,))
         return self
@@ -236,16 +237,16 @@ class SpikeWriter:
             place.resize((len(self.labels),))
             for at, row in enumerate(self.waiting):
                 place[done + at] = row[side]
+        self.disk.check()
         self.waiting = []
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
         try:
             if kind is None:
                 self._close()
-        finally:  # h5py raises errors of several kinds where the disk is full
-            if self.file:
-                with contextlib.suppress(OSError, RuntimeError):
-                    self.file.close()
+        finally:
+            self.file.close()
+            self.disk.close()
             self.partial.unlink(missing_ok=True)
 
     def _close(self) -> None:
@@ -263,4 +264,6 @@ class SpikeWriter:
         facts = {"channels": self.channels, "checksum": self.checksum, "facts": json.dumps(self.facts)}
         self.file.attrs.update(facts | {"names_checksum": names})
         self.file.close()
+        self.disk.close()
+        self.disk.check()
         self.partial.replace(self.path)

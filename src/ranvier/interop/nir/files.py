@@ -1,6 +1,7 @@
 """NIR's files: read and written with the checks that HDF5 does not make."""
 
 import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,9 @@ def write(
     """
     graph = to_nir(network, unit=unit, dt=dt, max_lines=max_lines, approximate=approximate)
     graph.metadata[DIGEST] = _digest(graph)
-    nir.write(str(path), graph)
+    content: Any = io.BytesIO()  # HDF5 itself does not survive a full disk
+    nir.write(content, graph)
+    Path(path).write_bytes(content.getvalue())
 
 
 def read(

@@ -1,5 +1,6 @@
 """Spikes as arrays: NumPy archives, NIR's event data, events of tonic, and the layout of the Heidelberg digits."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,8 @@ def write_shd(path: str | Path, spikes: Spikes, label: ArrayLike | Sequence[Any]
     if time.ndim != 2 or label.shape != time.shape[:1] or label.dtype.kind not in "iu" or (label < 0).any():
         msg = f"write_shd: needs a batch and as many labels >= 0; got {time.shape} and {label.dtype} {label.shape}."
         raise ValueError(msg)
-    with h5py.File(path, "w") as file:
+    content = io.BytesIO()  # HDF5 itself does not survive a full disk
+    with h5py.File(content, "w") as file:
         group = file.create_group("spikes")
         times = group.create_dataset("times", (len(time),), h5py.vlen_dtype(np.float32))
         units = group.create_dataset("units", (len(time),), h5py.vlen_dtype(np.int32))
@@ -205,6 +207,7 @@ def write_shd(path: str | Path, spikes: Spikes, label: ArrayLike | Sequence[Any]
                 unit[at][row < np.inf].astype(np.int32),
             )
         file.create_dataset("labels", data=label)
+    Path(path).write_bytes(content.getvalue())
 
 
 def _batch(owner: str, time: Any, unit: Any, size: int | None) -> Spikes:

@@ -1,5 +1,6 @@
 """Spikes of Neo and of NWB files, as laboratories keep them."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
@@ -91,8 +93,10 @@ def write_nwb(path: str | Path, spikes: Spikes, *, description: str = "spikes of
     file = pynwb.NWBFile(description, "ranvier", datetime.now(UTC))
     for one in range(spikes.size):
         file.add_unit(spike_times=time[unit == one] / 1000.0)
-    with pynwb.NWBHDF5IO(str(path), "w") as out:
+    content = io.BytesIO()  # HDF5 itself does not survive a full disk
+    with h5py.File(content, "w") as inside, pynwb.NWBHDF5IO(file=inside, mode="w") as out:
         out.write(file)
+    Path(path).write_bytes(content.getvalue())
 
 
 def read_nwb(path: str | Path) -> Spikes:
