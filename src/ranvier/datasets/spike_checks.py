@@ -14,9 +14,8 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
-from ranvier._hdf5 import type_trouble
+from ranvier._hdf5 import heap_trouble, list_trouble, type_trouble
 from ranvier.datasets.first_bytes import something_else
-from ranvier.datasets.heaps import heap_trouble, list_trouble
 
 LIKELY_SECONDS = (1e-3, 1e2)
 """A last spike outside of these (s) says that the unit of time is another one."""

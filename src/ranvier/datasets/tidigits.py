@@ -18,7 +18,7 @@ import h5py
 import numpy as np
 from jaxtyping import Float, Int
 
-from ranvier._hdf5 import type_trouble
+from ranvier._hdf5 import heap_trouble, type_trouble
 from ranvier.datasets.first_bytes import something_else
 from ranvier.events import Spikes
 
@@ -115,6 +115,10 @@ def ntidigits(path: Path | str) -> Digits:
     words = something_else(path)
     if words is not None:
         msg = f"N-TIDIGITS: {path} {words}."
+        raise ValueError(msg)
+    trouble = heap_trouble(path)
+    if trouble:
+        msg = f"N-TIDIGITS: {path} is broken: {trouble}; fetch it again."
         raise ValueError(msg)
     try:
         with h5py.File(path, "r") as file:

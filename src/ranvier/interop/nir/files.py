@@ -115,8 +115,7 @@ def _graph(path: Path) -> nir.NIRGraph:
         if not h5py.is_hdf5(path):
             msg = f"nir.read: {path} is no NIR file: it is not HDF5."
             raise ValueError(msg)
-        with h5py.File(path, "r") as file:
-            trouble = file_trouble(file)
+        trouble = file_trouble(path)
         if trouble:
             raise ValueError(trouble)
         graph = nir.read(path)
