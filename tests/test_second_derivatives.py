@@ -131,7 +131,7 @@ def test_what_is_no_derivative_is_not_differentiated_twice():
         (valued, r"second derivative of a spike's value.*ExactDerivative"),
     ):
         time = lambda weight, simulator=simulator: one_neuron(weight, simulator, neuron)
-        assert jax.eval_shape(jax.grad(time), weight).shape == (2,)
+        assert jnp.isfinite(jax.jit(jax.grad(time))(weight)).all()
         with pytest.raises(ValueError, match=message):
             jax.eval_shape(jax.hessian(time), weight)
     with pytest.raises(ValueError, match="second derivative through a surrogate"):

@@ -62,8 +62,18 @@ def test_initial_weights_wake_neurons_whatever_the_data(channels: int, each: int
     spikes = rv.Spikes(time, some.unit.reshape(8, each), size=channels)
     fired = rv.simulate(net, spikes, rv.EventDriven(max_spikes=64), t_end=850.0).stats.spikes["output"].mean()
     assert fired == pytest.approx(19.0, rel=0.1)  # there: in steps of 1 ms
-    rare = Rows(np.array([0, 0, 40]), np.linspace(0.0, 400.0, 40), np.zeros(40, int))  # at most 1 spike for 20
-    assert mean_weight(rare, 19.0, 20.0, 5.0) == mean_weight(rare, 1.0, 20.0, 5.0)
+    rare = Rows(np.array([0, 0, 40]), np.linspace(0.0, 400.0, 40), np.zeros(40, int))  # a silent one; 1 spike for 20
+    assert mean_weight(rare, 19.0, 20.0, 5.0) == mean_weight(rare, 2.0, 20.0, 5.0)
+
+
+def test_a_weight_is_found_where_all_spikes_come_at_once():
+    """Nobody can fire 16 times then: one spike is wanted, and the search ends."""
+    once = Rows(np.array([0, 400, 800]), np.full(800, 0.5), np.zeros(800, int))
+    weight = mean_weight(once, 16.0, 20.0, 5.0)
+    assert 400 * weight * 0.157 == pytest.approx(1.0, rel=0.05)  # 0.157 of a volley is its highest potential
+    far = Rows(np.array([0, 80]), np.repeat([0.0, 3999.0], 40), np.zeros(80, int))
+    assert 0.0 < mean_weight(far, 1000.0, 0.1, 0.05) <= 1e6  # too far apart to fire as often as wanted
+    assert mean_weight(Rows(np.array([0, 0]), np.zeros(0), np.zeros(0, int)), 16.0, 20.0, 5.0) == 1.0
 
 
 def test_shd_validates_on_speakers_of_the_training_file(tmp_path: Path):

@@ -103,7 +103,7 @@ def test_a_run_is_the_same_every_time_and_another_key_gives_another_order():
     assert not equal(one.last, other.last)
 
 
-@pytest.mark.parametrize("batch", [20, 50, 64])
+@pytest.mark.parametrize("batch", [20, 25, 50, 64, 200])
 def test_every_sample_counts_exactly_once(batch: int):
     """With nothing to learn the mean loss of an epoch is that of the data, for any size of the last batch."""
     train = dataset(50)

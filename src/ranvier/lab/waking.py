@@ -1,5 +1,7 @@
 """How large initial weights must be so that a neuron fires: measured on samples, for data differ a lot."""
 
+import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +13,8 @@ LONGEST = 4000.0
 """Of longer samples, the beginning (ms)."""
 PER_SPIKE = 20.0
 """Input spikes of a sample for each spike of a neuron, at least."""
+MOST = 1e6
+"""The search for a weight ends here, should no weight make a neuron fire so often."""
 HALVINGS = 24
 
 
@@ -22,7 +26,8 @@ def mean_weight(some: Rows, spikes: float, tau_mem: float, tau_syn: float) -> fl
 
     Args:
         some: Samples.
-        spikes: Spikes of a sample, on average; at most one for `PER_SPIKE` input spikes.
+        spikes: Spikes of a sample, on average over those that are not silent: at most one for `PER_SPIKE` input spikes,
+            and one for each `tau_mem` (1 ms, if it is shorter) in which there are any, and one more.
         tau_mem: Membrane time constant (ms).
         tau_syn: Synaptic time constant (ms).
 
@@ -37,13 +42,14 @@ def mean_weight(some: Rows, spikes: float, tau_mem: float, tau_syn: float) -> fl
         >>> round(mean_weight(regular, 19.0, 20.0, 5.0), 2)  # a current of 5 w = 1.08: every 20 ln(1.08 / 0.08) = 52 ms
         0.22
     """
-    counts = _binned(some)
-    each = counts.sum(0).mean()
-    if each == 0.0:
+    each = [time[time < LONGEST] for time in (some.time[first:last] for first, last in pairwise(some.start))]
+    each = [time for time in each if len(time)]
+    if not each:
         return 1.0
-    wanted, low, high = min(spikes, each / PER_SPIKE), 0.0, 1.0
-    while _spikes(counts, high, tau_mem, tau_syn) < wanted:
-        low, high = high, 2.0 * high
+    counts, room = _binned(each, tau_mem), 1.0 + np.mean([time[-1] - time[0] for time in each]) / max(1.0, tau_mem)
+    wanted, low, high = min(spikes, counts.sum(0).mean() / PER_SPIKE, room), 0.0, 1.0
+    while _spikes(counts, high, tau_mem, tau_syn) < wanted and high < MOST:
+        low, high = high, min(2.0 * high, MOST)
     for _ in range(HALVINGS):
         middle = 0.5 * (low + high)
         enough = _spikes(counts, middle, tau_mem, tau_syn) >= wanted
@@ -51,11 +57,10 @@ def mean_weight(some: Rows, spikes: float, tau_mem: float, tau_syn: float) -> fl
     return high
 
 
-def _binned(some: Rows) -> Float[np.ndarray, "steps samples"]:
-    """Spikes of each ms."""
-    each = [some.time[first:last] for first, last in pairwise(some.start)]
-    found = [np.bincount(time[time < LONGEST].astype(int)) for time in each]
-    steps = max([1, *map(len, found)])
+def _binned(each: Sequence[Float[np.ndarray, " _"]], after: float) -> Float[np.ndarray, "steps samples"]:
+    """Spikes of each ms, and `after` ms (up to a second) in which the last ones take effect."""
+    found = [np.bincount(time.astype(int)) for time in each]
+    steps = max(map(len, found)) + math.ceil(min(after, 1000.0))
     return np.stack([np.pad(one, (0, steps - len(one))) for one in found], axis=1).astype(float)
 
 
