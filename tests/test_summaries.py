@@ -133,6 +133,28 @@ def test_derivatives_equal_central_differences(kind: str):
             assert float(gradient @ along) == pytest.approx(quotient.value, rel=1e-7, abs=1e-8), name
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_integrals_alone_are_those_beside_a_maximum(kind: str):
+    """Alone, they need no potential at any time: the engine then delivers nothing to the output (`NOWHERE`)."""
+    net = network(kind)
+    net = rv.Network(net.populations, net.connections[::-1])  # the output's connections first
+    learn, fixed = rv.partition(net, *LEARNED)
+    simulator = rv.EventDriven(max_spikes=40, gradient=rv.SpikeValue())
+    kept = [at for at, one in enumerate(ASKED) if not isinstance(one, Maximum)]
+    factor = jax.random.normal(jax.random.key(2), (len(kept), 3))
+
+    def total(learn: rv.Network, asked: tuple, rows: list[int]) -> tuple[jax.Array, Any]:
+        solution = run(eqx.combine(learn, fixed), spikes(), simulator, asked)
+        found = solution.voltages["output"][jnp.array(rows)]
+        return jnp.sum(factor * found), (found, solution.stats.events)
+
+    alone, beside = (
+        eqx.filter_jit(eqx.filter_value_and_grad(total, has_aux=True))(learn, asked, rows)
+        for asked, rows in ((tuple(ASKED[at] for at in kept), list(range(len(kept)))), (ASKED, kept))
+    )
+    jax.tree.map(lambda one, other: np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14), alone, beside)
+
+
 def test_a_maximum_at_an_event_moves_with_it():
     """An inhibitory event that ends the rise: the derivative by its time is the slope before it, exactly."""
     net = lambda w: rv.Network(

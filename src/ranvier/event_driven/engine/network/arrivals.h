@@ -194,7 +194,7 @@ int64_t collect(const Network<Real>& net, const Calendar<Real>& calendar, const 
     int64_t found = count;
     for (int64_t at = plan.population[p].in_first; at < plan.population[p].in_last; ++at) {
         const Link& link = plan.link[plan.in_list[at]];
-        if (link.mode == ROW) continue;
+        if (!link.scattered()) continue;
         const int64_t start = plan.population[link.pre].sender_start;
         const Column column = column_of(plan, net.synapses.rows, link, j);
         const uint64_t* recent = calendar.recent + start;

@@ -12,8 +12,9 @@
 namespace ranvier::RANVIER_LEVEL {
 
 // How a connection is delivered: event by event into a ring of windows, a whole row at once (one delay per sender, or
-// one for all), or (per-neuron time constants) into the ring with exponentials for every event.
-enum Mode { SCATTER, ROW, GENERAL };
+// one for all), or (per-neuron time constants) into the ring with exponentials for every event; or not at all, where
+// nobody asks for a potential at any time: integrals need only the spikes (passes/integrals.h).
+enum Mode { SCATTER, ROW, GENERAL, NOWHERE };
 
 //
 // Of a population may be wanted its potentials at `records` times, or summaries of its potential over the whole run:
@@ -25,7 +26,7 @@ struct Population {
     bool near;
     int64_t peak_start, decay_start, neuron_start, sender_start, spike_start, record_start, value_start, given_start;
     int64_t in_first, in_last, out_first, out_last;  // in Plan::in_list and Plan::out_list
-    bool mixed, ringed;                              // per-neuron time constants; has cells in the ring
+    bool mixed, ringed, followed;  // per-neuron time constants; has cells in the ring; goes from window to window
 
     int64_t watched() const { return peaked || near ? size : 0; }  // neurons whose highest potential is followed
 };
@@ -36,6 +37,8 @@ struct Link {
     Mode mode;
     bool sparse;
     double low;  // bound of its delays: only rounding takes them below
+
+    bool scattered() const { return mode == SCATTER || mode == GENERAL; }
 };
 
 struct Plan {
@@ -44,7 +47,7 @@ struct Plan {
     int64_t places, input_places, given_places, record_times, values;  // of spikes, of those of inputs, per sample
     int64_t peaks, integrals;                  // neurons whose highest potential is followed; integrals
     bool started;                              // there are spikes from before t = 0
-    bool scattered, turned, listed, gathered;  // is there a link that is SCATTER, not ROW, ROW, has sums of x_u
+    bool scattered, turned, listed, gathered;  // is there a link that is SCATTER, scattered, ROW, has sums of x_u
     double t_end, longest_window;
     Parts parts;
     Array<Population> population;
@@ -64,6 +67,7 @@ inline void read_population(Plan& plan, int64_t p, const int64_t* given) {
     here.given = given[6];
     here.near = given[7] != 0;
     const bool neurons = p >= plan.inputs;
+    here.followed = neurons && (here.capacity > 0 || here.records > 0 || here.watched() > 0);
     here.neuron_start = plan.neurons;
     here.sender_start = plan.senders;
     here.spike_start = plan.places;
@@ -92,7 +96,7 @@ inline void read_link(Plan& plan, int64_t c, const int64_t* given, double low) {
     Population& post = plan.population[here.post];
     const Population& pre = plan.population[here.pre];
     here.sparse = pairs >= 0;
-    here.mode = post.mixed ? GENERAL : columns == 1 && !here.sparse ? ROW : SCATTER;
+    here.mode = !post.followed ? NOWHERE : post.mixed ? GENERAL : columns == 1 && !here.sparse ? ROW : SCATTER;
     here.row_stride = rows > 1 ? columns : 0;
     here.column_stride = columns > 1 || here.sparse ? 1 : 0;
     here.synapses = here.sparse ? pairs : pre.size * post.size;
@@ -110,9 +114,9 @@ inline void read_link(Plan& plan, int64_t c, const int64_t* given, double low) {
     plan.weights += here.synapses;
     plan.delays += here.delays;
     plan.lists += here.mode == ROW ? pre.capacity : 0;
-    post.ringed = post.ringed || here.mode != ROW;
+    post.ringed = post.ringed || here.scattered();
     plan.scattered = plan.scattered || here.mode == SCATTER;
-    plan.turned = plan.turned || here.mode != ROW;
+    plan.turned = plan.turned || here.scattered();
     plan.listed = plan.listed || here.mode == ROW;
     plan.gathered = plan.gathered || here.column_stride > 0;
 }

@@ -146,7 +146,7 @@ void fill_link(Network<Real>& net, int64_t c, const Real* delay) {
     if (link.mode == SCATTER)
         take_back(net.neurons.rates[post.neuron_start], synapses.frac + link.delay_start, link.delays,
                   synapses.decay_syn + link.delay_start, synapses.kernel + link.delay_start);
-    if (link.mode != ROW) copy_turned(plan, link, synapses);
+    if (link.scattered()) copy_turned(plan, link, synapses);
 }
 
 // Rates and what one window does to a neuron's state; `window` is known once all rates are.

@@ -236,9 +236,9 @@ void differentiate(const Network<Real>& net, Backward<Real>& room, const Returni
     for (int64_t k = net.clock.windows - 1; k >= net.clock.before && !stopped(); --k) {
         for (int64_t p = plan.populations - 1; p >= 0; --p) {
             const int32_t* first = room.boundaries.first + p * room.boundaries.columns + k;
-            if (p >= plan.inputs)
+            if (plan.population[p].followed)
                 retreat(net, room, k, p);
-            else
+            else if (p < plan.inputs)
                 pull(net, room, first[0], first[1], p, k % net.clock.span, wanted, 1.0);
         }
     }

@@ -195,10 +195,17 @@ int64_t go_over(const Network<Real>& net, Forward<Real>& room, Outcome<Real>& ou
     return busy;
 }
 
-// Whether all is finite at the end.
-inline bool finite(const State& state) {
+// Whether all is finite at the end, integrals too.
+template <class Real>
+bool finite(const Plan& plan, const State& state, const Real* value) {
     double total = 0.0;
     for (int64_t n = 0; n < state.current.size(); ++n) total += state.current[n] + state.u[n];
+    for (int64_t p = plan.inputs; p < plan.populations; ++p) {
+        const Population& population = plan.population[p];
+        const int64_t first = population.value_start + (population.records + population.peaked) * population.size;
+        for (int64_t at = 0; at < population.integrals * population.size; ++at)
+            total += static_cast<double>(value[first + at]);
+    }
     return total - total == 0.0;
 }
 
@@ -222,7 +229,7 @@ bool simulate(const Network<Real>& net, Forward<Real>& room, const Sample<Real>&
         }
         room.calendar.open(net.plan, room.train, k);
         for (int64_t p = 0; p < net.plan.populations; ++p) {
-            if (p >= net.plan.inputs) {
+            if (net.plan.population[p].followed) {
                 sum_arrivals(net, room, k, p);
                 advance(net, room, outcome, k, p);
             }
@@ -235,7 +242,7 @@ bool simulate(const Network<Real>& net, Forward<Real>& room, const Sample<Real>&
     keep(net.plan, room.train, outcome.kept);
     if (outcome.current != nullptr)
         for (int64_t n = 0; n < net.plan.neurons; ++n) outcome.current[n] = static_cast<Real>(room.state.current[n]);
-    return finite(room.state);
+    return finite(net.plan, room.state, outcome.voltage);
 }
 
 }  // namespace ranvier::RANVIER_LEVEL

@@ -46,7 +46,8 @@ inline void weigh(Integrals& room, int64_t count, double decay, double end, cons
     }
 }
 
-// The events of spike q through one connection, and (p_I, p_u) of integral i at each.
+// The events of spike q through one connection, and (p_I, p_u) of integral i at each; these are alike, and looked up
+// once, where all arrive at once at neurons that are alike.
 template <class Real>
 Row weigh_events(const Network<Real>& net, const Train<Real>& train, const Link& link, int64_t q, int64_t i,
                  Integrals& room) {
@@ -65,10 +66,15 @@ Row weigh_events(const Network<Real>& net, const Train<Real>& train, const Link&
         room.target[j] = link.sparse ? target_of(net, link, j, row.entry + j) - post.neuron_start : j;
     const Rates* rates = net.neurons.rates + post.neuron_start;
     const double gain = fabs(rates[0].gain);
+    const int64_t distinct = post.mixed || link.column_stride > 0 ? row.count : smaller<int64_t>(row.count, 1);
     if (!post.mixed && 0.0 < gain && gain < CLOSE)
-        weigh_alike(room, row.count, net.plan.decay[i], whole, rates[0]);
+        weigh_alike(room, distinct, net.plan.decay[i], whole, rates[0]);
     else
-        weigh(room, row.count, net.plan.decay[i], whole, rates);
+        weigh(room, distinct, net.plan.decay[i], whole, rates);
+    for (int64_t j = distinct; j < row.count; ++j) {
+        room.current[j] = room.current[0];
+        room.u[j] = room.u[0];
+    }
     return row;
 }
 

@@ -287,6 +287,7 @@ void pull(const Network<Real>& net, Backward<Real>& room, int64_t first, int64_t
     const Population& population = net.plan.population[p];
     for (int64_t at = population.out_first; at < population.out_last; ++at) {
         const Link& link = net.plan.link[net.plan.out_list[at]];
+        if (link.mode == NOWHERE) continue;
         for (int64_t q = first; q < last; ++q) {
             Owed owed{0.0, 0.0};
             if (room.taus()) pull_rates(net, room, link, q);
