@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +34,7 @@ def differentiated(simulator: rv.ClockDriven | rv.EventDriven, *names: str) -> t
 COMMON = ("weight", "delay", "v_threshold", "v_reset", "v_leak", "refractory")
 
 
-@pytest.mark.parametrize("dt", [0.5, 0.1, 0.02])
+@pytest.mark.parametrize("dt", [0.5, 0.02])
 def test_exact_layouts_give_the_event_driven_spikes_and_gradients_at_every_dt(dt: float):
     simulator = EXACT if dt == EXACT.dt else rv.ClockDriven(dt=dt, layout=rv.clock_driven.Exact())
     value, solution, (network, times) = differentiated(simulator)
@@ -149,16 +150,15 @@ def test_what_a_queue_loses_raises_or_is_counted():
 
 
 @functools.cache
-def forward() -> tuple:
-    """The shared loss along a line through every parameter at once: its value, and its derivative in forward mode."""
+def forward() -> Callable[[tuple, tuple, float], tuple[jax.Array, jax.Array]]:
+    """The shared loss along a line through every parameter at once, and its derivative in forward mode."""
     train = clocked.spikes()
 
     def value(point: tuple[rv.Network, jax.Array], line: tuple, step: jax.Array | float) -> jax.Array:
         moved = jax.tree.map(lambda leaf, slope: leaf + step * slope, point, line)
         return clocked.loss(*moved, train, EXACT)[0]
 
-    slope = lambda point, line: jax.jvp(lambda step: value(point, line, step), (0.0,), (1.0,))[1]
-    return jax.jit(value), jax.jit(slope)
+    return jax.jit(lambda point, line, step: jax.jvp(lambda step: value(point, line, step), (step,), (1.0,)))
 
 
 def direction(only: str | None) -> tuple:
@@ -187,19 +187,18 @@ FIELDS = (None, "weight", "delay", "tau_mem", "tau_syn", "v_threshold", "v_reset
 @pytest.mark.parametrize("field", FIELDS)
 def test_gradients_are_those_of_central_differences(field: str | None):
     """Richardson's rule on the simulation itself, through all spikes of every neuron."""
-    value, _ = forward()
     point, line = (clocked.network(), clocked.spikes().time), direction(field)
-    difference = lambda step: (value(point, line, step) - value(point, line, -step)) / (2 * step)
+    value = lambda step: forward()(point, line, step)[0]
+    difference = lambda step: (value(step) - value(-step)) / (2 * step)
     step = 2e-6
     found = (4 * difference(step / 2) - difference(step)) / 3
     np.testing.assert_allclose(along(line), found, rtol=1e-6, atol=1e-6)
 
 
 def test_forward_mode_equals_reverse_mode():
-    _, derivative = forward()
     line = direction(None)
-    point = (clocked.network(), clocked.spikes().time)
-    np.testing.assert_allclose(derivative(point, line), along(line), rtol=1e-10)
+    _, derivative = forward()((clocked.network(), clocked.spikes().time), line, 0.0)
+    np.testing.assert_allclose(derivative, along(line), rtol=1e-10)
 
 
 def one_neuron(weight: list[list[float]], delay: rv.delays.AbstractDelay, **parameters: float) -> rv.Network:

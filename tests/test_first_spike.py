@@ -17,11 +17,16 @@ from ranvier.simulation import AbstractSimulator
 
 TAUS = [(5.0, 5.0), (2.0, 1.0), (7.0, 3.0), (3.0, 7.0), (5.005, 5.0)]
 KINDS = {
-    "none": None,
+    "none": rv.fixed(0.0),
     "synaptic": rv.synaptic(0.0, 3.0),
     "axonal": rv.axonal(0.0, 3.0),
     "dendritic": rv.dendritic(0.0, 3.0),
 }
+
+
+FIELDS = ("weight", "delay", "v_threshold", "v_reset", "v_leak")
+BOTH = ("synaptic", "axonal")
+"""Kinds of delay of the two connections: with the other two, all in two networks, as a program takes long to compile."""
 
 
 def anywhere(tau_mem: float, tau_syn: float, count: int = 2000) -> roots.Start:
@@ -36,13 +41,19 @@ def starts(tau_mem: float, tau_syn: float) -> roots.Start:
     return jax.tree.map(lambda leaf: leaf[roots.reaches(start, jnp.full(start.u.shape, jnp.inf))], start)
 
 
+@jax.jit
+def highest(start: roots.Start, grid: jax.Array) -> jax.Array:
+    """The largest potential at the times of a grid, one after the other."""
+    at = lambda top, s: (jnp.maximum(top, roots.potential(start, s + 0.0 * start.u)), None)
+    return jax.lax.scan(at, jnp.full(start.u.shape, -jnp.inf), grid)[0]
+
+
 @pytest.mark.parametrize(("tau_mem", "tau_syn"), TAUS)
 def test_who_reaches_the_threshold_is_known_before_the_root(tau_mem: float, tau_syn: float):
     """Against the largest value on a fine grid, for several spans; grazes within the grid's error are left out."""
     start = anywhere(tau_mem, tau_syn)
     for span in (0.5, 3.0, 60.0):
-        grid = jnp.linspace(0.0, span, 4001)[:, None]
-        top = jnp.max(jax.vmap(lambda s: roots.potential(start, s + 0.0 * start.u))(grid[:, 0]), axis=0)
+        top = highest(start, jnp.linspace(0.0, span, 4001))
         clear = jnp.abs(top - 1.0) > 1e-3
         assert int(clear.sum()) > 0.9 * len(top)
         assert jnp.array_equal(roots.reaches(start, jnp.full(top.shape, span))[clear], (top > 1.0)[clear])
@@ -102,10 +113,13 @@ def test_sorting_is_that_of_numpy(n: int):
                           np.broadcast_to(due, moved.shape))  # fmt: skip
 
 
-def network(kind: str, taus: tuple[float, float], seed: int) -> rv.Network:
+def network(kind: str | tuple[str, str], taus: tuple[float, float], seed: int) -> rv.Network:
+    kinds = (kind, kind) if isinstance(kind, str) else kind
     neuron = rv.LIF(*taus, v_leak=0.1, v_threshold=1.1, v_reset=-0.2, refractory=jnp.inf)
     weight = rv.initializers.normal(1.5, 1.5)
-    return rv.feedforward([6, 8, 4], neuron=neuron, delay=KINDS[kind], weight=weight, key=jax.random.key(seed))
+    return rv.feedforward(
+        [6, 8, 4], neuron=neuron, delay=[KINDS[each] for each in kinds], weight=weight, key=jax.random.key(seed)
+    )
 
 
 def trains(seed: int, batch: int = 3, count: int = 9) -> rv.Spikes:
@@ -115,9 +129,12 @@ def trains(seed: int, batch: int = 3, count: int = 9) -> rv.Spikes:
     return rv.Spikes(time, np.where(np.isfinite(time), rng.integers(0, 6, time.shape), -1))
 
 
-def times_and_voltages(net: rv.Network, spikes: rv.Spikes, simulator: AbstractSimulator) -> jax.Array:
+def simulated(net: rv.Network, spikes: rv.Spikes, simulator: AbstractSimulator) -> rv.Solution:
     at = {"output": jnp.array([2.0, 7.5]), "hidden": jnp.array([4.0])}
-    solution = rv.simulate(net, spikes, simulator, t_end=15.0, record=at, throw=False)
+    return rv.simulate(net, spikes, simulator, t_end=15.0, record=at, throw=False)
+
+
+def times_and_voltages(solution: rv.Solution) -> jax.Array:
     first = [rv.first_spike(solution.spikes[name]) for name in ("hidden", "output")]
     parts = [jnp.where(jnp.isfinite(part), part, 0.0) for part in first] + list(solution.voltages.values())
     return jnp.concatenate([part.reshape(-1) for part in parts])
@@ -129,16 +146,16 @@ def differentiated(simulator: AbstractSimulator, learn: rv.Network, fixed: rv.Ne
     seed = jax.random.normal(jax.random.key(3), (3 * (8 + 4 + 2 * 4 + 8),))
 
     def value(learn: rv.Network, time: jax.Array) -> tuple[jax.Array, jax.Array]:
-        numbers = times_and_voltages(rv.combine(learn, fixed), rv.Spikes(time, spikes.unit), simulator)
+        numbers = times_and_voltages(simulated(rv.combine(learn, fixed), rv.Spikes(time, spikes.unit), simulator))
         return seed @ numbers, numbers
 
     return jax.value_and_grad(value, (0, 1), has_aux=True)(learn, spikes.time)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_spikes_potentials_and_gradients_are_those_of_event_driven(kind: str):
+@pytest.mark.parametrize("kinds", [BOTH, ("dendritic", "none")], ids=" ".join)
+def test_spikes_potentials_and_gradients_are_those_of_event_driven(kinds: tuple[str, str]):
     for taus in TAUS[:3]:
-        parts = rv.partition(network(kind, taus, 1), "weight", "delay", "v_threshold", "v_reset", "v_leak")
+        parts = rv.partition(network(kinds, taus, 1), *FIELDS)
         agree([differentiated(each, *parts, trains(2)) for each in (rv.FirstSpike(), rv.EventDriven())])
 
 
@@ -148,7 +165,7 @@ def test_spikes_potentials_and_gradients_are_those_of_event_driven(kind: str):
 )
 def test_values_of_spikes_are_those_of_event_driven(kind: str, gradient: rv.SpikeValue, limit: float):
     """Of times, potentials and counts."""
-    parts = rv.partition(network(kind, (5.0, 5.0), 1), "weight", "delay", "v_threshold", "v_reset", "v_leak")
+    parts = rv.partition(network(kind, (5.0, 5.0), 1), *FIELDS)
     simulators = [each(max_inverse_slope=float(limit), gradient=gradient) for each in (rv.FirstSpike, rv.EventDriven)]
     agree([valued(each, *parts, trains(2)) for each in simulators])
 
@@ -159,10 +176,9 @@ def valued(simulator: AbstractSimulator, learn: rv.Network, fixed: rv.Network, s
     seed = jax.random.normal(jax.random.key(3), (3 * (8 + 4 + 2 * 4 + 8),))
 
     def value(learn: rv.Network, time: jax.Array) -> tuple[jax.Array, jax.Array]:
-        net, train = rv.combine(learn, fixed), rv.Spikes(time, spikes.unit)
-        numbers = times_and_voltages(net, train, simulator)
-        found = rv.simulate(net, train, simulator, t_end=15.0, throw=False).spikes
-        counts = jnp.concatenate([rv.spike_count(found[name]) for name in ("hidden", "output")], axis=1)
+        solution = simulated(rv.combine(learn, fixed), rv.Spikes(time, spikes.unit), simulator)
+        numbers = times_and_voltages(solution)
+        counts = jnp.concatenate([rv.spike_count(solution.spikes[name]) for name in ("hidden", "output")], axis=1)
         return seed @ numbers + jnp.sum((counts - 0.3) ** 2), numbers
 
     return jax.value_and_grad(value, (0, 1), has_aux=True)(learn, spikes.time)
@@ -248,14 +264,12 @@ def test_float32_is_close_to_float64_even_late():
 
 def test_seeds_are_trained_at_once():
     """`vmap` over networks: values and gradients are those of each alone."""
-    nets = [network("synaptic", (2.0, 1.0), seed) for seed in range(3)]
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *nets)
-    spikes = trains(2)
-    value = lambda net: jnp.sum(times_and_voltages(net, spikes, rv.FirstSpike()) ** 2)
-    alone = eqx.filter_jit(eqx.filter_value_and_grad(value))
-    together = eqx.filter_jit(eqx.filter_vmap(eqx.filter_value_and_grad(value)))(stacked)
-    for at, net in enumerate(nets):
-        for one, all_ in zip(*map(jax.tree.leaves, (alone(net), together)), strict=True):
+    parts = [rv.partition(network(BOTH, (2.0, 1.0), seed), *FIELDS) for seed in range(3)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *parts)
+    take = partial(differentiated, rv.FirstSpike())
+    together = jax.jit(jax.vmap(take, in_axes=(0, 0, None)))(*stacked, trains(2))
+    for at, (learn, fixed) in enumerate(parts):
+        for one, all_ in zip(*map(jax.tree.leaves, (take(learn, fixed, trains(2)), together)), strict=True):
             np.testing.assert_allclose(all_[at], one, rtol=1e-10, atol=1e-10)
 
 

@@ -187,12 +187,13 @@ def test_float32_checkpoints_and_a_run_in_two_parts():
 # Queues, against a heap
 
 
-@pytest.mark.parametrize(
-    "queue", [FifoQueue(6), SortedQueue(6), HeapQueue(6), LossyQueue(6)], ids=lambda q: type(q).__name__
-)
-@pytest.mark.parametrize(
-    "kernel", [Exponential(2.0), DoubleExponential(0.5, 3.0), DoubleExponential(2.0, 2.0)], ids=str
-)
+ONE, TWO, SAME = Exponential(2.0), DoubleExponential(0.5, 3.0), DoubleExponential(2.0, 2.0)
+CONDUCTANCES = [
+    (FifoQueue(6), ONE), (SortedQueue(6), ONE), (HeapQueue(6), ONE), (LossyQueue(6), ONE), (FifoQueue(6), TWO), (HeapQueue(6), SAME),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("queue", "kernel"), CONDUCTANCES, ids=lambda one: type(one).__name__)
 def test_conductances_are_sums_over_arrivals(queue: Any, kernel: Any):
     rng, dt = np.random.default_rng(0), 0.1
     v = zigzag(rng, 400)

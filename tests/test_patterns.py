@@ -21,6 +21,7 @@ SIMULATORS = {
     "merged": rv.ClockDriven(dt=0.5, layout=Merged()),
     "queued": rv.ClockDriven(dt=0.5, layout=Queued(SortedQueue(32), events=32)),
     "surrogate": rv.Surrogate(dt=0.5),
+    "first-spike": rv.FirstSpike(),
 }
 DELAYS = {
     "synaptic": lambda rng, count, pre, post: rv.SynapticDelay(rng.uniform(1.1, 9.0, count), 1.0, 10.0, rv.delays.Clip()),
@@ -29,32 +30,53 @@ DELAYS = {
     "each fixed": lambda rng, count, pre, post: rv.FixedDelay(rng.uniform(1.1, 9.0, count)),
     "common": lambda rng, count, pre, post: rv.FixedDelay(1.5),
 }  # fmt: skip
-EDGES = {"input->hidden": 0.5, "hidden->hidden": 0.3, "hidden->output": None}
+Edges = tuple[tuple[str, str, float | None], ...]
 
 
-TWO = [("synaptic", "axonal"), ("dendritic", "each fixed"), ("common", "synaptic")]
-"""Kinds of delays of the first two connections: all of them in three networks, where a program takes long to compile."""
+def plain(kind: str, own: str | None = None, once: bool = False) -> Edges:
+    """A recurrent network whose last connection is dense, of one kind of delay, or with another one to itself."""
+    back = () if once else (("hidden->hidden", own or kind, 0.3),)
+    return (("input->hidden", kind, 0.5), *back, ("hidden->output", kind, None))
 
 
-def sparse(seed: int, kind: str, own: str | None = None, once: bool = False) -> tuple[rv.Network, rv.Spikes]:
-    """A recurrent network (feed-forward if `once`) whose last connection is dense, and its input."""
+def mixed(once: bool = False) -> Edges:
+    """Every kind of delay with absent synapses in one network, as its program takes long to compile, and a dense one."""
+    back = "input->output" if once else "hidden->hidden"
+    return (
+        ("input->hidden", "synaptic", 0.5), ("input->hidden", "common", 0.3), (back, "dendritic", 0.3),
+        (back, "each fixed", 0.2), ("hidden->output", "axonal", 0.6), ("input->output", "common", None),
+    )  # fmt: skip
+
+
+def sparse(seed: int, edges: Edges, once: bool = False) -> tuple[rv.Network, rv.Spikes]:
+    """A network of connections with a kind of delay and a share of synapses, None for all, and its input.
+
+    Neurons fire once if `once`.
+    """
     rng = np.random.default_rng(seed)
     sizes = {"input": 6, "hidden": 8, "output": 3}
     neuron = rv.LIF(10.0, 5.0, refractory=jnp.inf if once else 0.5)
     populations = {name: rv.Population(size, None if name == "input" else neuron) for name, size in sizes.items()}
     links = []
-    for name, share in EDGES.items():
+    for number, (name, kind, share) in enumerate(edges):
         pre, post = name.split("->")
-        if once and pre == post:
-            continue
         mean = -0.3 if pre == post else 1.6
         shape, pattern = (sizes[pre], sizes[post]), rv.AllToAll()
         if share is not None:
             pattern = rv.Pairs.from_mask(rng.random(shape) < share)
-        count, delay = pattern.shape(*shape), DELAYS[own if own is not None and pre == post else kind]
-        links.append(rv.Connection(pre, post, rng.normal(mean, 0.8, count), delay(rng, count, *shape), pattern))
+        count = pattern.shape(*shape)
+        delay = DELAYS[kind](rng, count, *shape)
+        links.append(rv.Connection(pre, post, rng.normal(mean, 0.8, count), delay, pattern, name=f"{name} {number}"))
     time = np.sort(rng.uniform(0.0, 30.0, (2, 25)))
     return rv.Network(populations, links), rv.Spikes(time, rng.integers(0, 6, (2, 25)).astype(np.int32))
+
+
+def case(name: str) -> tuple[rv.Network, rv.Spikes]:
+    """The network of a simulator: of a queue per synapse and one per sender, which are all there is, for queues."""
+    if name == "queued":
+        return sparse(8, plain("synaptic", "axonal"))
+    once = name == "first-spike"
+    return sparse(1, mixed(once), once)
 
 
 def filled(net: rv.Network) -> rv.Network:
@@ -69,7 +91,7 @@ def filled(net: rv.Network) -> rv.Network:
                 if fixed
                 else rv.SynapticDelay(matrix.delay, delay.low, delay.high, rv.delays.Clip())
             )
-        links.append(rv.Connection(link.pre, link.post, matrix.weight, delay))
+        links.append(rv.Connection(link.pre, link.post, matrix.weight, delay, name=link.name))
     return rv.Network(net.populations, links)
 
 
@@ -127,17 +149,9 @@ def counted(net: rv.Network, spikes: rv.Spikes, solution: rv.Solution) -> None:
         assert {name: int(count[sample]) for name, count in solution.stats.in_flight.items()} == late
 
 
-@pytest.mark.parametrize("kinds", TWO, ids=" ".join)
-@pytest.mark.parametrize("name", list(SIMULATORS))
-def test_an_absent_synapse_is_one_of_weight_0(name: str, kinds: tuple[str, str]):
-    if name == "queued" and kinds != TWO[0]:
-        pytest.skip("a queue per synapse and one per sender are all there is")
-    compare(*sparse(len(kinds[0]), *kinds), SIMULATORS[name])
-
-
-@pytest.mark.parametrize("kind", list(DELAYS))
-def test_an_absent_synapse_is_one_of_weight_0_for_first_spikes(kind: str):
-    compare(*sparse(1, kind, once=True), rv.FirstSpike())
+@pytest.mark.parametrize("name", SIMULATORS)
+def test_an_absent_synapse_is_one_of_weight_0(name: str):
+    compare(*case(name), SIMULATORS[name])
 
 
 def test_other_pairs_of_the_same_number_compile_nothing_anew():
@@ -149,7 +163,7 @@ def test_other_pairs_of_the_same_number_compile_nothing_anew():
         return rv.simulate(net, spikes, rv.EventDriven(), t_end=T_END).stats.events
 
     rng = np.random.default_rng(0)
-    net, spikes = sparse(3, "synaptic")
+    net, spikes = sparse(3, plain("synaptic"))
     first = net.connections[0]
     many = rng.permutation(48)[: first.pattern.pre.size]
     other = eqx.tree_at(lambda net: net.connections[0].pattern, net, rv.Pairs(*np.divmod(many, 8)))
@@ -158,7 +172,7 @@ def test_other_pairs_of_the_same_number_compile_nothing_anew():
 
 
 def test_pairs_may_stand_in_any_order():
-    net, spikes = sparse(4, "synaptic")
+    net, spikes = sparse(4, plain("synaptic"))
     link = net.connections[0]
     order = np.random.default_rng(1).permutation(link.weight.size)
     pattern = rv.Pairs(link.pattern.pre[order], link.pattern.post[order])
@@ -170,25 +184,19 @@ def test_pairs_may_stand_in_any_order():
     assert np.array_equal(run(net), run(turned))
 
 
-def test_wrong_pairs_under_jit_have_a_status():
-    net, spikes = sparse(5, "common")
-    for name, simulator in {**SIMULATORS, "first-spike": None}.items():
-        if name == "first-spike":
-            net, spikes = sparse(5, "common", once=True)
-            simulator = rv.FirstSpike()
-        status = eqx.filter_jit(
-            lambda net, simulator=simulator, spikes=spikes: (
-                rv.simulate(net, spikes, simulator, t_end=T_END, throw=False).stats.status
-            )
+@pytest.mark.parametrize("name", SIMULATORS)
+def test_wrong_pairs_under_jit_have_a_status(name: str):
+    """In the program of the test above, which compiles for any pairs."""
+    net, spikes = case(name)
+    status = lambda net: int(outcome(net, spikes, SIMULATORS[name])[1].stats.status)
+    pattern = net.connections[0].pattern
+    assert status(net) == 0
+    for pre in (pattern.pre.at[0].set(6), pattern.pre.at[0].set(-1), pattern.pre.at[1].set(pattern.pre[0])):
+        post = pattern.post.at[1].set(pattern.post[0]) if pre[1] == pre[0] else pattern.post
+        wrong = eqx.tree_at(
+            lambda net: (net.connections[0].pattern.pre, net.connections[0].pattern.post), net, (pre, post)
         )
-        pattern = net.connections[0].pattern
-        assert int(status(net)) == 0
-        for pre in (pattern.pre.at[0].set(6), pattern.pre.at[0].set(-1), pattern.pre.at[1].set(pattern.pre[0])):
-            post = pattern.post.at[1].set(pattern.post[0]) if pre[1] == pre[0] else pattern.post
-            wrong = eqx.tree_at(
-                lambda net: (net.connections[0].pattern.pre, net.connections[0].pattern.post), net, (pre, post)
-            )
-            assert int(status(wrong)) == 13, name
+        assert status(wrong) == 13
 
 
 def test_drawn_pairs():
@@ -249,7 +257,7 @@ def test_a_chip_knows_pairs():
 
 
 def test_waking_silent_neurons_raises_only_the_synapses_there_are():
-    net, spikes = sparse(6, "common")
+    net, spikes = sparse(6, plain("common"))
     quiet = eqx.tree_at(lambda net: [link.weight for link in net.connections], net, replace_fn=lambda w: 0.0 * w)
     solution = rv.simulate(quiet, spikes, rv.EventDriven(), t_end=T_END)
     recovery = rv.regularizers.SilentRecovery()

@@ -35,12 +35,12 @@ def test_hessians_of_a_spike_time_have_their_known_values(name: str):
 
 
 def random_parameters(seed: int) -> dict[str, jax.Array]:
-    """Those of a random network of two layers."""
+    """Those of a random network of two times three neurons, or of three that excite each other."""
     rng = np.random.default_rng(seed)
     number = lambda low, high, *shape: jnp.asarray(rng.uniform(low, high, shape))
     return {
         "first": number(1.0, 4.0, 3, 3),
-        "second": number(1.0, 4.0, 3, 2),
+        "second": number(0.5, 2.5, 3, 3),
         "delay": number(0.3, 2.0, 3, 3),
         "threshold": number(0.8, 1.2, 3),
         "tau": number(6.0, 14.0, 3),
@@ -49,27 +49,29 @@ def random_parameters(seed: int) -> dict[str, jax.Array]:
 
 
 def derivatives(name: str) -> Callable[[dict, dict], tuple[dict, dict]]:
-    """Gradient, and its derivative along a line, of a sum of spike times and potentials of that network."""
-    simulator = rv.FirstSpike() if name == "first-spike" else rv.ClockDriven(dt=2.0, layout=rv.clock_driven.Exact())
-    hold = jnp.inf if isinstance(simulator, rv.FirstSpike) else 1.3
+    """Gradient, and its derivative along a line, of a sum of spike times and potentials of that network.
+
+    Two layers of neurons that fire once, or, with `ClockDriven`, one that excites itself and fires often.
+    """
+    once = name == "first-spike"
+    simulator = rv.FirstSpike() if once else rv.ClockDriven(dt=2.0, layout=rv.clock_driven.Exact())
+    last = "output" if once else "hidden"
 
     def total(parameters: dict) -> jax.Array:
-        hidden = rv.LIF(parameters["tau"], 5.0, v_threshold=parameters["threshold"], refractory=hold)
-        populations = {
-            "input": rv.Population(3),
-            "hidden": rv.Population(3, hidden),
-            "output": rv.Population(2, rv.LIF(10.0, 5.0, v_reset=-0.2, refractory=hold)),
-        }
+        neuron = lambda tau, threshold: rv.LIF(
+            tau, 5.0, v_threshold=threshold, v_reset=-0.2, refractory=jnp.inf if once else 1.3
+        )
+        populations = {"input": rv.Population(3), last: rv.Population(3, neuron(10.0, 1.0))}
+        populations["hidden"] = rv.Population(3, neuron(parameters["tau"], parameters["threshold"]))
         links = [
             rv.Connection("input", "hidden", parameters["first"], rv.SynapticDelay(parameters["delay"], 0.0, 10.0)),
-            rv.Connection("hidden", "output", parameters["second"]),
+            rv.Connection("hidden", last, parameters["second"], rv.FixedDelay(0.0 if once else 2.0)),
         ]
         spikes = rv.Spikes(parameters["time"], jnp.arange(3, dtype=jnp.int32))
-        record = {"output": [3.0, 11.3]}
         network = rv.Network(populations, links)
-        solution = rv.simulate(network, spikes, simulator, t_end=12.0, record=record, throw=False)
-        time = solution.spikes["output"].time[:4]
-        return jnp.sum(jnp.where(jnp.isfinite(time), time, 0.0)) + jnp.sum(jnp.sin(solution.voltages["output"]))
+        solution = rv.simulate(network, spikes, simulator, t_end=12.0, record={last: [3.0, 11.3]}, throw=False)
+        time = solution.spikes[last].time[:4] if once else solution.spikes[last].time
+        return jnp.sum(jnp.where(jnp.isfinite(time), time, 0.0)) + jnp.sum(jnp.sin(solution.voltages[last]))
 
     return jax.jit(lambda x, way: jax.jvp(jax.grad(total), (x,), (way,)))
 

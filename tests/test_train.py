@@ -554,7 +554,7 @@ def test_fit_tells_progress_of_every_epoch():
 
 
 class Jittery(AbstractNoisySimulator):
-    """`FirstSpike` whose input comes later, by as much as the key says."""
+    """`EventDriven` whose input comes later, by as much as the key says."""
 
     key: Array
 
@@ -565,7 +565,7 @@ class Jittery(AbstractNoisySimulator):
         self, network: rv.Network, spikes: dict[str, rv.Spikes], t_end: float, record: dict[str, Array]
     ) -> rv.Solution:
         late = {name: later(train, key=self.key) for name, train in spikes.items()}
-        return rv.FirstSpike().run(network, late, t_end, record)
+        return rv.EventDriven(max_spikes=1).run(network, late, t_end, record)
 
 
 def later(spikes: rv.Spikes, *, key: Array) -> rv.Spikes:
@@ -574,7 +574,7 @@ def later(spikes: rv.Spikes, *, key: Array) -> rv.Spikes:
 
 @pytest.mark.parametrize(
     ("simulator", "augment", "different"),
-    [(Jittery(KEY), None, 2 * (2 + 1)), (rv.FirstSpike(), later, 2 * 2 + 1)],
+    [(Jittery(KEY), None, 2 * (2 + 1)), (rv.EventDriven(max_spikes=1), later, 2 * 2 + 1)],
     ids=["a noisy simulator", "an augmentation, in training only"],
 )
 def test_noise_has_another_key_in_every_batch(simulator: AbstractSimulator, augment: Any, different: int):
