@@ -137,50 +137,28 @@ inline void mark(const uint64_t* recent, const int32_t* shift, int64_t count, in
     for (; i < count; ++i) marks[i / BITS] |= uint64_t{fired_in(recent[i], shift[i], k, group) != 0} << (i % BITS);
 }
 
-// One sender's arrivals in window k from its last spike back, whatever its spikes; how many were found then.
+// Spikes of the listed senders that arrive in window k, by the one rule. Every candidate is written down, and
+// overwritten by the next if it is none: half of them are, in no order that a processor could predict.
 template <class Real>
-int64_t follow(const Calendar<Real>& calendar, const Train<Real>& train, int32_t q, int64_t emitted, Real frac,
-               Real weight, double window, int64_t found, Arrivals& into) {
-    for (; q >= 0; q = calendar.before[q]) {
-        const int64_t late = emitted - train.window[q];
-        if (late > 1) break;
-        const Real offset = train.offset[q];
-        into.offset[found] = static_cast<double>(static_cast<Real>(offset + frac)) - late * window;
-        into.weight[found] = weight;
-        found += wraps(offset, frac, static_cast<Real>(window)) == late ? 1 : 0;
-    }
-    return found;
-}
-
-// Spikes of the listed senders that arrive in window k, by the one rule.
-//
-// A sender that fires at most once in a window has fired as often since a window as there are bits in `recent` since
-// then: so the spike is found at once. Every candidate is written down, and overwritten by the next if it is none: half
-// of them are, in no order that a processor could predict.
-template <class Real>
-int64_t look_up(const Network<Real>& net, const Calendar<Real>& calendar, const Train<Real>& train, int64_t start,
-                const Column& column, int64_t hits, int64_t k, int64_t found, LookUp<Real>& room) {
+int64_t look_up(const Network<Real>& net, const Calendar<Real>& calendar, int64_t start, const Column& column,
+                int64_t hits, int64_t k, int64_t found, LookUp<Real>& room) {
     const int32_t* shift = net.synapses.shift_t + column.slot;
-    const Real* arriving = net.synapses.arriving + 2 * column.slot;
-    const double window = net.clock.window;
+    const Real *arriving = net.synapses.arriving + 2 * column.slot, window = static_cast<Real>(net.clock.window);
     Arrivals& into = room.loose;
     for (int64_t hit = 0; hit < hits; ++hit) __builtin_prefetch(arriving + 2 * room.senders[hit]);
     for (int64_t hit = 0; hit < hits; ++hit) {
-        const int64_t i = room.senders[hit], sender = start + (column.sender ? column.sender[i] : i);
-        const int64_t emitted = k - shift[i];
-        const uint64_t recent = calendar.recent[sender], window_bits = (uint64_t{1} << (shift[i] & (BITS - 1))) - 1;
-        const int64_t later = count_bits(turned(recent, emitted + 1) & window_bits);
+        const int64_t i = room.senders[hit], emitted = k - shift[i];
         const Real frac = arriving[2 * i], weight = arriving[2 * i + 1];
-        const int fired = fired_in(recent, shift[i], k, calendar.group);
-        if (calendar.group > 0 || later >= KEPT || fired == 3 || k - calendar.twice[sender] < BITS) {
-            found = follow(calendar, train, calendar.latest[sender], emitted, frac, weight, window, found, into);
-            continue;
+        int32_t q = emitted < 0 ? -1 : calendar.last_by(start + (column.sender ? column.sender[i] : i), shift[i]);
+        while (q >= 0) {
+            const auto [before, happened, offset] = calendar.sent[q];
+            const int64_t late = emitted - happened;
+            if (late > 1) break;
+            into.offset[found] = static_cast<double>(static_cast<Real>(offset + frac)) - late * net.clock.window;
+            into.weight[found] = weight;
+            found += wraps(offset, frac, window) == late ? 1 : 0;
+            q = before;
         }
-        const int late = fired & 1;
-        const Real at = calendar.kept[sender * KEPT + ((calendar.fired[sender] - 1 - later) & (KEPT - 1))];
-        into.offset[found] = static_cast<double>(static_cast<Real>(at + frac)) - late * window;
-        into.weight[found] = weight;
-        found += wraps(at, frac, static_cast<Real>(window)) == late ? 1 : 0;
     }
     return found;
 }
@@ -204,7 +182,7 @@ int64_t collect(const Network<Real>& net, const Calendar<Real>& calendar, const 
         }
         mark(recent, net.synapses.shift_t + column.slot, column.count, k, calendar.group, room.marks);
         const int64_t hits = list_bits(room.marks, column.count, room.senders);
-        found = look_up(net, calendar, train, start, column, hits, k, found, room);
+        found = look_up(net, calendar, start, column, hits, k, found, room);
     }
     Arrivals& into = found > count ? room.loose : room.sorted;
     for (int64_t a = 0; a < count; ++a) {

@@ -9,36 +9,36 @@
 
 namespace ranvier::RANVIER_LEVEL {
 
-// So many spikes of a sender are at hand at once; those before are found one by one.
-constexpr int KEPT = 8;
-
 // `first` (populations, windows + 2): first spike of a window. `head` (connections, windows) and `link`: lists of the
 // spikes of a ROW connection that arrive in a window, -1 at the end. For the others, per sender: `recent`, a bit for
-// each of the latest 64 groups of windows in which it fired, at the group's number modulo 64; `fired`, how often it
-// has; `kept`, the offsets of its last spikes, number n at `n % KEPT`; `twice`, the last window in which it fired more
-// than once; `latest`, its last spike, and `before`, for each spike, the sender's spike before it, -1 at the end.
-// `group`: log2 of the windows in a group.
+// each of the latest 64 groups of windows in which it fired, at the group's number modulo 64; `latest`, in a ring of
+// windows, its last spike in each or before; and `sent`, of each spike, the sender's spike before it, -1 at the end: so
+// the spikes of a window are at hand, however many followed. `row`: where the open window is in that ring. `group`:
+// log2 of the windows in a group.
 template <class Real>
 struct Calendar {
-    int64_t columns;
+    struct Sent {
+        int32_t before, window;
+        Real offset;
+    };
+
+    int64_t columns, senders, span, row = 0;
     Array<int32_t> first, head, link;
     Array<uint64_t> recent;
-    Array<int32_t> fired;
-    Array<Real> kept;
-    Array<int32_t> twice, latest, before;
+    Array<int32_t> latest;
+    Array<Sent> sent;
     int group = 0;
 
     explicit Calendar(const Network<Real>& net)
         : columns(net.clock.windows + 2),
+          senders(net.plan.senders),
+          span(net.clock.span),
           first(net.plan.populations * columns),
           head(net.plan.listed ? net.plan.links * net.clock.windows : 0),
           link(net.plan.lists),
           recent(net.plan.senders),
-          fired(net.plan.senders),
-          kept(net.plan.senders * KEPT),
-          twice(net.plan.senders),
-          latest(net.plan.senders),
-          before(net.plan.places) {
+          latest(net.plan.turned ? senders * span : 0),
+          sent(net.plan.turned ? net.plan.places : 0) {
         while (((net.clock.span - 1) >> group) + (group > 0 ? 1 : 0) > BITS - 1) ++group;
     }
 
@@ -46,8 +46,8 @@ struct Calendar {
     void clear(const Plan& plan, const Train<Real>& train) {
         head.fill(-1);
         recent.fill(0);
-        twice.fill(-BITS);
-        latest.fill(-1);
+        row = span - 1;
+        for (int64_t i = row * senders; i < latest.size(); ++i) latest[i] = -1;
         for (int64_t p = 0; p < plan.populations; ++p)
             first[p * columns] = static_cast<int32_t>(first_in_time(plan.population[p], train));
     }
@@ -55,6 +55,9 @@ struct Calendar {
     // Make room for the spikes of window k: those of BITS groups ago leave.
     void open(const Plan& plan, const Train<Real>& train, int64_t k) {
         for (int64_t p = 0; p < plan.populations; ++p) first[p * columns + k + 1] = first[p * columns + k];
+        const int64_t last = row;
+        row = row + 1 < span ? row + 1 : 0;
+        if (plan.turned) copy<int32_t>(latest + last * senders, senders, latest + row * senders);
         const int64_t begin = k - (int64_t{BITS} << group);
         if (begin < 0 || (k & ((int64_t{1} << group) - 1)) != 0) return;
         const uint64_t bit = uint64_t{1} << ((k >> group) & (BITS - 1));
@@ -70,12 +73,16 @@ struct Calendar {
         const int64_t i = population.sender_start + train.unit[q];
         const int32_t k = train.window[q];
         const uint64_t bit = uint64_t{1} << ((k >> group) & (BITS - 1));
-        if (recent[i] & bit) twice[i] = k;
         recent[i] |= bit;
-        kept[i * KEPT + (fired[i] & (KEPT - 1))] = train.offset[q];
-        ++fired[i];
-        before[q] = latest[i];
-        latest[i] = static_cast<int32_t>(q);
+        if (latest.size() == 0) return;
+        sent[q] = {latest[row * senders + i], k, train.offset[q]};
+        latest[row * senders + i] = static_cast<int32_t>(q);
+    }
+
+    // The last spike of a sender in the window `shift` before the one that is open, or earlier.
+    RANVIER_INLINE int32_t last_by(int64_t sender, int64_t shift) const {
+        const int64_t at = row - shift;
+        return latest[(at < 0 ? at + span : at) * senders + sender];
     }
 };
 
