@@ -50,7 +50,7 @@ struct LookUp {
           sorted(most(plan)),
           marks(plan.widest / BITS + 1),
           senders(mark_room(plan.widest) + USUAL),
-          recent(plan.pairs > 0 ? plan.widest : 0),
+          recent(plan.widest),
           ranks(FEW + 8) {}
 };
 
@@ -111,30 +111,37 @@ int64_t collect_rows(const Network<Real>& net, const Calendar<Real>& calendar, c
     return found;
 }
 
-// A word turned so that the bit at `place`, counted around it, is the lowest.
-RANVIER_INLINE uint64_t turned(uint64_t word, int64_t place) {
-    return (word >> (place & (BITS - 1))) | (word << (-place & (BITS - 1)));
+// Words of the windows from which the spikes of a column's senders could arrive in window k, where they do not already
+// stand side by side.
+template <class Real>
+const uint64_t* words_of(const Calendar<Real>& calendar, int64_t start, const Column& column, const int32_t* shift,
+                         int64_t k, Array<uint64_t>& room) {
+    const uint64_t* recent = calendar.recent + start;
+    if (calendar.words == 1 && column.sender == nullptr) return recent;
+    const int32_t now = static_cast<int32_t>(k);
+    for (int64_t i = 0; i < column.count; ++i) {
+        const int64_t sender = column.sender ? column.sender[i] : i;
+        room[i] = calendar.words == 1 ? recent[sender] : calendar.word_of(start + sender, now - 1 - shift[i], now);
+    }
+    return room;
 }
 
-// Of the two groups of windows from which a spike through `shift` could arrive in window k, in which a sender fired: 1
-// for the earlier, 2 for the later one, 3 for both.
-RANVIER_INLINE int fired_in(uint64_t recent, int32_t shift, int64_t k, int group) {
-    return static_cast<int>(turned(recent, (k - shift - 1) >> group) & 3);
-}
-
-// One bit for each of `count` senders that fired in one of the two.
-inline void mark(const uint64_t* recent, const int32_t* shift, int64_t count, int64_t k, int group, uint64_t* marks) {
+// One bit for each of `count` senders that fired in one of the two windows from which a spike could arrive in window k.
+inline void mark(const uint64_t* recent, const int32_t* shift, int64_t count, int64_t k, int bits, uint64_t* marks) {
     memset(marks, 0, static_cast<size_t>(count / BITS + 1) * sizeof(uint64_t));
     const int32_t latest = static_cast<int32_t>(k) - 1;
     int64_t i = 0;
     for (; i + 8 <= count; i += 8) {
-        const Vec<int32_t, 8> place = (latest - load<8>(shift + i)) >> group;
-        const Vec<uint64_t, 8> first = __builtin_convertvector(place & (BITS - 1), Vec<uint64_t, 8>);
+        const Vec<int32_t, 8> place = (latest - load<8>(shift + i)) & (bits - 1);
+        const Vec<uint64_t, 8> first = __builtin_convertvector(place, Vec<uint64_t, 8>);
         const Vec<uint64_t, 8> second = __builtin_convertvector((place + 1) & (BITS - 1), Vec<uint64_t, 8>);
         const Vec<uint64_t, 8> word = load<8>(recent + i);
         marks[i / BITS] |= uint64_t{bits_of_words(((word >> first) | (word >> second)) & 1)} << (i % BITS);
     }
-    for (; i < count; ++i) marks[i / BITS] |= uint64_t{fired_in(recent[i], shift[i], k, group) != 0} << (i % BITS);
+    for (; i < count; ++i) {
+        const int first = (latest - shift[i]) & (bits - 1), second = (first + 1) & (BITS - 1);
+        marks[i / BITS] |= (((recent[i] >> first) | (recent[i] >> second)) & 1) << (i % BITS);
+    }
 }
 
 // Spikes of the listed senders that arrive in window k, by the one rule. Every candidate is written down, and
@@ -175,12 +182,9 @@ int64_t collect(const Network<Real>& net, const Calendar<Real>& calendar, const 
         if (!link.scattered()) continue;
         const int64_t start = plan.population[link.pre].sender_start;
         const Column column = column_of(plan, net.synapses.rows, link, j);
-        const uint64_t* recent = calendar.recent + start;
-        if (column.sender != nullptr) {
-            for (int64_t i = 0; i < column.count; ++i) room.recent[i] = recent[column.sender[i]];
-            recent = room.recent;
-        }
-        mark(recent, net.synapses.shift_t + column.slot, column.count, k, calendar.group, room.marks);
+        const int32_t* shift = net.synapses.shift_t + column.slot;
+        const uint64_t* recent = words_of(calendar, start, column, shift, k, room.recent);
+        mark(recent, shift, column.count, k, calendar.words > 1 ? HALF : BITS, room.marks);
         const int64_t hits = list_bits(room.marks, column.count, room.senders);
         found = look_up(net, calendar, start, column, hits, k, found, room);
     }
