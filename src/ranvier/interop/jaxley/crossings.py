@@ -4,12 +4,19 @@ A straight line through two finds the time as well, but its slope, and with it e
 """
 
 import jax.numpy as jnp
-from jaxtyping import Array, ArrayLike, Float
+from jaxtyping import Array, ArrayLike, Bool, Float
 
 from ranvier._concrete import concrete
 
 UNKNOWN = 1e6
 """A voltage (mV) that has not been seen yet: above every threshold, so that no crossing starts from it."""
+
+
+def rises(
+    old: Float[Array, "*shape"], new: Float[Array, "*shape"], threshold: Float[Array, "*#shape"]
+) -> Bool[Array, "*shape"]:
+    """Whether a voltage crossed its threshold from below in a step, after which it may just be at it."""
+    return (old < threshold) & (threshold <= new)
 
 
 def crossing(
@@ -38,7 +45,7 @@ def crossing(
         >>> [float(crossing(*map(jnp.asarray, (1e6, -3.0, v, 0.0)))) for v in (1.0, -1.0)]
         [0.75, inf]
     """
-    crossed = (old < threshold) & (threshold <= new)
+    crossed = rises(old, new, threshold)
     bend = jnp.where(crossed & (older < UNKNOWN / 2), (new - 2.0 * old + older) / 2.0, 0.0)
     slope = jnp.where(crossed, new - old - bend, 1.0)
     below = jnp.where(crossed, old - threshold, -1.0)

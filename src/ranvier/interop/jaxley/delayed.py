@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxley.synapses import Synapse
 from jaxtyping import Array, ArrayLike, Float
 
-from ranvier.interop.jaxley.crossings import UNKNOWN, crossing
+from ranvier.interop.jaxley.crossings import UNKNOWN, crossing, rises
 from ranvier.interop.jaxley.effects import AbstractEffect, Conductance
 from ranvier.interop.jaxley.interface import arguments, suffixed
 from ranvier.interop.jaxley.kernels import AbstractKernel, Exponential, step
@@ -115,8 +115,14 @@ class DelayedSynapse(Synapse):
         """The states one step later; called by Jaxley, in the order of arguments of 0.14 or of 1.0."""
         dt, v_pre, _, params = arguments(given)
         state, own = self._own(states), self._own(params)
-        left = _left(state["v_prev2"], state["v_prev"], v_pre, own["v_th"], own["delay"], dt)
-        waits = moved(self.queue, [state[slot] for slot in self._slots], left, dt)
+        slots, old = [state[slot] for slot in self._slots], state["v_prev"]
+        after_crossing = lambda: moved(
+            self.queue, slots, _left(state["v_prev2"], old, v_pre, own["v_th"], own["delay"], dt), dt
+        )
+        # In most steps nobody spikes; under `vmap` both are computed.
+        waits = jax.lax.cond(
+            jnp.any(rises(old, v_pre, own["v_th"])), after_crossing, lambda: moved(self.queue, slots, None, dt)
+        )
         before = tuple(state[name] for name in self.kernel.states)
         after, average = step(self.kernel, before, waits.arrival[None], dt, own)
         new = dict(zip(self.kernel.states, after, strict=True))

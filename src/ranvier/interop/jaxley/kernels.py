@@ -6,6 +6,7 @@ arrival moves from one step into the next, and so would every derivative.
 """
 
 import abc
+import functools
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -78,8 +79,13 @@ def step(
     """
     there = arrival < jnp.inf
     since = jnp.where(there, dt - jnp.where(there, arrival, dt), 0.0)
-    answers = jax.checkpoint(kernel.impulse, prevent_cse=False)(since, parameters)  # reverse mode keeps `since` only
-    new = [jnp.sum(jnp.where(there, part, 0.0), axis=0) for part in answers]
+
+    @functools.partial(jax.checkpoint, prevent_cse=False)  # reverse mode keeps `since` only
+    def answers(since: Float[Array, "rows *shape"], parameters: Parameters) -> State:
+        return tuple(jnp.sum(jnp.where(there, part, 0.0), axis=0) for part in kernel.impulse(since, parameters))
+
+    nothing = tuple(jnp.zeros_like(part) for part in state)
+    new = jax.lax.cond(jnp.any(there), answers, lambda *_: nothing, since, dict(parameters))  # in most steps none
     end = tuple(old + add for old, add in zip(kernel.decay(state, dt, parameters), new, strict=True))
     arrivals = jnp.sum(there, axis=0, dtype=arrival.dtype)
     return end, kernel.area(state, end, arrivals, parameters) / dt
