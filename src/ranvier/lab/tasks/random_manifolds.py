@@ -99,7 +99,7 @@ PRESET = Preset(
         ),
         readout=Potential(scale=20.0),
         method=EventDriven(gradient=Value()),
-        training=Training(epochs=40, batch=100, recovery=NoRecovery()),
+        training=Training(epochs=100, batch=100, recovery=NoRecovery()),
     ),
     tuned=(
         ({"delay": "axonal"}, LONG),
