@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float, Int
 
-from ranvier.checkpoints import Checkpoints, scan_in_blocks
+from ranvier.checkpoints import KEPT, Checkpoints, scan_in_blocks
 from ranvier.clock_driven.arrivals import Arrivals, padded
 from ranvier.clock_driven.cells import AbstractCells, Advanced
 from ranvier.clock_driven.layouts import AbstractRoute
@@ -191,8 +191,11 @@ def _record(
     wanted = jnp.any(mine, axis=(1, 2)) | last
     empty = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(advance, whole))
 
+    # Whatever reverse mode keeps of one branch is an array of both: computed again, what was found apart, it is little.
+    again = jax.checkpoint(advance, prevent_cse=False, policy=jax.checkpoint_policies.save_only_these_names(KEPT))
+
     def at(_: None, x: tuple[Array, Array]) -> tuple[None, Advanced]:
-        return None, lax.cond(x[0], advance, lambda _: empty, x[1])
+        return None, lax.cond(x[0], again, lambda _: empty, x[1])
 
     results = lax.scan(at, None, (wanted, h))[1]
     potentials = jax.vmap(neurons.voltage)(results[0])
