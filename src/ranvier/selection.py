@@ -68,8 +68,8 @@ def partition(network: Network, *paths: str) -> tuple[Network, Network]:
     return eqx.partition(network, jax.tree.map(learns, each, is_leaf=lambda path: path is None))
 
 
-def path_of_each(network: Network) -> PyTree[str | None]:
-    """For each array of a network its path, such as `hidden.tau_mem`; None for what cannot learn.
+def path_of_each(network: Network) -> PyTree:
+    """For each array of a network its path (str), such as `hidden.tau_mem`; None for what cannot learn.
 
     Args:
         network: A network, or one half of a partition.
@@ -87,7 +87,7 @@ def path_of_each(network: Network) -> PyTree[str | None]:
     return jax.tree_util.tree_map_with_path(lambda way, leaf: _path(names, owners, moves, way, leaf), network)
 
 
-def labels(network: Network, paths: Iterable[str]) -> PyTree[str | None]:
+def labels(network: Network, paths: Iterable[str]) -> PyTree:
     """For each array that can learn the closest of some paths that leads to it, None where none does.
 
     Args:
@@ -124,7 +124,7 @@ def check_paths(owner: str, network: Network, paths: Iterable[str]) -> None:
     _check(owner, network, paths, path_of_each(network))
 
 
-def _check(owner: str, network: Network, paths: Iterable[str], each: PyTree[str | None]) -> None:
+def _check(owner: str, network: Network, paths: Iterable[str], each: PyTree) -> None:
     """The same, with the path of each array."""
     there = jax.tree.leaves(each)
     for one in paths:

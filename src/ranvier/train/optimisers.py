@@ -47,7 +47,7 @@ def by_path(optimisers: Mapping[str, optax.GradientTransformation]) -> optax.Gra
     """
     transforms: dict[Hashable, optax.GradientTransformation] = {**optimisers}
 
-    def param_labels(tree: Network) -> PyTree[str]:
+    def param_labels(tree: Network) -> PyTree:
         chosen = labels(tree, optimisers)
         orphan = jax.tree.map(lambda path, name: path if name is None else None, path_of_each(tree), chosen)
         missing, idle = jax.tree.leaves(orphan), set(optimisers) - set(jax.tree.leaves(chosen))
