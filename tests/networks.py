@@ -75,20 +75,22 @@ def delays(
 
 
 def neuron(rng: np.random.Generator, size: int, ratio: float, refractory: float, own: bool) -> rv.LIF:
-    """A LIF population; with `own`, every parameter has one value for each neuron."""
+    """A LIF population; with `own`, every parameter has one value for each neuron.
 
-    def spread(low: float, high: float) -> jnp.ndarray:
-        return jnp.asarray(rng.uniform(low, high, size if own else ()))
-
-    tau_syn = 5.0 * spread(0.8, 1.25) if own else jnp.asarray(5.0)
-    return rv.LIF(
-        tau_mem=ratio * tau_syn * (spread(0.9, 1.1) if own and ratio > 1.5 else 1.0),
-        tau_syn=tau_syn,
-        v_threshold=spread(0.9, 1.1),
-        v_reset=spread(-0.3, 0.2),
-        v_leak=spread(-0.1, 0.3),
-        refractory=refractory * spread(0.8, 1.2) if math.isfinite(refractory) else refractory,
-    )
+    All are arrays of NumPy: to JAX a plain number is of another type, and each mixture of types another program.
+    """
+    shape = (size,) if own else ()
+    spread = lambda low, high: np.asarray(rng.uniform(low, high, shape))
+    tau_syn = 5.0 * spread(0.8, 1.25) if own else np.asarray(5.0)
+    parameters = {
+        "tau_mem": ratio * tau_syn * (spread(0.9, 1.1) if own and ratio > 1.5 else 1.0),
+        "tau_syn": tau_syn,
+        "v_threshold": spread(0.9, 1.1),
+        "v_reset": spread(-0.3, 0.2),
+        "v_leak": spread(-0.1, 0.3),
+        "refractory": refractory * spread(0.8, 1.2) if math.isfinite(refractory) else np.full(shape, refractory),
+    }
+    return rv.LIF(**{name: np.asarray(value, float) for name, value in parameters.items()})
 
 
 def biased(seed: int, structure: int | None = None) -> Case:
