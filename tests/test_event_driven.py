@@ -26,12 +26,16 @@ def run(case: networks.Case, simulator: rv.EventDriven, **options: object) -> rv
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
 def test_spikes_and_potentials_agree_with_the_oracle(chunk: int, record_property: Callable[[str, object], None]):
-    """Times, order, potentials and events in flight, whatever the window: 96 networks of 24 structures."""
+    """Times, order, potentials and events in flight, whatever the window: 96 networks of 24 structures.
+
+    Each is a program for every window: one structure has three of them, another the other three.
+    """
     worst = {"time": 0.0, "voltage": 0.0}
     for seed in range(chunk * PER_CHUNK, (chunk + 1) * PER_CHUNK):
-        case = networks.draw(seed, FORMS * chunk + seed % FORMS)
+        form = FORMS * chunk + seed % FORMS
+        case = networks.draw(seed, form)
         expected = networks.ask(case)
-        for window in WINDOWS:
+        for window in WINDOWS[form // 4 % 2 :: 2]:
             solution = run(case, rv.EventDriven(max_spikes=40, window=window))
             errors = networks.compare(solution, expected)
             assert all(errors[name] < TOLERANCE[name] for name in errors), f"seed {seed}, {window}: {errors}"
@@ -290,7 +294,6 @@ def test_permuting_neurons_permutes_results(order: list[int]):
 def test_shifting_all_input_shifts_all_output(shift: float):
     case = networks.draw(1)
     moved = {name: rv.Spikes(train.time + shift, train.unit) for name, train in case.spikes.items()}
-    here = rv.simulate(case.network, case.spikes, rv.EventDriven(), t_end=140.0)
-    there = rv.simulate(case.network, moved, rv.EventDriven(), t_end=140.0 + shift)
+    here, there = (rv.simulate(case.network, one, rv.EventDriven(), t_end=250.0) for one in (case.spikes, moved))
     for name in here.spikes:
         np.testing.assert_allclose(there.spikes[name].time, here.spikes[name].time + shift, rtol=0, atol=1e-9)
