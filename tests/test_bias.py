@@ -1,5 +1,6 @@
 """Neurons with a bias: closed forms, the oracle, every simulator, and what refuses it."""
 
+import functools
 import math
 from typing import Any
 
@@ -93,28 +94,6 @@ def test_random_networks_with_biases_agree_with_the_oracle(seed: int):
     assert worst["voltage"] < 1e-9
 
 
-def test_the_clock_agrees_in_spikes_and_gradients():
-    """With the exact layout, and a gradient that has every part: timing, value, reset and refractory time."""
-    case = networks.biased(8)
-    gradient = rv.SpikeValue(0.5, 1.0, reset=True, refractory=True)
-    learn, fixed = rv.partition(case.network, "weight", "bias", "v_threshold")
-
-    def loss(learn: rv.Network, simulator: Any) -> tuple[jnp.ndarray, rv.Solution]:
-        solution = rv.simulate(rv.combine(learn, fixed), case.spikes, simulator, t_end=case.t_end, record=case.record)
-        times = [jnp.where(jnp.isfinite(train.time), jnp.sin(train.time), 0.0) for train in solution.spikes.values()]
-        return sum(jnp.sum(part) for part in [*times, *solution.voltages.values()]), solution
-
-    take = jax.jit(jax.grad(loss, has_aux=True), static_argnums=1)
-    exact, solution = take(learn, rv.EventDriven(gradient=gradient))
-    layout = rv.clock_driven.Exact(events=16, history=16)
-    stepped, other = take(learn, rv.ClockDriven(dt=1.0, layout=layout, gradient=gradient))
-    for name, train in solution.spikes.items():
-        count = int(solution.stats.spikes[name])
-        np.testing.assert_allclose(other.spikes[name].time[:count], train.time[:count], rtol=0, atol=1e-9)
-    for one, two in zip(jax.tree.leaves(stepped), jax.tree.leaves(exact), strict=True):
-        np.testing.assert_allclose(one, two, rtol=0, atol=1e-8 * float(jnp.max(jnp.abs(two))))
-
-
 def once(bias: Any) -> tuple[rv.Network, rv.Spikes]:
     """Three inputs, four neurons that fire once, a readout: all with a bias."""
     rng = np.random.default_rng(3)
@@ -127,22 +106,23 @@ def once(bias: Any) -> tuple[rv.Network, rv.Spikes]:
     return build.network({"input": 3}, models, sizes, links), rv.Spikes([1.0, 2.0, 2.5], [0, 1, 2])
 
 
+@functools.partial(jax.jit, static_argnums=2)
+@jax.value_and_grad
+def readout_loss(network: rv.Network, spikes: rv.Spikes, simulator: Any) -> jnp.ndarray:
+    """A loss of potentials and of spike times of `once`."""
+    record = {"readout": [0.5, 8.0, 20.0], "hidden": [0.5, 3.3]}
+    solution = rv.simulate(network, spikes, simulator, t_end=40.0, record=record)
+    times = solution.spikes["hidden"].time
+    total = sum(jnp.sum(jnp.sin(part)) for part in solution.voltages.values())
+    return total + jnp.sum(jnp.where(jnp.isfinite(times), times, 0.0))
+
+
 @pytest.mark.parametrize("gradient", [rv.ExactDerivative(), rv.SpikeValue(0.5, 0.3)])
 @pytest.mark.parametrize("bias", [(0.0, 0.0, 0.0, 0.0), (0.5, -0.5, 0.85, 0.0)])
 def test_first_spikes_in_closed_form(bias: tuple[float, ...], gradient: Any):
     """Below threshold; also where the bias is 0 the derivative with respect to it is right."""
     network, spikes = once(jnp.array(bias))
-
-    def loss(network: rv.Network, simulator: Any) -> jnp.ndarray:
-        record = {"readout": [0.5, 8.0, 20.0], "hidden": [0.5, 3.3]}
-        solution = rv.simulate(network, spikes, simulator, t_end=40.0, record=record)
-        times = solution.spikes["hidden"].time
-        total = sum(jnp.sum(jnp.sin(part)) for part in solution.voltages.values())
-        return total + jnp.sum(jnp.where(jnp.isfinite(times), times, 0.0))
-
-    one, other = (
-        jax.value_and_grad(loss)(network, kind(gradient=gradient)) for kind in (rv.FirstSpike, rv.EventDriven)
-    )
+    one, other = (readout_loss(network, spikes, kind(gradient=gradient)) for kind in (rv.FirstSpike, rv.EventDriven))
     for found, wanted in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-10)
 
