@@ -54,7 +54,7 @@ def test_pieces_have_the_spikes_of_the_whole(seed: int):
     case = (networks.biased if seed in (3, 6) else networks.draw)(seed)
     simulator, ends = rv.EventDriven(window=case.window), {name: [case.t_end] for name in case.network.neurons}
     whole = rv.simulate(case.network, case.spikes, simulator, t_end=case.t_end, record=ends)
-    for cuts in cuts_of(case, whole):
+    for cuts in cuts_of(case, whole)[seed % 3 : seed % 3 + 2]:  # each piece is a program
         found, solutions, state = in_pieces(case, case.network, times_of(case), cuts, simulator)
         for name, train in whole.spikes.items():
             pairs = [(time, unit) for part in found[name] for time, unit in networks.listed(rv.Spikes(*part))]
@@ -91,9 +91,10 @@ def test_gradients_through_the_pieces_are_those_of_the_whole(seed: int):
         found, _, state = in_pieces(case, rv.combine(learn, fixed), times, cuts, simulator)
         return worth([time for parts in found.values() for time, _ in parts], list(state.voltage.values()))
 
-    wanted, whole = jax.grad(at_once, argnums=(0, 1), has_aux=True)(learn, times_of(case))
+    wanted, whole = jax.jit(jax.grad(at_once, argnums=(0, 1), has_aux=True))(learn, times_of(case))
     for cuts in cuts_of(case, whole)[1:]:
-        found = jax.grad(piecewise, argnums=(0, 1))(learn, times_of(case), cuts)
+        take = jax.jit(jax.grad(lambda *given, cuts=cuts: piecewise(*given, cuts), argnums=(0, 1)))
+        found = take(learn, times_of(case))
         for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(wanted), strict=True):
             scale = float(jnp.max(jnp.abs(jnp.where(jnp.isfinite(other), other, 0.0)), initial=0.0))
             np.testing.assert_allclose(one, other, rtol=0, atol=1e-8 * max(scale, 1e-3), err_msg=str(cuts))
