@@ -14,6 +14,8 @@ import oracle
 import ranvier as rv
 
 WINDOWS = (None, 2.0, 1.0, 0.5, 0.25, 0.1)
+FEW = (None, 1.0, 0.1)
+"""Where nothing happens at the edge of a window; each is a program."""
 Train = list[tuple[float, int]]
 
 
@@ -43,10 +45,10 @@ def agree(
     t_end: float,
     record: dict[str, list[float]] | None = None,
     *,
-    windows: Sequence[float | None] = WINDOWS,
+    windows: Sequence[float | None] = FEW,
     tolerance: float = 1e-9,
 ) -> oracle.OracleResult:
-    """Compare with the oracle, for every window; returns what the oracle says."""
+    """Compare with the oracle, for some windows; returns what the oracle says."""
     trains = {network.inputs[0]: spikes} if isinstance(spikes, rv.Spikes) else spikes
     times = {name: np.asarray(at) for name, at in (record or {}).items()}
     case = networks.Case(0, "", network, trains, times, None, t_end)
@@ -103,9 +105,10 @@ def test_spikes_on_window_edges(delay: float):
         output=rv.LIF(6.0, 3.0), readout=rv.LI(6.0, 3.0),
     )  # fmt: skip
     spikes = spikes_of(*((time, n % 2) for n, time in enumerate(times)))
-    for t_end in (9.6, 10.0, 11.3):
+    for t_end in (9.6, 11.3):
         kept = rv.Spikes(spikes.time[spikes.time <= t_end], spikes.unit[spikes.time <= t_end])
-        agree(network, kept, t_end, {"readout": [0.0, 0.6, 1.0, 2.0, 9.5, 9.6], "output": [0.0, 1.0, 4.0]})
+        record = {"readout": [0.0, 0.6, 1.0, 2.0, 9.5, 9.6], "output": [0.0, 1.0, 4.0]}
+        agree(network, kept, t_end, record, windows=WINDOWS)
 
 
 @pytest.mark.parametrize("kind", ["synaptic", "axonal", "dendritic", "uniform"])
@@ -117,7 +120,7 @@ def test_arrivals_on_window_edges(kind: str):
     network = wire(join("input", "output", rng.normal(0.6, 0.5, (4, 3)), np.abs(grid)), output=rv.LIF(6.0, 3.0))
     times = np.sort(rng.integers(0, 150, 40) / 10)
     spikes = rv.Spikes(jnp.asarray(times), jnp.asarray(rng.integers(0, 4, 40), jnp.int32))
-    assert agree(network, spikes, 20.0).spikes["output"]
+    assert agree(network, spikes, 20.0, windows=WINDOWS).spikes["output"]
 
 
 def test_an_output_spike_on_a_window_edge():
@@ -150,7 +153,8 @@ def test_an_output_spike_at_the_very_end():
 def test_events_due_exactly_at_the_end_are_delivered_whatever_the_window():
     for t_end, delay in ((10.0, 2.0), (10.3, 2.3), (8.0, 0.0), (9.5, 9.5)):
         network = wire(join("input", "output", [[1.0]], delay), output=rv.LIF())
-        assert agree(network, spikes_of((t_end - delay, 0)), t_end).in_flight["output"] == 0
+        found = agree(network, spikes_of((t_end - delay, 0)), t_end, windows=WINDOWS)
+        assert found.in_flight["output"] == 0
 
 
 def test_zero_weights():
