@@ -323,7 +323,7 @@ def test_a_wrong_number_is_refused(wrong: dict[str, float]):
 
 def agree_with_event_driven(network: rv.Network, spikes: rv.Spikes, clock: rv.ClockDriven, record: dict) -> None:
     """The gradients of a loss of potentials, times and counts, for weights, delays, neurons and input times."""
-    learn, fixed = rv.partition(network, "weight", "delay", "v_threshold", "v_reset", "refractory")
+    learn, fixed = rv.partition(network, "weight", "delay", "v_threshold", "v_reset", "refractory", "bias")
 
     def loss(learn: rv.Network, time: jnp.ndarray, simulator: object) -> jnp.ndarray:
         inputs = rv.Spikes(time, spikes.unit)
@@ -343,10 +343,15 @@ def agree_with_event_driven(network: rv.Network, spikes: rv.Spikes, clock: rv.Cl
 
 
 def test_clock_driven_has_the_same_gradient():
-    """Every kind of delay, ratio of time constants and refractory time; recurrent, many spikes; all parts of a value."""
+    """Every kind of delay, ratio of time constants and refractory time; recurrent, many spikes; all parts of a value.
+
+    With a bias for each neuron, one of them above threshold.
+    """
     value = rv.SpikeValue(0.5, 0.4, 2.0, reset=True, refractory=True)
     clock = rv.ClockDriven(dt=1.0, layout=rv.clock_driven.Exact(16, 32), gradient=value)
-    agree_with_event_driven(clocked.network(1), clocked.spikes(1, 16), clock, clocked.RECORD)
+    bias = jnp.array([0.3, -0.2, 0.1, 0.0, 1.3, -0.1])
+    network = eqx.tree_at(lambda net: net["hidden"].neuron.bias, clocked.network(1), bias)
+    agree_with_event_driven(network, clocked.spikes(1, 16), clock, clocked.RECORD)
 
 
 def test_clock_driven_has_the_same_gradient_with_merged_events():
