@@ -21,7 +21,7 @@ NET = build.network(
     {"hidden": NEURON, "output": NEURON},
     {"hidden": 3, "output": 2},
     [
-        rv.Connection("input", "hidden", jnp.full((2, 3), 0.3), rv.AxonalDelay(jnp.full((2, 1), 12.5), 12.0, 21.0, rv.delays.Clip())),
+        rv.Connection("input", "hidden", jnp.full((2, 3), 0.3), rv.AxonalDelay(jnp.array([[12.5], [12.5]]), 12.0, 21.0, rv.delays.Clip())),
         rv.Connection("hidden", "output", jnp.full((3, 2), 0.3)),
     ],
 )  # fmt: skip
@@ -37,7 +37,7 @@ of_hidden = lambda field: lambda net: getattr(net["hidden"].neuron, field)
 WRONG = {
     "weight nan": (4, lambda net: net.connections[1].weight, jnp.full((3, 2), jnp.nan)),
     "weight inf": (4, lambda net: net.connections[0].weight, jnp.full((2, 3), -jnp.inf)),
-    "delay nan": (5, lambda net: net.connections[0].delay.raw, jnp.full((2, 1), jnp.nan)),
+    "delay nan": (5, lambda net: net.connections[0].delay.raw, jnp.array([[12.5], [jnp.nan]])),
     "delay short": (5, lambda net: net.connections[0].delay.raw, jnp.array([[12.5], [11.9]])),
     "delay long": (5, lambda net: net.connections[0].delay.raw, jnp.array([[12.5], [21.1]])),
     "reset": (2, of_hidden("v_reset"), jnp.array(1.0)),
