@@ -124,11 +124,12 @@ def total_of(kind: str, given: rv.Spikes, simulator: Any = None) -> tuple[Callab
 def test_derivatives_equal_central_differences(kind: str):
     """Of weights, delays, time constants, rest, thresholds and input times."""
     total, at, (fields, direction) = total_of(kind, spikes())
-    value, gradient = jax.jit(total), jax.jit(jax.grad(total))(at)
+    both = jax.jit(jax.value_and_grad(total))
+    _, gradient = both(at)
     for place, name in enumerate(fields):
         for key in jax.random.split(jax.random.key(place), 2):
             along = direction(name, key)
-            line = lambda s, along=along: float(value(at + s * along))
+            line = lambda s, along=along: float(both(at + s * along)[0])
             quotient = central_difference(line, 5e-5, rounding=1e-14, levels=5)
             assert float(gradient @ along) == pytest.approx(quotient.value, rel=1e-7, abs=1e-8), name
 
