@@ -74,8 +74,7 @@ class Outcome(NamedTuple):
 
 def pose(case: networks.Case) -> Problem:
     """Lay all numbers of a case end to end."""
-    longest = float(jnp.max(case.network.neurons["hidden"].refractory))
-    names = [name for name in FIELDS if name != "refractory" or 0 < longest < math.inf]
+    names = list(FIELDS)
     names += ["bias"] * any(bool(np.any(neuron.bias)) for neuron in case.network.neurons.values())
     chosen = {name: rv.partition(case.network, name)[0] for name in names}
     chosen["time"] = {name: train.time[: fired(train)] for name, train in case.spikes.items()}
@@ -182,10 +181,12 @@ def mark(problem: Problem, one: Outcome) -> bytes:
 
 
 def probes(problem: Problem) -> dict[str, np.ndarray]:
-    """One random direction for each field, as long as its typical number."""
+    """One random direction for each field that moves, as long as its typical number."""
     rng = np.random.default_rng([problem.case.seed, 2])
     rows = {}
     for name, part in problem.fields.items():
+        if name == "refractory" and not 0 < np.max(problem.at[part]) < math.inf:
+            continue  # below 0 there is no time, and inf does not move
         values = problem.at[part]
         rows[name] = np.zeros((min(1, len(values)), len(problem.at)))
         drawn = rng.normal(size=(len(rows[name]), len(values)))
