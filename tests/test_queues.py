@@ -155,7 +155,7 @@ def test_gradients_of_delivered_times_and_payloads(queue):
     now, time, _ = streams(3, 0.5, 4 * DT, 2.0**-40, (2,))
     there = np.isfinite(time)
     draw = np.random.default_rng(0)
-    delay, weight = jnp.zeros(time.shape), jnp.asarray(draw.normal(size=time.shape))
+    delay, weight = np.zeros(time.shape), draw.normal(size=time.shape)
 
     def outcome(delay, weight):
         def step(state, step_input):
@@ -170,15 +170,15 @@ def test_gradients_of_delivered_times_and_payloads(queue):
         inputs = (jnp.asarray(now), arrivals, weight)
         return jnp.sum(jax.lax.scan(step, queue.empty(0.0, shape=(2,)), inputs)[1] ** 2)
 
-    value = jax.jit(outcome)
+    along = jax.jit(lambda delay, weight, *way: jax.jvp(outcome, (delay, weight), way))
     reverse = jax.jit(jax.grad(outcome, (0, 1)))(delay, weight)
     for at, given in enumerate(reverse):
         for _ in range(3):
-            way = [jnp.zeros(time.shape)] * 2
-            way[at] = jnp.asarray(draw.normal(size=time.shape))
-            forward = jax.jvp(value, (delay, weight), tuple(way))[1]
-            assert forward == pytest.approx(float(jnp.sum(given * way[at])), rel=1e-10, abs=1e-12)
-            ahead, back = (value(delay + h * way[0], weight + h * way[1]) for h in (1e-6, -1e-6))
+            way = [np.zeros(time.shape)] * 2
+            way[at] = draw.normal(size=time.shape)
+            forward = along(delay, weight, *way)[1]
+            assert forward == pytest.approx(float(np.sum(given * way[at])), rel=1e-10, abs=1e-12)
+            ahead, back = (along(delay + h * way[0], weight + h * way[1], *way)[0] for h in (1e-6, -1e-6))
             assert forward == pytest.approx(float(ahead - back) / 2e-6, rel=1e-6, abs=1e-8)
     assert float(jnp.abs(reverse[1]).sum()) > 0
     assert float(jnp.abs(reverse[0]).sum()) > 0
