@@ -1,5 +1,6 @@
 """`FirstSpike` against closed forms in many digits and against `EventDriven`; see also test_first_spike_gradients.py."""
 
+import math
 from functools import partial
 
 import equinox as eqx
@@ -159,11 +160,15 @@ def test_spikes_potentials_and_gradients_are_those_of_event_driven(kinds: tuple[
         agree([differentiated(each, *parts, trains(2)) for each in (rv.FirstSpike(), rv.EventDriven())])
 
 
-def test_values_of_spikes_are_those_of_event_driven():
-    """Of times, potentials and counts, with every part of a value; with the timing alone: test_bias.py."""
+@pytest.mark.parametrize(
+    ("gradient", "limit"),
+    [(rv.SpikeValue(0.7), math.inf), (rv.SpikeValue(1.3, 0.4, 2.0, reset=True, refractory=True), 5.0)],
+    ids=["the value alone", "with all its parts"],
+)
+def test_values_of_spikes_are_those_of_event_driven(gradient: rv.SpikeValue, limit: float):
+    """Of times, potentials and counts."""
     parts = rv.partition(network(BOTH, (5.0, 5.0), 1), *FIELDS)
-    gradient = rv.SpikeValue(1.3, 0.4, 2.0, reset=True, refractory=True)
-    simulators = [each(max_inverse_slope=5.0, gradient=gradient) for each in (rv.FirstSpike, rv.EventDriven)]
+    simulators = [each(max_inverse_slope=limit, gradient=gradient) for each in (rv.FirstSpike, rv.EventDriven)]
     agree([valued(each, *parts, trains(2)) for each in simulators])
 
 

@@ -118,10 +118,7 @@ def test_gradients_are_those_of_the_simulation(simulated: Simulated):
     assert not wrong.size, f"numbers {wrong}: {errors[wrong]}"
 
 
-@pytest.mark.parametrize("name", ["AdEx", "ODENeuron"])
-def test_forward_mode_is_reverse_mode(name: str):
-    """With and without a reset; the rest of a reverse pass is JAX's own."""
-    simulated = of_model(name)
+def test_forward_mode_is_reverse_mode(simulated: Simulated):
     slopes = simulated.slopes(simulated.dt)
     weights = np.random.default_rng(0).normal(size=len(slopes))
     found = simulated.pull(simulated.numbers, jnp.asarray(weights))
