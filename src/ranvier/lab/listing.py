@@ -2,14 +2,18 @@
 
 import ast
 import difflib
+import functools
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 HERE = Path(__file__).parent
 HOLDS = {"tasks": "PRESET", "studies": "STUDY"}
 """For each folder the name that makes a file more than a helper of others."""
 
 
-def listing(folder: str) -> dict[str, str]:
+@functools.cache
+def listing(folder: str) -> Mapping[str, str]:
     """Names and first lines of the tasks or studies of `ranvier.lab`.
 
     Args:
@@ -26,7 +30,7 @@ def listing(folder: str) -> dict[str, str]:
         assigned = {target.id for node in module.body if isinstance(node, ast.Assign) for target in _names(node)}
         if HOLDS[folder] in assigned:
             found[path.stem.replace("_", "-")] = (ast.get_docstring(module) or "").partition("\n")[0]
-    return found
+    return MappingProxyType(found)
 
 
 def _names(node: ast.Assign) -> list[ast.Name]:

@@ -1,10 +1,11 @@
 """What values a setting may have: a range stands in its type, and `check` refuses everything outside of it."""
 
 import dataclasses
+import functools
 import math
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal
 
 
@@ -90,10 +91,11 @@ def check(part: Any) -> None:
                 raise SettingError(name, f"must be {limit.words}; got {value}")
 
 
-def hints(owner: type) -> dict[str, Any]:
-    """Types of the fields of a dataclass, with what is annotated there."""
+@functools.cache
+def hints(owner: type) -> Mapping[str, Any]:
+    """Types of the fields of a dataclass, with what is annotated there; found out once: it takes long."""
     found = typing.get_type_hints(owner, include_extras=True)
-    return {field.name: found[field.name] for field in dataclasses.fields(owner)}
+    return types.MappingProxyType({field.name: found[field.name] for field in dataclasses.fields(owner)})
 
 
 def unwrap(hint: Any) -> tuple[Any, tuple[Any, ...]]:
