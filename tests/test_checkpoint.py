@@ -1,11 +1,7 @@
-"""Runs on disk: nothing torn, nothing doubled, the same end whatever happened on the way.
-
-Run as a script (`python tests/test_checkpoint.py FOLDER`) this file trains, for the tests that kill it.
-"""
+"""Runs on disk: nothing torn, nothing doubled, the same end whatever happened on the way."""
 
 import dataclasses
 import json
-import math
 import os
 import random
 import re
@@ -13,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,13 +20,13 @@ import numpy as np
 import pytest
 
 import ranvier as rv
+import trained
 from conftest import COMPILE_FAST
 from ranvier import losses
 from ranvier.losses import relative_time_mse
 from ranvier.regularizers import CountTarget
 from ranvier.train import (
     BrokenFileError,
-    Dataset,
     Fitted,
     Recipe,
     RunError,
@@ -38,50 +35,19 @@ from ranvier.train import (
     adam,
     by_path,
     cosine,
-    fit,
     loop,
     read_arrays,
     read_facts,
     save_arrays,
 )
+from trained import EPOCHS, RECIPE, dataset, network, run
 
 TIMES = ("samples_per_second", "seconds")
 """What differs between two runs of the same thing."""
 
-EPOCHS = 120
-"""Epochs of the run that is killed; each takes a few ms."""
-
-
-def dataset(samples: int, seed: int) -> Dataset:
-    times = np.random.RandomState(seed).rand(samples, 2) * 2
-    order = np.argsort(times, axis=1)
-    return Dataset(rv.Spikes(np.take_along_axis(times, order, axis=1), order.astype(np.int32)), order[:, 0])
-
-
-RECIPE = Recipe(
-    rv.EventDriven(max_spikes=1),
-    t_end=12.0,
-    readout=rv.readouts.FirstSpike("output"),
-    loss=partial(relative_time_mse, margin=0.3),
-    optimiser=by_path({"weight": adam(0.01), "delay": adam(0.01)}),
-    epochs=4,
-    batch=16,
-)
-
 
 def changed(**changes: Any) -> Recipe:
     return dataclasses.replace(RECIPE, **changes)
-
-
-def network(weight: float = 3.0, high: float = 1.0) -> rv.Network:
-    neuron, delay = rv.LIF(tau_mem=2.0, tau_syn=1.0, refractory=math.inf), rv.synaptic(0.0, high)
-    start = rv.initializers.normal(weight, 0.3)
-    return rv.feedforward([2, 3, 2], neuron=neuron, delay=delay, weight=start, key=jax.random.key(0))
-
-
-def run(out: Path | None, *, resume: bool = False, recipe: Recipe = RECIPE, **changes: Any) -> Fitted:
-    given = {"network": network(), "train": dataset(30, 0), "validation": dataset(16, 1), "key": jax.random.key(1)}
-    return fit(recipe=recipe, out=out, resume=resume, **given | changes)
 
 
 def lines(folder: Path) -> list[dict[str, Any]]:
@@ -373,55 +339,75 @@ def test_config_says_what_was_asked_for(tmp_path: Path):
 # Killed --------------------------------------------------------------------------------------------------------------
 
 
-def started(folder: Path) -> subprocess.Popen[bytes]:
-    """Compiled as this process compiles, so that the two agree to the last bit."""
+class Training:
+    """A process that trains in a folder."""
+
+    def __init__(self, server: subprocess.Popen[str], folder: Path):
+        self.server, self.folder = server, folder
+        server.stdin.write(f"{folder}\n")
+        server.stdin.flush()
+        self.process = int(server.stdout.readline())
+
+    def runs(self) -> bool:
+        return Path(f"/proc/{self.process}").exists()
+
+    def wait_for_lines(self, count: int) -> None:
+        """Until `metrics.jsonl` has so many lines, whole or not; or the process has ended."""
+        path = self.folder / "metrics.jsonl"
+        while self.runs() and (not path.exists() or path.read_bytes().count(b"\n") < count):
+            time.sleep(0.001)
+
+    def send(self, number: int) -> None:
+        os.kill(self.process, number)
+
+    def end(self) -> tuple[int, str]:
+        """Its exit status, and what it wrote to stderr."""
+        return int(self.server.stdout.readline()), Path(f"{self.folder}.err").read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+def start() -> Iterator[Callable[[Path], Training]]:
+    """Starts a training, compiled as this process compiles, so that the two agree to the last bit."""
+    command, pipe = [sys.executable, trained.__file__], subprocess.PIPE
     environment = os.environ | {"XLA_FLAGS": COMPILE_FAST}
-    return subprocess.Popen([sys.executable, __file__, str(folder)], stderr=subprocess.PIPE, env=environment)
-
-
-def wait_for_lines(process: subprocess.Popen[bytes], folder: Path, count: int) -> None:
-    """Until `metrics.jsonl` has so many lines, whole or not; or the process has ended."""
-    path = folder / "metrics.jsonl"
-    while process.poll() is None and (not path.exists() or path.read_bytes().count(b"\n") < count):
-        time.sleep(0.001)
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment) as server:
+        yield partial(Training, server)
 
 
 @pytest.mark.slow
-def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_numbers(tmp_path: Path):
+def test_killed_at_random_moments_and_resumed_a_run_ends_with_the_same_numbers(
+    start: Callable[[Path], Training], tmp_path: Path
+):
     """SIGKILL, five times; then the run is finished, and compared with one that nothing disturbed."""
-    chance = random.Random()
-    done, killed = 0, 0
+    chance, folder, done = random.Random(), tmp_path / "run", 0
     for _ in range(5):
-        process = started(tmp_path)
-        wait_for_lines(process, tmp_path, done + chance.randint(1, EPOCHS // 6))
+        training = start(folder)
+        training.wait_for_lines(done + chance.randint(1, EPOCHS // 6))
         time.sleep(chance.uniform(0, 0.01))
-        process.kill()
-        process.communicate()
-        killed += process.returncode == -signal.SIGKILL
-        done = len(RunFolder(tmp_path).epochs())
-    assert killed == 5
+        training.send(signal.SIGKILL)
+        assert training.end()[0] == -signal.SIGKILL
+        done = len(RunFolder(folder).epochs())
     assert 5 <= done < EPOCHS
-    process = started(tmp_path)
-    _, complaint = process.communicate(timeout=600)
-    assert process.returncode == 0, complaint.decode()
+    status, complaint = start(folder).end()
+    assert status == 0, complaint
     undisturbed = run(None, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))
-    assert timeless(lines(tmp_path)) == timeless(undisturbed.epochs)
-    assert equal(rv.load(tmp_path / "network.npz"), undisturbed.network)
-    resumed = run(tmp_path, resume=True, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))
+    assert timeless(lines(folder)) == timeless(undisturbed.epochs)
+    assert equal(rv.load(folder / "network.npz"), undisturbed.network)
+    resumed = run(folder, resume=True, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))
     assert same(resumed, undisturbed)
 
 
 @pytest.mark.slow
-def test_interrupted_a_run_stops_after_its_epoch_and_can_go_on(tmp_path: Path):
-    process = started(tmp_path)
-    wait_for_lines(process, tmp_path, 3)
-    process.send_signal(signal.SIGINT)
-    _, complaint = process.communicate(timeout=600)
-    assert re.search(r"TrainingInterrupted: stopped after epoch \d+ of \d+; to go on, call fit", complaint.decode())
-    assert "callback" not in complaint.decode()
-    done = lines(tmp_path)
+def test_interrupted_a_run_stops_after_its_epoch_and_can_go_on(start: Callable[[Path], Training], tmp_path: Path):
+    training = start(tmp_path / "run")
+    training.wait_for_lines(3)
+    training.send(signal.SIGINT)
+    _, complaint = training.end()
+    assert re.search(r"TrainingInterrupted: stopped after epoch \d+ of \d+; to go on, call fit", complaint)
+    assert "callback" not in complaint
+    done = lines(tmp_path / "run")
     assert 3 <= len(done) < EPOCHS
-    assert read_facts(tmp_path / "checkpoint.npz")["epoch"] == len(done)
+    assert read_facts(tmp_path / "run" / "checkpoint.npz")["epoch"] == len(done)
 
 
 def test_more_epochs_go_on_where_fewer_ended(tmp_path: Path):
@@ -455,16 +441,15 @@ def test_what_a_loss_of_ones_own_refers_to_is_compared(tmp_path: Path, monkeypat
 
 def test_what_is_compared_is_the_same_in_another_process(tmp_path: Path):
     """No address, no order of a set: else nothing could be resumed."""
-    script = "import json, test_checkpoint as t; print(json.dumps(t.RECIPE.describe()))"
-    found = []
-    for seed in ("1", "2"):
-        environment = os.environ | {"PYTHONHASHSEED": seed, "JAX_ENABLE_X64": "1"}
-        command = [sys.executable, "-c", script]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent, env=environment)
-        assert done.returncode == 0, done.stderr
-        found.append(done.stdout)
-    assert found[0] == found[1]
-    assert json.loads(found[0])["loss.margin"] == 0.3
+    script = "import json, trained; print(json.dumps(trained.RECIPE.describe()))"
+    seed = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
+    environment = os.environ | {"PYTHONHASHSEED": seed, "JAX_ENABLE_X64": "1"}
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent, env=environment)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found == json.loads(json.dumps(RECIPE.describe()))
+    assert found["loss.margin"] == 0.3
 
 
 def test_ctrl_c_says_how_to_go_on_and_is_a_keyboard_interrupt(tmp_path: Path):
@@ -513,9 +498,3 @@ def test_interrupted_after_its_line_is_written_an_epoch_is_kept(tmp_path: Path, 
         run(tmp_path, on_epoch_end=interrupt)
     assert len(lines(tmp_path)) == read_facts(tmp_path / "checkpoint.npz")["epoch"] == moment
     assert same(run(tmp_path, resume=True), run(None))
-
-
-if __name__ == "__main__":
-    jax.config.update("jax_enable_x64", True)
-    loop.CHECKPOINT_SECONDS = 0.02
-    run(Path(sys.argv[1]), resume=True, recipe=dataclasses.replace(RECIPE, epochs=EPOCHS))

@@ -34,7 +34,8 @@ from ranvier.lab import runs
 from ranvier.train import RunError, RunFolder, loop
 from ranvier.train.samples import read_samples
 from spike_sets import write_words
-from test_checkpoint import RECIPE, dataset, equal, lines, network, often, run, same
+from test_checkpoint import equal, lines, often, same
+from trained import RECIPE, dataset, network, run
 
 __all__ = ["often"]
 
