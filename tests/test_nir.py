@@ -88,8 +88,9 @@ def test_round_trips_of_200_networks_are_identities_or_refusals(tmp_path: Path):
             with pytest.raises(ValueError, match="NIR cannot say 1 thing|NIR cannot say . thing.*refractory"):
                 to_nir(net)
             continue
-        assert same_synapses(net, from_nir(to_nir(net))), seed
-        assert same_neurons(net, from_nir(to_nir(net))), seed
+        back = from_nir(to_nir(net))
+        assert same_synapses(net, back), seed
+        assert same_neurons(net, back), seed
         if seed % 5 == 0:
             write(tmp_path / "net.nir", net)
             again = read(tmp_path / "net.nir")
@@ -315,20 +316,21 @@ def attempt(path: Path) -> tuple[rv.Network | None, str]:
 
 
 def test_files_that_are_damaged_get_a_clear_error(tmp_path: Path):
+    """One bit is another in each; `make fuzz` has thousands of files, and other damage."""
     net = rv.feedforward([1, 2], neuron=rv.LIF(), delay=rv.synaptic(0.5, 5.0), key=jax.random.key(0))
     path = tmp_path / "net.nir"
     write(path, net)
     good, rng = path.read_bytes(), np.random.default_rng(0)
     unharmed = 0
-    for turn in range(1000):
+    for _ in range(300):
         at, bit = int(rng.integers(len(good))), int(rng.integers(8))
         path.write_bytes(good[:at] + bytes([good[at] ^ 1 << bit]) + good[at + 1 :])
         again, said = attempt(path)
         unharmed += again is not None
         assert again or str(path) in said
-        assert not again or turn % 10 or (same_synapses(net, again) and same_neurons(net, again))
+        assert not again or (same_synapses(net, again) and same_neurons(net, again))
         assert len(said) < 1000
-    assert 0 < unharmed < 1000  # a file has bytes that mean nothing
+    assert 0 < unharmed < 300  # a file has bytes that mean nothing
     for content in (b"", good[: len(good) // 2], b"junk"):
         path.write_bytes(content)
         with pytest.raises(ValueError, match="is no NIR file"):
