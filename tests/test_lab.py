@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import itertools
 import json
 import math
 import re
@@ -16,7 +15,7 @@ import pytest
 
 import ranvier as rv
 from conftest import ROOT
-from ranvier.lab import Experiment, experiment, load_run, methods, models, readouts, run, training
+from ranvier.lab import Experiment, Preset, experiment, load_run, methods, models, readouts, run, training
 from ranvier.lab.catalogue import find, label, resolve
 from ranvier.lab.cli import execute
 from ranvier.lab.config_file import read_config, write_config
@@ -74,12 +73,17 @@ def test_every_setting_has_a_meaning_and_a_name_of_its_own(name: str):
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_settings_say_everything(name: str):
-    """An experiment made anew from its settings, as they are written into files, is the same one."""
-    for one in every_choice(name):
-        stored = json.loads(json.dumps(one.describe()))
-        given = {key: value for key, value in stored.items() if key not in ("name", "task", "model")}
-        assert experiment(stored["name"], **given) == one
+def test_settings_say_everything(name: str, tmp_path: Path):
+    """An experiment made anew from its settings, as they are written into results and into files, is the same one."""
+    words = lambda given: {setting: str(value).lower() for setting, value in given.items()}
+    for number, one in enumerate(every_choice(name)):
+        told = json.loads(json.dumps(one.describe()))
+        result = {key: value for key, value in told.items() if key not in ("name", "task", "model")}
+        write_config(one, tmp_path / "config.toml")
+        file = read_config(tmp_path / "config.toml")
+        assert told["name"] == file.pop("task") == name
+        assert words(file) == words(result)
+        assert experiment(name, **(file if number % 2 else result)) == one
 
 
 def test_a_setting_is_read_from_text_as_from_a_value():
@@ -182,6 +186,12 @@ def test_the_numbers_that_suit_a_choice_give_way_to_what_is_asked_for():
     assert asked.network().neurons["output"].spiking
 
 
+def test_what_suits_a_choice_may_be_a_choice_that_numbers_suit():
+    tuned = (({"method": "surrogate"}, {"delay": "none"}), ({"delay": "none"}, {"hidden": 7}))
+    made = resolve(Preset(experiment("yin-yang"), tuned), [{"method": "surrogate"}])
+    assert (made.model.delay, made.model.hidden) == (models.NoDelays(), 7)
+
+
 def test_defaults_give_way_to_the_task_these_to_the_file_and_that_to_the_command_line():
     preset = find("yin-yang")
     of = lambda *layers: resolve(preset, layers).model.delay.std
@@ -209,14 +219,6 @@ def test_a_run_folder_is_called_after_what_was_chosen():
 
 
 # Configuration files -------------------------------------------------------------------------------------------------
-
-
-def test_a_configuration_file_gives_the_same_experiment(tmp_path: Path):
-    for number, (name, one) in enumerate(itertools.chain(*([(n, e) for e in every_choice(n)] for n in TASKS))):
-        write_config(one, tmp_path / f"{number}.toml")
-        stored = read_config(tmp_path / f"{number}.toml")
-        assert stored.pop("task") == name
-        assert experiment(name, **stored) == one
 
 
 def test_a_configuration_file_is_explained(tmp_path: Path):

@@ -94,10 +94,12 @@ def resolve(preset: Preset, layers: Sequence[Mapping[str, Any]]) -> Experiment:
     place = {name: at for at, layer in enumerate(layers) for name in layer}
     given = {name: layers[at][name] for name, at in place.items()}
     chosen, tuned = _choose(start, given), {}
+    choices = chosen.choices
     for when, then in preset.tuned:
-        if all(chosen.choices.get(name) == value for name, value in when.items()):
+        if all(choices.get(name) == value for name, value in when.items()):
             tuned |= then
             chosen = _choose(start, tuned | given)
+            choices = chosen.choices
     known = settings(chosen)
 
     def overruled(name: str) -> bool:
