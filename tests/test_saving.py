@@ -38,8 +38,8 @@ PATTERNS = (None, rv.patterns.density(0.5), rv.patterns.in_degree(2))
 
 @functools.cache
 def networks() -> list[rv.Network]:
-    """A network for each way to put the kinds together."""
-    every = itertools.product(DELAYS, BOUNDS, NEURONS, PATTERNS)
+    """Networks for three of five ways to put the kinds together, any two kinds among them."""
+    every = [ways for place, ways in enumerate(itertools.product(DELAYS, BOUNDS, NEURONS, PATTERNS)) if place % 5 < 3]
     return [
         rv.recurrent([4, 5, 2], neuron=neuron, delay=delay(bound), pattern=pattern, readout=rv.LI(), weight=rv.initializers.constant(0.3),
                      key=jax.random.fold_in(KEY, place))
@@ -48,7 +48,7 @@ def networks() -> list[rv.Network]:
 
 
 def test_every_kind_of_network_comes_back(tmp_path: Path):
-    """All leaves to the last bit, all static parts: 168 networks, of which 100 would be enough."""
+    """All leaves to the last bit, all static parts: a hundred networks."""
     nets = networks()
     assert len(nets) >= 100
     for place, net in enumerate(nets):
