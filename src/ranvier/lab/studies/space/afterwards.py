@@ -99,16 +99,39 @@ def afterwards(trained: Trained, recipe: Recipe) -> dict[str, dict[str, float]]:
         **{f"{share:.0%} pruned by {by}": (pruned(share, by), test) for by in ("weight", "length", "random")
            for share in (0.1, 0.3, 0.5)},
     }  # fmt: skip
-    return {name: spread(_accuracy(trained, recipe, change, samples)) for name, (change, samples) in cases.items()}
+    evaluate = _evaluation(trained, recipe)
+    return {name: spread(evaluate(_numbers(trained, change), samples)) for name, (change, samples) in cases.items()}
 
 
-def _accuracy(trained: Trained, recipe: Recipe, change: Change, samples: Dataset) -> Float[np.ndarray, " runs"]:
-    def one(own: Network) -> tuple[Array, Array]:
+_Numbers = list[tuple[Array, Array]]
+"""Weight and delay of each connection, an axis of runs in front."""
+
+
+def _numbers(trained: Trained, change: Change) -> _Numbers:
+    """The numbers of each network after a change."""
+
+    def one(own: Network) -> _Numbers:
         network = change(eqx.combine(own, trained.fixed))
-        totals, _ = evaluation_epoch(recipe, network, samples, jax.random.key(0), EVALUATION_BATCH)
+        return [(link.weight, each_delay(network, link)) for link in network.connections]
+
+    return jax.vmap(one)(trained.own)
+
+
+def _evaluation(trained: Trained, recipe: Recipe) -> Callable[[_Numbers, Dataset], Float[np.ndarray, " runs"]]:
+    """What gives the accuracy of each network with other numbers: one program for all changes."""
+
+    def one(own: Network, numbers: _Numbers, samples: Dataset) -> tuple[Array, Array]:
+        network = eqx.combine(own, trained.fixed)
+        links = [_fixed(link, *new) for link, new in zip(network.connections, numbers, strict=True)]
+        changed = Network(network.populations, links)
+        totals, _ = evaluation_epoch(recipe, changed, samples, jax.random.key(0), EVALUATION_BATCH)
         return shares(totals, samples)
 
-    return np.asarray(jax.jit(lambda own: in_groups(one, own))(trained.own)[0])
+    @jax.jit
+    def each(numbers: _Numbers, samples: Dataset) -> Array:
+        return in_groups(lambda own, numbers: one(own, numbers, samples), trained.own, numbers)[0]
+
+    return lambda numbers, samples: np.asarray(each(numbers, samples))
 
 
 def _fixed(link: Connection, weight: Array, delay: Array) -> Any:
