@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -15,12 +16,13 @@ from ranvier.lab.ranges import SettingError
 from ranvier.lab.spacing import spacing
 from ranvier.lab.studies import spatial
 from ranvier.lab.studies.space import search as search_module
-from ranvier.lab.studies.space.afterwards import moved_spikes, pruned, rounded
+from ranvier.lab.studies.space.afterwards import _evaluation, _numbers, moved_spikes, pruned, rounded
 from ranvier.lab.studies.space.cases import KINDS, Case
 from ranvier.lab.studies.spatial import Study, run_study
 from ranvier.lab.studies.together import rows as rows_module
 from ranvier.lab.studies.together import training as together
 from ranvier.lab.studies.together.case import Numbers, data
+from ranvier.lab.studies.together.training import Trained
 from ranvier.lab.view import view
 from ranvier.train import RunError
 from test_delay_studies import Smooth
@@ -94,6 +96,21 @@ def smooth(monkeypatch: pytest.MonkeyPatch):
     composition._recipe.cache_clear()
     yield
     composition._recipe.cache_clear()
+
+
+@pytest.mark.usefixtures("smooth")
+def test_networks_are_judged_as_they_were_changed():
+    case, test = Case("2d", 8), data().test
+    strong = Numbers(weight_lr=0.05, delay_lr=0.02, weight_mean=0.0, weight_std=6.0, delay_std=0.1)
+    nets = [case.experiment(strong, seed=seed).network() for seed in (0, 1)]
+    own = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(rv.partition(net)[0] for net in nets))
+    none = np.zeros(2)
+    trained = Trained(own, rv.partition(nets[0])[1], none, none.astype(int), none.astype(int), np.zeros((2, 1, 2)))
+    evaluate, change = _evaluation(trained, case.recipe(1)), pruned(0.3, "length")
+    found = evaluate(_numbers(trained, change), test)
+    alone = [rv.train.evaluate(change(net), test, case.recipe(1))["accuracy"] for net in nets]
+    np.testing.assert_allclose(found, alone, atol=1e-3)
+    assert (found != evaluate(_numbers(trained, lambda net: net), test)).any()
 
 
 @pytest.mark.usefixtures("smooth")
