@@ -11,11 +11,11 @@ namespace ranvier::RANVIER_LEVEL {
 
 // `first` (populations, windows + 2): first spike of a window. `head` (connections, windows) and `link`: lists of the
 // spikes of a ROW connection that arrive in a window, -1 at the end. For the others, per sender: `recent`, a bit for
-// each of the latest 64 windows in which it fired, at the window's number modulo 64; `latest`, in a ring of windows, its
-// last spike in each or before; and `sent`, of each spike, the sender's spike before it, -1 at the end: so the spikes of
-// a window are at hand, however many followed. `row`: where the open window is in that ring. Where delays are longer
-// than 64 windows, a sender has several words, in a ring with the open window's at `word`: each begins HALF windows
-// after the one before, so that two windows that follow each other are in one of them.
+// each of the latest 64 windows in which it fired, at the window's number modulo 64; `latest`, in a ring of windows,
+// its last spike in each or before; and `sent`, of each spike, the sender's spike before it, -1 at the end: so the
+// spikes of a window are at hand, however many followed. `row`: where the open window is in that ring. Where delays are
+// longer than 64 windows, a sender has several words, in a ring with the open window's at `word`: each begins HALF
+// windows after the one before, so that two windows that follow each other are in one of them.
 constexpr int HALF = BITS / 2;
 
 template <class Real>
