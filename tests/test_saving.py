@@ -63,7 +63,9 @@ def test_every_kind_of_network_comes_back(tmp_path: Path):
 
 def test_a_simulation_of_what_came_back_is_the_same(tmp_path: Path):
     spikes = rv.Spikes(jnp.linspace(0.5, 30.0, 20), jnp.arange(20, dtype=jnp.int32) % 4)
-    for place, net in enumerate(networks()[:6]):
+    nets = [net for net in networks() if isinstance(net["hidden"].neuron, rv.LIF)][:6]
+    assert len(nets) == 6
+    for place, net in enumerate(nets):
         strong = jax.tree.map(lambda leaf: leaf, net)
         rv.save(tmp_path / "net.npz", strong)
         one, other = (rv.simulate(each, spikes, rv.EventDriven(), t_end=40.0, record={"output": [20.0]})
