@@ -54,12 +54,15 @@ struct Calendar {
             first[p * columns] = static_cast<int32_t>(first_in_time(plan.population[p], train));
     }
 
-    // Make room for the spikes of window k: those of BITS windows ago leave, or the oldest words.
-    void open(const Plan& plan, const Train<Real>& train, int64_t k) {
+    // Make room for the spikes of window k: those of BITS windows ago leave, or the oldest words. `asked`: whether a
+    // spike of window k could still be asked for when something happens next.
+    void open(const Plan& plan, const Train<Real>& train, int64_t k, bool asked = true) {
         for (int64_t p = 0; p < plan.populations; ++p) first[p * columns + k + 1] = first[p * columns + k];
-        const int64_t last = row;
-        row = row + 1 < span ? row + 1 : 0;
-        if (plan.turned) copy<int32_t>(latest + last * senders, senders, latest + row * senders);
+        if (plan.turned && asked) {
+            const int64_t last = row;
+            row = row + 1 < span ? row + 1 : 0;
+            copy<int32_t>(latest + last * senders, senders, latest + row * senders);
+        }
         if (words > 1 && k % HALF == 0) {
             word = word + 1 < words ? word + 1 : 0;
             memset(recent + word * senders, 0, static_cast<size_t>(senders) * sizeof(uint64_t));

@@ -41,7 +41,8 @@ int64_t quiet_until(const Network<Real>& net, const Forward<Real>& room, int64_t
 template <class Real>
 void pass_by(const Network<Real>& net, Forward<Real>& room, int64_t k, int64_t until) {
     if (until == k) return;
-    for (int64_t window = k; window < until; ++window) room.calendar.open(net.plan, room.train, window);
+    for (int64_t window = k; window < until; ++window)
+        room.calendar.open(net.plan, room.train, window, window + net.clock.span >= until);
     State& state = room.state;
     const double span = static_cast<double>(until - k) * net.clock.window;
     for (int64_t p = net.plan.inputs; p < net.plan.populations; ++p) {
